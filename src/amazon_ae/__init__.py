@@ -1,0 +1,1 @@
+"""Integrate a seller's warehouse with Amazon.ae and Amazon Easy Ship."""

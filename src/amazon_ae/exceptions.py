@@ -1,0 +1,306 @@
+"""Every error this library raises, split by what the caller does next.
+
+::
+
+    AmazonAeError
+     ├ ConfigurationError(ValueError)   a rule was broken before anything was sent: fix the call
+     ├ NotSupported                     the library does not do this (returns, for one)
+     ├ NotSent                          never reached Amazon: retry freely
+     ├ OutcomeUnknown                   may have reached Amazon: do not resend; the journal settles it
+     ├ AmazonError                      Amazon said no: status, code, message, request_id, timestamp, retryable
+     │   ├ RequestThrottled             the bucket is empty: wait until retry_at
+     │   ├ QuotaExceeded                the hour is used up: wait until retry_at
+     │   ├ AccessDenied                 credentials or authorisation: ask the seller
+     │   ├ SignatureMismatch            the secret key is wrong
+     │   ├ RequestExpired               this machine's clock is wrong by .skew_seconds
+     │   ├ InvalidRequest               Amazon refused the parameters: fix the call
+     │   │   └ RegionNotSupported       the operation does not exist in this marketplace
+     │   └ ServiceUnavailable           Amazon is ill: retry later
+     ├ UnreadableResponse               bad XML, wrong MD5, unexpected shape
+     ├ QuotaTimeout(TimeoutError)       no place before the deadline: retry_at; the item stays queued
+     ├ PickupRejected                   this order's pickup was refused: code, message, order_id
+     ├ PickupUnknown                    nobody can tell whether Amazon has this pickup: a person must look
+     ├ StorageError                     the database failed; nothing was half-written
+     │   ├ StaleLease                   this work was taken over by another process: drop it
+     │   └ SchemaTooNew                 the store was written by a newer library: upgrade
+     └ PortalError                      Seller Central: .step, .retryable
+         ├ BrowserNotFound              no Chromium: the message names the commands that get one
+         ├ LoginRejected                e-mail, password or code refused: do not loop
+         ├ ChallengeRequired            a person must pass .kind once: login(headed=True)
+         ├ PermissionMissing            this user may not see the page: ask the account's owner
+         ├ PageChanged                  the site is not as known: run check(), override the selector
+         ├ DocumentNotReady             not made yet: ask again after .retry_after_seconds
+         ├ DocumentInvalid              what came back is not that order's document
+         ├ PortalStopped                the kill switch is on
+         └ PortalTimeout(TimeoutError)  the site did not answer in time
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+__all__ = [
+    "AccessDenied",
+    "AmazonAeError",
+    "AmazonError",
+    "BrowserNotFound",
+    "ChallengeRequired",
+    "ConfigurationError",
+    "DocumentInvalid",
+    "DocumentNotReady",
+    "InvalidRequest",
+    "LoginRejected",
+    "NotSent",
+    "NotSupported",
+    "OutcomeUnknown",
+    "PageChanged",
+    "PermissionMissing",
+    "PickupRejected",
+    "PickupUnknown",
+    "PortalError",
+    "PortalStopped",
+    "PortalTimeout",
+    "QuotaExceeded",
+    "QuotaTimeout",
+    "RegionNotSupported",
+    "RequestExpired",
+    "RequestThrottled",
+    "SchemaTooNew",
+    "ServiceUnavailable",
+    "SignatureMismatch",
+    "StaleLease",
+    "StorageError",
+    "UnreadableResponse",
+]
+
+
+class AmazonAeError(Exception):
+    """The root: ``except AmazonAeError`` catches everything this library raises."""
+
+
+class ConfigurationError(AmazonAeError, ValueError):
+    """A rule was broken before anything was sent; the message names the rule. Fix the call."""
+
+
+class NotSupported(AmazonAeError):
+    """The library does not do this; the message says what to use instead."""
+
+
+class NotSent(AmazonAeError):
+    """The request surely never reached Amazon (no connection was made). Retry freely."""
+
+
+class OutcomeUnknown(AmazonAeError):
+    """The request may have reached Amazon. Do not resend: the journal, or a look-up, settles it."""
+
+
+class AmazonError(AmazonAeError):
+    """Amazon answered with an error.
+
+    Attributes:
+        status: the HTTP status, e.g. 503.
+        code: Amazon's code, e.g. ``"AccessDenied"``; ``""`` where the answer had none.
+        message: Amazon's text.
+        request_id: what Amazon's support asks for; ``None`` where the answer had none.
+        timestamp: when Amazon answered, aware UTC; the other thing support asks for.
+        retryable: the same request may succeed later.
+        retry_at: the instant (aware UTC) before which a retry is pointless, where known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        code: str = "",
+        request_id: str | None = None,
+        timestamp: datetime | None = None,
+        retryable: bool = False,
+        retry_at: datetime | None = None,
+        action: str | None = None,
+    ) -> None:
+        where = f"{action}: " if action else ""
+        what = f"{code} ({status})" if code else f"HTTP {status}"
+        super().__init__(f"{where}{what}: {message}" + (f" [request {request_id}]" if request_id else ""))
+        self.message = message
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        self.timestamp = timestamp
+        self.retryable = retryable
+        self.retry_at = retry_at
+        self.action = action
+
+
+class RequestThrottled(AmazonError):
+    """The operation's bucket is empty: wait until ``retry_at`` (one restore interval)."""
+
+
+class QuotaExceeded(AmazonError):
+    """The operation's hourly quota is used up: wait until ``retry_at``."""
+
+
+class AccessDenied(AmazonError):
+    """The seller has not authorised this developer, or the keys are unknown. Ask the seller; a retry is pointless."""
+
+
+class SignatureMismatch(AmazonError):
+    """The signature does not fit: nearly always a wrong secret key."""
+
+
+class InvalidRequest(AmazonError):
+    """Amazon refused the request's content. Fix the call; ``code`` says what is wrong."""
+
+
+class RegionNotSupported(InvalidRequest):
+    """The operation is not offered in this marketplace (Easy Ship's API is documented for India only)."""
+
+
+class RequestExpired(AmazonError):
+    """The timestamp was more than 15 minutes off: set this machine's clock.
+
+    Attributes:
+        skew_seconds: local clock minus Amazon's ``Date`` header; positive when the local clock is ahead.
+            ``None`` where the answer carried no date.
+    """
+
+    def __init__(self, message: str, *, skew_seconds: float | None = None, status: int = 400, code: str = "RequestExpired",
+                 request_id: str | None = None, timestamp: datetime | None = None, action: str | None = None) -> None:
+        if skew_seconds is not None:
+            message += f" (this machine's clock is {abs(skew_seconds):.0f} s {'ahead' if skew_seconds > 0 else 'behind'})"
+        super().__init__(message, status=status, code=code, request_id=request_id, timestamp=timestamp, action=action)
+        self.skew_seconds = skew_seconds
+
+
+class ServiceUnavailable(AmazonError):
+    """Amazon has an internal fault (500, 503). Reads are retried for you; later is the only remedy."""
+
+
+class UnreadableResponse(AmazonAeError):
+    """The answer could not be read: bad XML, wrong MD5, unexpected shape, too large.
+
+    Attributes:
+        excerpt: at most 200 characters of the answer, scrubbed of values; ``""`` where none is safe to keep.
+    """
+
+    def __init__(self, message: str, *, excerpt: str = "", status: int = 0, request_id: str | None = None) -> None:
+        super().__init__(message)
+        self.excerpt = excerpt[:200]
+        self.status = status
+        self.request_id = request_id
+
+
+class QuotaTimeout(AmazonAeError, TimeoutError):
+    """No place in the quota before the deadline. What was queued stays queued; ``retry_at`` is the next chance."""
+
+    def __init__(self, message: str, *, retry_at: datetime | None = None) -> None:
+        super().__init__(message)
+        self.retry_at = retry_at
+
+
+class PickupRejected(AmazonAeError):
+    """This order's pickup was refused, by Amazon's report or by the look-up before it.
+
+    Attributes:
+        order_id: the channel (Amazon) order id.
+        code: Amazon's code, or the look-up's: ``OrderUnknown``, ``OrderCanceled``, ``NotEasyShip``, ``AlreadyScheduled``.
+        message: the reason in words, fit to show at the bench.
+    """
+
+    def __init__(self, order_id: str, code: str, message: str) -> None:
+        super().__init__(f"pickup of {order_id} refused: {code}: {message}")
+        self.order_id = order_id
+        self.code = code
+        self.message = message
+
+
+class PickupUnknown(AmazonAeError):
+    """Nobody can tell whether Amazon has this pickup. Look at the order in Seller Central, then say so to the scheduler."""
+
+    def __init__(self, order_id: str, message: str) -> None:
+        super().__init__(f"pickup of {order_id}: {message}")
+        self.order_id = order_id
+        self.message = message
+
+
+class StorageError(AmazonAeError):
+    """The database failed; ``__cause__`` is its own error. Nothing was half-written; the store works again when the fault is gone."""
+
+
+class StaleLease(StorageError):
+    """This work's lease ran out and another process took it over: drop it, the other one settles it."""
+
+
+class SchemaTooNew(StorageError):
+    """The store was written by a newer version of this library: upgrade the library, never downgrade the store."""
+
+
+class PortalError(AmazonAeError):
+    """Something about Seller Central.
+
+    Attributes:
+        step: what was being done, e.g. ``"sign-in"`` or ``"invoice"``.
+        retryable: the same call may succeed later without a person's help.
+        picture: a scrubbed PNG of the page (no text of the page is readable), where one could be taken.
+    """
+
+    retryable = False
+
+    def __init__(self, message: str, *, step: str = "", picture: bytes | None = None) -> None:
+        super().__init__(f"{step}: {message}" if step else message)
+        self.step = step
+        self.picture = picture
+
+
+class BrowserNotFound(PortalError):
+    """No Chromium or Chrome was found; the message names the commands that get one."""
+
+
+class LoginRejected(PortalError):
+    """E-mail, password or one-time code was refused. Never loops: correct the credentials, then try once."""
+
+
+class ChallengeRequired(PortalError):
+    """A person must act once. ``kind`` says what Amazon asks for; ``login(headed=True)`` shows the page to a person.
+
+    Attributes:
+        kind: ``captcha``, ``waf``, ``passkey``, ``device_approval``, ``sms_code``, ``password_change``, ``agent_policy``, ...
+    """
+
+    def __init__(self, kind: str, message: str, *, step: str = "sign-in", picture: bytes | None = None) -> None:
+        super().__init__(message, step=step, picture=picture)
+        self.kind = kind
+
+
+class PermissionMissing(PortalError):
+    """The signed-in user may not open this page: the account's owner grants it under Settings, User Permissions."""
+
+
+class PageChanged(PortalError):
+    """The site is not as this version knows it. Run ``check()``; selectors can be overridden without a release."""
+
+
+class DocumentNotReady(PortalError):
+    """The document is still being made. Ask again after ``retry_after_seconds``."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after_seconds: float, step: str = "") -> None:
+        super().__init__(message, step=step)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class DocumentInvalid(PortalError):
+    """What came back is not that order's document (not a PDF, empty, unreadable, another order's). Try once more."""
+
+    retryable = True
+
+
+class PortalStopped(PortalError):
+    """The kill switch is on: nothing was sent."""
+
+
+class PortalTimeout(PortalError, TimeoutError):
+    """The site did not answer in time at ``step``. Try again."""
+
+    retryable = True

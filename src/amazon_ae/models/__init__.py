@@ -1,0 +1,1 @@
+"""Frozen values in business words. No logic beyond checking themselves."""

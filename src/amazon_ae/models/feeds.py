@@ -1,0 +1,262 @@
+"""Feeds in business words: what waits, what leaves together, and what came of each item.
+
+*A feed is a batch of items; an item has a key.* A stock change is keyed by SKU and the latest value wins; a pickup is
+keyed by order id and the first request wins. An item's value travels through storage as canonical JSON text, so that
+two equal values are equal texts.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+import attrs
+
+from amazon_ae.exceptions import ConfigurationError
+
+__all__ = [
+    "FeedBatch",
+    "FeedItem",
+    "FeedReceipt",
+    "FeedReport",
+    "FeedState",
+    "FeedStatus",
+    "InventoryUpdate",
+    "ItemKind",
+    "ItemOutcome",
+    "Outcome",
+    "PickupRequest",
+    "QuotaRule",
+    "QuotaSeen",
+]
+
+
+class ItemKind(StrEnum):
+    """What an item is. Each kind has its own feed type, and one kind never waits behind another's stuck feed."""
+
+    INVENTORY = "inventory"
+    PICKUP = "pickup"
+
+
+def _check_sku(_: object, __: object, sku: str) -> None:
+    # Inventory.xsd: SKU is 1-40 characters.
+    if not 1 <= len(sku) <= 40:
+        raise ConfigurationError(f"SKU must have 1-40 characters, this one has {len(sku)}: {sku[:60]!r}")
+
+
+@attrs.frozen
+class InventoryUpdate:
+    """The absolute stock of one SKU.
+
+    Attributes:
+        sku: the seller's SKU, 1-40 characters.
+        quantity: pieces available to sell, >= 0.
+        fulfillment_latency_days: days from order to shipment, >= 1; ``None`` leaves Amazon's value.
+        restock_date: when the SKU is sold again; ``None`` leaves it out.
+        reference: the host's own reference, handed back with the outcome; not sent to Amazon.
+    """
+
+    sku: str = attrs.field(validator=_check_sku)
+    quantity: int = attrs.field()
+    fulfillment_latency_days: int | None = attrs.field(default=None, kw_only=True)
+    restock_date: date | None = attrs.field(default=None, kw_only=True)
+    reference: str | None = attrs.field(default=None, kw_only=True)
+
+    @quantity.validator
+    def _check_quantity(self, _: object, value: int) -> None:
+        if type(value) is not int or value < 0:
+            raise ConfigurationError(f"quantity of {self.sku!r} must be a whole number >= 0, not {value!r}")
+
+    @fulfillment_latency_days.validator
+    def _check_latency(self, _: object, value: int | None) -> None:
+        if value is not None and (type(value) is not int or value < 1):
+            raise ConfigurationError(f"fulfillment latency of {self.sku!r} must be >= 1 day, not {value!r}")
+
+    def to_text(self) -> str:
+        """The value as canonical JSON; the key and the reference are not part of it."""
+        value: dict[str, Any] = {"quantity": self.quantity}
+        if self.fulfillment_latency_days is not None:
+            value["latency"] = self.fulfillment_latency_days
+        if self.restock_date is not None:
+            value["restock"] = self.restock_date.isoformat()
+        return json.dumps(value, separators=(",", ":"), sort_keys=True)
+
+    @classmethod
+    def from_text(cls, sku: str, text: str) -> InventoryUpdate:
+        """Read back what ``to_text`` wrote."""
+        value = json.loads(text)
+        restock = value.get("restock")
+        return cls(
+            sku,
+            value["quantity"],
+            fulfillment_latency_days=value.get("latency"),
+            restock_date=date.fromisoformat(restock) if restock else None,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class PickupRequest:
+    """A parcel to be collected by Amazon Easy Ship.
+
+    Attributes:
+        order_id: the channel (Amazon) order id, 3-7-7 digits.
+        pickup_date: the day in the marketplace's time zone.
+        pickup_time: the slot as the marketplace's template wants it, e.g. ``"10:00 AM"`` (UAE's values: UNVERIFIED).
+        weight_grams: the packed parcel's weight.
+        length_cm, width_cm, height_cm: outside measures; length the largest, height the smallest.
+        package_identifier: printed on the label; ``None`` prints the order id.
+        invoice_id: the newer template's extra column.
+    """
+
+    order_id: str
+    pickup_date: date
+    pickup_time: str | None = None
+    weight_grams: Decimal | None = None
+    length_cm: Decimal | None = None
+    width_cm: Decimal | None = None
+    height_cm: Decimal | None = None
+    package_identifier: str | None = None
+    invoice_id: str | None = None
+
+    def to_text(self) -> str:
+        """The value as canonical JSON; the key (order id) is not part of it."""
+        value = {
+            field.name: str(item)
+            for field in attrs.fields(PickupRequest)
+            if field.name != "order_id" and (item := getattr(self, field.name)) is not None
+        }
+        return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+
+    @classmethod
+    def from_text(cls, order_id: str, text: str) -> PickupRequest:
+        """Read back what ``to_text`` wrote."""
+        value: dict[str, Any] = json.loads(text)
+        for name in ("weight_grams", "length_cm", "width_cm", "height_cm"):
+            if name in value:
+                value[name] = Decimal(value[name])
+        value["pickup_date"] = date.fromisoformat(value["pickup_date"])
+        return cls(order_id=order_id, **value)
+
+
+@attrs.frozen
+class FeedItem:
+    """One item inside a batch. ``message_id`` is its 1-based place in the feed; the report speaks of items by it."""
+
+    message_id: int
+    key: str
+    value: InventoryUpdate | PickupRequest
+
+
+@attrs.frozen(kw_only=True)
+class FeedBatch:
+    """What leaves in one feed. ``items`` are in ``message_id`` order, 1 to n."""
+
+    batch_id: str
+    kind: ItemKind
+    items: tuple[FeedItem, ...]
+
+
+class Outcome(StrEnum):
+    """What came of one item."""
+
+    ACCEPTED = "accepted"
+    ACCEPTED_WITH_WARNINGS = "accepted_with_warnings"
+    REJECTED = "rejected"
+    RETRY = "retry"  # not the item's fault (cancelled feed, outage): it waits again
+    UNKNOWN = "unknown"  # nobody can tell: a person must look (pickups only)
+
+
+@attrs.frozen
+class ItemOutcome:
+    """The outcome of one item: Amazon's code and text where it was refused or warned about, else ``""``."""
+
+    key: str
+    outcome: Outcome
+    code: str = ""
+    message: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class QuotaRule:
+    """The limits that one kind of request draws on. Every number is Amazon's, never ours.
+
+    Attributes:
+        name: what shares it shares this name, e.g. ``"A1SELLER/AKIA.../SubmitFeed"``; also the ledger's name in storage.
+        burst: places when nothing was spent for long.
+        restore_seconds: one place comes back per this many seconds.
+        per_hour: at most this many in any rolling hour; ``None`` where Amazon sets none.
+    """
+
+    name: str
+    burst: int
+    restore_seconds: float
+    per_hour: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class QuotaSeen:
+    """What Amazon's headers say of the hourly quota; advisory, since it lags.
+
+    Attributes:
+        maximum: requests an hour.
+        remaining: requests left in Amazon's hour.
+        resets_at: when Amazon's hour ends, aware UTC.
+    """
+
+    maximum: float
+    remaining: float
+    resets_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class FeedReceipt:
+    """Amazon's answer to a submitted batch.
+
+    Attributes:
+        feed_id: poll its status by this; ``None`` where the route answers at once (``outcomes`` is then complete).
+        submitted_at: Amazon's instant, aware UTC.
+        outcomes: one per item, for routes that need no feed; else ``None``.
+        quota: Amazon's word on the hourly quota, where the answer carried it.
+    """
+
+    feed_id: str | None
+    submitted_at: datetime
+    outcomes: tuple[ItemOutcome, ...] | None = None
+    quota: QuotaSeen | None = None
+
+
+class FeedState(StrEnum):
+    """Where a feed is, whatever the backend calls it."""
+
+    PROCESSING = "processing"  # also every status this version does not know
+    HELD = "held"  # Amazon's people look at it (_IN_SAFETY_NET_); it may take days
+    DONE = "done"  # a report waits
+    CANCELLED = "cancelled"  # nothing of it was taken
+
+
+@attrs.frozen(kw_only=True)
+class FeedStatus:
+    """What Amazon says of one feed. ``raw`` is its own word for the state."""
+
+    feed_id: str
+    kind: ItemKind | None
+    state: FeedState
+    raw: str
+    submitted_at: datetime | None = None
+    completed_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class FeedReport:
+    """A processing report: exactly one outcome per item of the batch, in the batch's order.
+
+    Attributes:
+        outcomes: one per item.
+        processed: how many messages Amazon says it processed; ``None`` where the report does not say.
+    """
+
+    outcomes: tuple[ItemOutcome, ...]
+    processed: int | None = None
