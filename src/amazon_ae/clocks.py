@@ -75,5 +75,5 @@ class ClockLimiter(AsyncLimiter):
             free_at = self._clock.now() + timedelta(seconds=seconds)
             if deadline is not None and free_at > deadline:
                 raise QuotaTimeout(f"no place before the deadline; the next one is free in {seconds:.0f} s", retry_at=free_at)
-            await self._clock.sleep(seconds)
+            await self._clock.sleep(max(seconds, 0.001))
         await super().acquire()
