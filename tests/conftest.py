@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--samples", metavar="DIR", default=None, help="folder of recorded and official answers; without it those tests skip"
+        "--samples",
+        metavar="DIR",
+        default=None,
+        help="folder of recorded and official answers; without it those tests skip",
     )
 
 

@@ -74,6 +74,8 @@ class ClockLimiter(AsyncLimiter):
         while seconds := self.wait_seconds():
             free_at = self._clock.now() + timedelta(seconds=seconds)
             if deadline is not None and free_at > deadline:
-                raise QuotaTimeout(f"no place before the deadline; the next one is free in {seconds:.0f} s", retry_at=free_at)
+                raise QuotaTimeout(
+                    f"no place before the deadline; the next one is free in {seconds:.0f} s", retry_at=free_at
+                )
             await self._clock.sleep(max(seconds, 0.001))
         await super().acquire()

@@ -164,10 +164,21 @@ class RequestExpired(AmazonError):
             ``None`` where the answer carried no date.
     """
 
-    def __init__(self, message: str, *, skew_seconds: float | None = None, status: int = 400, code: str = "RequestExpired",
-                 request_id: str | None = None, timestamp: datetime | None = None, action: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        skew_seconds: float | None = None,
+        status: int = 400,
+        code: str = "RequestExpired",
+        request_id: str | None = None,
+        timestamp: datetime | None = None,
+        action: str | None = None,
+    ) -> None:
         if skew_seconds is not None:
-            message += f" (this machine's clock is {abs(skew_seconds):.0f} s {'ahead' if skew_seconds > 0 else 'behind'})"
+            message += (
+                f" (this machine's clock is {abs(skew_seconds):.0f} s {'ahead' if skew_seconds > 0 else 'behind'})"
+            )
         super().__init__(message, status=status, code=code, request_id=request_id, timestamp=timestamp, action=action)
         self.skew_seconds = skew_seconds
 
@@ -203,7 +214,8 @@ class PickupRejected(AmazonAeError):
 
     Attributes:
         order_id: the channel (Amazon) order id.
-        code: Amazon's code, or the look-up's: ``OrderUnknown``, ``OrderCanceled``, ``NotEasyShip``, ``AlreadyScheduled``.
+        code: Amazon's code, or the look-up's: ``OrderUnknown``, ``OrderCanceled``, ``NotEasyShip``,
+            ``AlreadyScheduled``.
         message: the reason in words, fit to show at the bench.
     """
 
@@ -215,7 +227,10 @@ class PickupRejected(AmazonAeError):
 
 
 class PickupUnknown(AmazonAeError):
-    """Nobody can tell whether Amazon has this pickup. Look at the order in Seller Central, then say so to the scheduler."""
+    """Nobody can tell whether Amazon has this pickup.
+
+    Look at the order in Seller Central, then say so to the scheduler.
+    """
 
     def __init__(self, order_id: str, message: str) -> None:
         super().__init__(f"pickup of {order_id}: {message}")
@@ -224,7 +239,10 @@ class PickupUnknown(AmazonAeError):
 
 
 class StorageError(AmazonAeError):
-    """The database failed; ``__cause__`` is its own error. Nothing was half-written; the store works again when the fault is gone."""
+    """The database failed; ``__cause__`` is its own error.
+
+    Nothing was half-written; the store works again when the fault is gone.
+    """
 
 
 class StaleLease(StorageError):
@@ -264,7 +282,8 @@ class ChallengeRequired(PortalError):
     """A person must act once. ``kind`` says what Amazon asks for; ``login(headed=True)`` shows the page to a person.
 
     Attributes:
-        kind: ``captcha``, ``waf``, ``passkey``, ``device_approval``, ``sms_code``, ``password_change``, ``agent_policy``, ...
+        kind: ``captcha``, ``waf``, ``passkey``, ``device_approval``, ``sms_code``, ``password_change``,
+            ``agent_policy``, ...
     """
 
     def __init__(self, kind: str, message: str, *, step: str = "sign-in", picture: bytes | None = None) -> None:

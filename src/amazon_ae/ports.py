@@ -10,7 +10,16 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from amazon_ae.models.documents import DocumentKind, DocumentSet
-from amazon_ae.models.feeds import FeedBatch, FeedReceipt, FeedReport, FeedStatus, ItemKind, ItemOutcome, Outcome, QuotaRule
+from amazon_ae.models.feeds import (
+    FeedBatch,
+    FeedReceipt,
+    FeedReport,
+    FeedStatus,
+    ItemKind,
+    ItemOutcome,
+    Outcome,
+    QuotaRule,
+)
 from amazon_ae.models.orders import Order, OrderItem, OrderPage
 from amazon_ae.models.stored import Change, QueueStats, Receipt, StoredBatch, StoredItem
 
@@ -40,7 +49,10 @@ class FeedGateway(Protocol):
         ...
 
     def quota_for(self, kind: ItemKind) -> QuotaRule | None:
-        """The quota a batch of this kind draws on; kinds that share return equal rules. ``None``: the route paces itself."""
+        """The quota a batch of this kind draws on; kinds that share return equal rules.
+
+        ``None``: the route paces itself.
+        """
         ...
 
     def batch_limit(self, kind: ItemKind) -> int:
@@ -73,7 +85,10 @@ class FeedGateway(Protocol):
         ...
 
     async def recent(self, kind: ItemKind, since: datetime) -> Sequence[FeedStatus]:
-        """Every feed of this kind's type that Amazon received at or after ``since``, oldest first: settles unknown outcomes."""
+        """Every feed of this kind's type that Amazon received at or after ``since``, oldest first.
+
+        Settles unknown outcomes.
+        """
         ...
 
 
@@ -191,7 +206,8 @@ class Storage(Protocol):
         ACCEPTED (with or without warnings): the value that was in flight becomes the last accepted one; a newer waiting
         value equal to it is withdrawn. REJECTED: a dead letter with code and message, unless a newer value waits, which
         then goes on. RETRY: the value waits again with its old ``put_at``, unless a newer one does. UNKNOWN: the item
-        stays aside until ``resolve``. A key without an outcome is treated as RETRY. Raises ``StaleLease`` for an older fence.
+        stays aside until ``resolve``. A key without an outcome is treated as RETRY. Raises ``StaleLease`` for an
+        older fence.
         """
         ...
 
@@ -200,7 +216,10 @@ class Storage(Protocol):
         ...
 
     async def take_over(self, batch_id: str, *, lease_seconds: float) -> StoredBatch | None:
-        """Take a batch whose lease ran out: its fence grows, its items are loaded. ``None`` if another holds it or it is gone."""
+        """Take a batch whose lease ran out: its fence grows, its items are loaded.
+
+        ``None`` if another holds it or it is gone.
+        """
         ...
 
     async def item(self, account: str, kind: ItemKind, key: str) -> StoredItem | None:
@@ -215,9 +234,7 @@ class Storage(Protocol):
         """Counts and ages, at a bounded cost however much waits."""
         ...
 
-    async def dead(
-        self, account: str, kind: ItemKind, *, after: str = "", limit: int = 100
-    ) -> Sequence[StoredItem]:
+    async def dead(self, account: str, kind: ItemKind, *, after: str = "", limit: int = 100) -> Sequence[StoredItem]:
         """Dead letters (``REJECTED`` and ``UNKNOWN``) by key, those above ``after``."""
         ...
 
@@ -226,7 +243,10 @@ class Storage(Protocol):
         ...
 
     async def resolve(self, account: str, kind: ItemKind, keys: Sequence[str], *, outcome: Outcome) -> int:
-        """Say what became of dead letters: RETRY waits again, ACCEPTED counts as accepted, REJECTED drops them. Returns how many."""
+        """Say what became of dead letters: RETRY waits again, ACCEPTED counts as accepted, REJECTED drops them.
+
+        Returns how many.
+        """
         ...
 
     async def load(self, name: str) -> str | None:
@@ -249,7 +269,10 @@ class Storage(Protocol):
         ...
 
     def watch(self, account: str, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call ``callback`` (thread-safe, quick) after every ``put`` for this account that this object can see; returns the undo."""
+        """Call ``callback`` after every ``put`` for this account that this object can see; returns the undo.
+
+        ``callback`` is quick and thread-safe.
+        """
         ...
 
     async def aclose(self) -> None:

@@ -14,7 +14,6 @@ from amazon_ae.exceptions import PortalError
 __all__ = ["Document", "DocumentKind", "DocumentSet"]
 
 
-
 class DocumentKind(StrEnum):
     """What the packer needs."""
 

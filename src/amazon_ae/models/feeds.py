@@ -184,7 +184,8 @@ class QuotaRule:
     """The limits that one kind of request draws on. Every number is Amazon's, never ours.
 
     Attributes:
-        name: what shares it shares this name, e.g. ``"A1SELLER/AKIA.../SubmitFeed"``; also the ledger's name in storage.
+        name: what shares it shares this name, e.g. ``"A1SELLER/AKIA.../SubmitFeed"``; also the ledger's name in
+            storage.
         burst: places when nothing was spent for long.
         restore_seconds: one place comes back per this many seconds.
         per_hour: at most this many in any rolling hour; ``None`` where Amazon sets none.

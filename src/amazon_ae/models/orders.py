@@ -162,7 +162,10 @@ class TaxCollection:
 
 @attrs.frozen(kw_only=True)
 class OrderItem:
-    """One line of an order. ``item_price`` is the line's total (unit price times quantity), without shipping and wrap."""
+    """One line of an order.
+
+    ``item_price`` is the line's total (unit price times quantity), without shipping and wrap.
+    """
 
     asin: str
     order_item_id: str

@@ -19,14 +19,15 @@ _QUIET_TURNS: Final = 50
 class VirtualClock:
     """A clock that stands still until told, or until nobody has anything else to do.
 
-    With ``autojump`` (the default), as soon as every task only waits, the clock jumps to the earliest sleeper. Without it,
-    ``advance`` moves the clock and wakes sleepers in their order.
+    With ``autojump`` (the default), as soon as every task only waits, the clock jumps to the earliest sleeper.
+    Without it, ``advance`` moves the clock and wakes sleepers in their order.
 
     Args:
         start: the first instant, aware UTC; a working morning in Dubai by default.
         autojump: jump by itself when the event loop is idle.
         grace_seconds: real seconds for which the clock must not have been used before it jumps. Give a little (0.02)
-            where threads or sockets work besides the loop (SQLite, PostgreSQL, a server): the loop looks idle meanwhile.
+            where threads or sockets work besides the loop (SQLite, PostgreSQL, a server): the loop looks idle
+            meanwhile.
     """
 
     def __init__(self, start: datetime = _START, *, autojump: bool = True, grace_seconds: float = 0.0) -> None:
@@ -59,7 +60,10 @@ class VirtualClock:
         await sleeper
 
     def jump(self, seconds: float) -> None:
-        """Move the clock without running anybody: sleepers that are due wake at the loop's next turns, in their order."""
+        """Move the clock without running anybody.
+
+        Sleepers that are due wake at the loop's next turns, in their order.
+        """
         self._now += timedelta(seconds=seconds)
         self._wake_due()
 

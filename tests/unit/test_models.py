@@ -1,0 +1,127 @@
+"""Values check themselves, keep their secrets, and survive storage."""
+
+from __future__ import annotations
+
+import traceback
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amazon_ae.exceptions import ConfigurationError, DocumentInvalid
+from amazon_ae.models.documents import Document, DocumentKind, DocumentSet
+from amazon_ae.models.feeds import InventoryUpdate, PickupRequest
+from amazon_ae.models.marketplaces import AE, EG, SA, MwsCredentials, PortalCredentials
+
+
+def test_the_uae_is_the_first_marketplace() -> None:
+    """Id, endpoint and zone as Amazon's developer guide lists them."""
+    assert AE.marketplace_id == "A2VIGQ35RCS4UG"
+    assert AE.mws_endpoint == "https://mws.amazonservices.ae"
+    noon = datetime(2021, 11, 18, 8, 0, tzinfo=UTC)
+    assert noon.astimezone(AE.zone).hour == 12
+    assert {market.code for market in (AE, EG, SA)} == {"AE", "EG", "SA"}
+
+
+def test_a_zone_that_the_machine_does_not_know_names_the_remedy() -> None:
+    """Slim containers come without time-zone data."""
+    with pytest.raises(ConfigurationError, match=r"amazon-ae\[tz\]"):
+        _ = attrs.evolve(AE, time_zone="Asia/Nowhere").zone
+
+
+SECRETS = {
+    "secret_key": "s3cr3t-key",
+    "auth_token": "amzn.mws.t0ken",
+    "password": "p4ssword",
+    "totp": "JBSWY3DPEHPK3PXP",
+}
+
+
+def test_secrets_are_in_no_repr_and_no_traceback() -> None:
+    """Also when the credentials are in a frame that fails."""
+    api = MwsCredentials(
+        seller_id="A1SELLER",
+        access_key_id="AKIAEXAMPLE",
+        secret_key=SECRETS["secret_key"],
+        auth_token=SECRETS["auth_token"],
+    )
+    panel = PortalCredentials(email="packer@example.com", password=SECRETS["password"], totp=SECRETS["totp"])
+    try:
+        raise ValueError(api, panel)
+    except ValueError as error:
+        shown = repr(api) + repr(panel) + str(panel) + "".join(traceback.format_exception(error))
+    assert not [secret for secret in (*SECRETS.values(), "packer@example.com") if secret in shown]
+    assert "A1SELLER" in shown
+
+
+def test_credentials_come_from_a_given_environment_only() -> None:
+    """A missing name is named; an empty value is a missing one."""
+    env = {"AMAZON_AE_SELLER_ID": "A1", "AMAZON_AE_ACCESS_KEY_ID": "AKIA", "AMAZON_AE_SECRET_KEY": "k"}
+    assert MwsCredentials.from_env(env).auth_token is None
+    with pytest.raises(ConfigurationError, match="AMAZON_AE_SECRET_KEY is not set"):
+        MwsCredentials.from_env(env | {"AMAZON_AE_SECRET_KEY": ""})
+    with pytest.raises(ConfigurationError, match="SHOP_TOTP is not set"):
+        PortalCredentials.from_env({"SHOP_EMAIL": "a", "SHOP_PASSWORD": "b"}, prefix="SHOP_")
+    with pytest.raises(ConfigurationError, match="seller_id is empty"):
+        MwsCredentials(seller_id=" ", access_key_id="a", secret_key="b")
+
+
+@pytest.mark.parametrize(
+    ("sku", "quantity", "latency", "rule"),
+    [
+        ("", 1, None, "1-40 characters"),
+        ("x" * 41, 1, None, "1-40 characters"),
+        ("A", -1, None, ">= 0"),
+        ("A", 1.5, None, "whole number"),
+        ("A", True, None, "whole number"),
+        ("A", 1, 0, ">= 1 day"),
+    ],
+)
+def test_a_stock_update_that_breaks_a_rule_says_which(sku: str, quantity: int, latency: int | None, rule: str) -> None:
+    """Before anything is stored or sent."""
+    with pytest.raises(ConfigurationError, match=rule):
+        InventoryUpdate(sku, quantity, fulfillment_latency_days=latency)
+
+
+@given(
+    st.text(min_size=1, max_size=40),
+    st.integers(0, 10**9),
+    st.none() | st.integers(1, 30),
+    st.none() | st.dates(),
+)
+def test_a_stock_update_survives_storage(sku: str, quantity: int, latency: int | None, restock: date | None) -> None:
+    """Equal values are equal texts, so a store can compare them without reading them."""
+    update = InventoryUpdate(sku, quantity, fulfillment_latency_days=latency, restock_date=restock)
+    assert InventoryUpdate.from_text(sku, update.to_text()) == update
+    assert attrs.evolve(update, reference="order 7").to_text() == update.to_text()
+
+
+@given(st.dates(), st.none() | st.decimals(1, 30000, places=2), st.none() | st.text(max_size=20))
+def test_a_pickup_request_survives_storage(day: date, weight: Decimal | None, identifier: str | None) -> None:
+    """Decimals and dates come back as they went in."""
+    request = PickupRequest(
+        order_id="171-0000000-0000001", pickup_date=day, weight_grams=weight, package_identifier=identifier
+    )
+    assert PickupRequest.from_text(request.order_id, request.to_text()) == request
+
+
+def test_two_good_documents_are_not_lost_to_a_bad_third() -> None:
+    """The failed kind raises its own error when asked for; the others are there."""
+    slip = Document(
+        order_id="171-0000000-0000001", kind=DocumentKind.PACKING_SLIP, content=b"%PDF-", pages=1, width_mm=210,
+        height_mm=297,
+        fetched_at=datetime(2021, 11, 18, tzinfo=UTC),
+    )  # fmt: skip
+    papers = DocumentSet(
+        slip.order_id,
+        {DocumentKind.PACKING_SLIP: slip, DocumentKind.INVOICE: DocumentInvalid("zero bytes", step="invoice")},
+    )
+    assert papers.ready == {DocumentKind.PACKING_SLIP: slip}
+    assert papers[DocumentKind.PACKING_SLIP].file_name == "packing_slip.pdf"
+    with pytest.raises(DocumentInvalid, match="zero bytes"):
+        _ = papers[DocumentKind.INVOICE]
+    assert list(papers.failed) == [DocumentKind.INVOICE]
+    assert "%PDF" not in repr(papers)
