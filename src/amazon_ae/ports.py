@@ -133,15 +133,19 @@ class Storage(Protocol):
     """Where waiting items, batches, the quota ledger and cursors live.
 
     Every verb is atomic, and durable when it returns. Any number of processes may use one store. ``account`` separates
-    sellers. Instants are the store's own (``now`` of its clock, or the database's), aware UTC.
+    sellers. Instants are the store's own (``now`` of its clock, or the database's), aware UTC, read once the lock is held.
 
-    An item has a newest value and, at most, one older value in flight::
+    An item has a newest value and, at most, one value in flight::
 
         put ──> waiting ──open──> in flight ──settle──> accepted | rejected (dead letter) | unknown | waiting again
 
     A value put while an older one is in flight waits until that one is settled: it is neither acknowledged by the older
-    one's outcome nor sent beside it. Every failure raises ``StorageError`` with the driver's error as ``__cause__``.
-    ``amazon_ae.testing.check_storage`` is this contract as code.
+    one's outcome nor sent beside it. An item is *in doubt* once a value of it came back without a sure outcome (RETRY,
+    UNKNOWN), until a later one is accepted: Amazon may hold that value, so nothing counts as unchanged meanwhile.
+
+    Versions grow by key for as long as the store remembers the key. Every failure raises ``StorageError`` with the
+    driver's error as ``__cause__``; a caller's mistake (an empty key, ``ledger`` without ``admit``) raises
+    ``ConfigurationError``. ``amazon_ae.testing.check_storage`` is this contract as code.
     """
 
     async def put(
@@ -153,14 +157,17 @@ class Storage(Protocol):
         keep_first: bool = False,
         connection: Any = None,
     ) -> Sequence[Receipt]:
-        """Store changes; one receipt each, in order. A key may occur twice: the later one wins.
+        """Store changes; one receipt each, in order.
 
-        A value equal to the last accepted one, with nothing in flight, is not stored as waiting: ``UNCHANGED``
-        (an older waiting value is then withdrawn). With ``keep_first``, a key that is waiting, in flight, accepted or
-        unknown stands and the change is ``JOINED``; a rejected one is asked for anew.
+        A key may occur twice: the later one wins and both get its receipt. A key that waited already keeps its ``put_at``.
+        A value equal to the last accepted one, with nothing in flight and not in doubt, is not stored as waiting:
+        ``UNCHANGED`` (an older waiting value or a dead letter is then withdrawn). With ``keep_first``, a key that is
+        waiting, in flight, accepted or unknown stands, as does the first of two equal keys, and the change is ``JOINED``;
+        a rejected one is asked for anew.
 
         Args:
-            connection: the host's own open connection (same database): the write takes part in its transaction.
+            connection: the host's own open connection (same database): the write takes part in its transaction and is
+                neither committed nor rolled back here. A store that cannot do this raises ``ConfigurationError``.
         """
         ...
 
@@ -181,33 +188,43 @@ class Storage(Protocol):
 
         In one transaction: lock the document ``ledger``, call ``admit(text, now)`` (pure; it may be called again), and
         only if that returns the ledger's new text take up to ``limit`` waiting items, urgent ones first, then by
-        ``put_at``. Where ``admit`` refuses (returns ``None``), nothing waits, or ``exclusive`` and the account has
-        another unsettled batch of this kind, nothing changes and ``None`` is returned.
+        ``put_at`` (equal ones in any order). Where ``admit`` refuses (returns ``None``), nothing waits, or ``exclusive``
+        and the account has another unsettled batch of this kind, nothing changes and ``None`` is returned. What
+        ``admit`` raises comes out, and nothing changes.
 
         Args:
+            batch_id: new and unique; one that is in use raises ``StorageError``.
             keys: take only these.
             exclusive: at most one unsettled batch of this account and kind.
+            ledger: goes with ``admit``: both or neither.
         """
         ...
 
     async def mark_submitted(
         self, batch_id: str, fence: int, *, feed_id: str, submitted_at: datetime, lease_seconds: float
     ) -> None:
-        """Amazon has it: remember the feed id, renew the lease. Raises ``StaleLease`` for an older fence."""
+        """Amazon has it: remember the feed id, renew the lease.
+
+        Raises ``StaleLease`` for an older fence or a settled batch.
+        """
         ...
 
     async def renew(self, batch_id: str, fence: int, *, lease_seconds: float) -> None:
-        """Hold the batch for longer. Raises ``StaleLease`` for an older fence."""
+        """Hold the batch for ``lease_seconds`` from now.
+
+        Raises ``StaleLease`` for an older fence or a settled batch.
+        """
         ...
 
     async def settle(self, batch_id: str, fence: int, outcomes: Sequence[ItemOutcome]) -> None:
         """Finish a batch: one outcome per item, by key; the batch is gone afterwards.
 
         ACCEPTED (with or without warnings): the value that was in flight becomes the last accepted one; a newer waiting
-        value equal to it is withdrawn. REJECTED: a dead letter with code and message, unless a newer value waits, which
-        then goes on. RETRY: the value waits again with its old ``put_at``, unless a newer one does. UNKNOWN: the item
-        stays aside until ``resolve``. A key without an outcome is treated as RETRY. Raises ``StaleLease`` for an
-        older fence.
+        value equal to it is withdrawn. REJECTED: a dead letter with code and message. RETRY: the value waits again with
+        its old ``put_at``. UNKNOWN: the item stays aside until ``resolve``. After each of these three, a newer value
+        that waits goes on instead (after RETRY with the older ``put_at``, since when the key is unsent). A key without
+        an outcome is treated as RETRY; an outcome whose key is not in the batch is ignored. Raises ``StaleLease`` for an
+        older fence or a settled batch.
         """
         ...
 
@@ -216,9 +233,9 @@ class Storage(Protocol):
         ...
 
     async def take_over(self, batch_id: str, *, lease_seconds: float) -> StoredBatch | None:
-        """Take a batch whose lease ran out: its fence grows, its items are loaded.
+        """Take a batch whose lease ran out (``now >= lease_until``): its fence grows, the lease starts anew.
 
-        ``None`` if another holds it or it is gone.
+        Its items are loaded, in the order in which ``open`` gave them. ``None`` if another holds it or it is gone.
         """
         ...
 
@@ -231,21 +248,26 @@ class Storage(Protocol):
         ...
 
     async def stats(self, account: str, kind: ItemKind) -> QueueStats:
-        """Counts and ages, at a bounded cost however much waits."""
+        """Counts and ages, at a bounded cost however much waits: a count stops at a cap of the store's."""
         ...
 
     async def dead(self, account: str, kind: ItemKind, *, after: str = "", limit: int = 100) -> Sequence[StoredItem]:
-        """Dead letters (``REJECTED`` and ``UNKNOWN``) by key, those above ``after``."""
+        """Dead letters (``REJECTED`` and ``UNKNOWN``) in code point order of their keys, those above ``after``."""
         ...
 
     async def reject(self, account: str, kind: ItemKind, outcomes: Sequence[ItemOutcome]) -> None:
-        """Make waiting items dead letters without sending them (the look-up refused them). Others are left alone."""
+        """Make dead letters of items that could leave now, without sending them (the look-up refused them).
+
+        Others are left alone.
+        """
         ...
 
     async def resolve(self, account: str, kind: ItemKind, keys: Sequence[str], *, outcome: Outcome) -> int:
-        """Say what became of dead letters: RETRY waits again, ACCEPTED counts as accepted, REJECTED drops them.
+        """Say what became of dead letters; returns how many of the keys were dead letters.
 
-        Returns how many.
+        RETRY: waits again with its old ``put_at``. ACCEPTED (with or without warnings): its value counts as accepted now.
+        REJECTED: dropped: back to the last accepted value, or forgotten where there is none. UNKNOWN raises
+        ``ConfigurationError``.
         """
         ...
 
@@ -265,13 +287,16 @@ class Storage(Protocol):
         ...
 
     async def purge(self, account: str, kind: ItemKind, *, settled_before: datetime) -> int:
-        """Forget accepted items not touched since; returns how many. Dead letters and waiting items stay."""
+        """Forget items accepted before that instant; returns how many. Dead letters and waiting items stay.
+
+        May work in several transactions, so that a large purge does not hold up others.
+        """
         ...
 
     def watch(self, account: str, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call ``callback`` after every ``put`` for this account that this object can see; returns the undo.
+        """Call ``callback`` after every committed ``put`` that this object can see and that left something waiting.
 
-        ``callback`` is quick and thread-safe.
+        ``callback`` is quick and thread-safe: any thread may call it. Returns the undo; calling that twice is fine.
         """
         ...
 

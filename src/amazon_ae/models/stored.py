@@ -39,7 +39,10 @@ class ReceiptState(StrEnum):
 
 @attrs.frozen
 class Receipt:
-    """What ``put`` did with one change. ``version`` is the store's, growing per key; the highest is the newest."""
+    """What ``put`` did with one change.
+
+    ``version`` is that of the newest value the store has for the key now; it grows with every value that is stored.
+    """
 
     key: str
     version: int
@@ -97,9 +100,10 @@ class StoredBatch:
         batch_id: chosen by who opened it.
         fence: grows with every take-over; a write with an older fence raises ``StaleLease``.
         opened_at: the store's instant, aware UTC; no request for it left before.
-        lease_until: after this instant another process may take it over.
+        lease_until: from this instant on another process may take it over.
         feed_id, submitted_at: Amazon's, once ``mark_submitted`` said so.
-        items: (key, version, value) in message order, 1 to n; empty where the verb does not load them.
+        items: (key, version, value) in message order, 1 to n: sorted by key, so that every load gives the same; empty
+            where the verb does not load them.
         size: number of items.
     """
 
