@@ -1,7 +1,8 @@
 """Orders and their items: every element of Orders 2013-09-01, in Amazon's words as snake_case.
 
-Source: MWS Orders API reference, "Datatypes". A field that Amazon may leave out is ``None``; a list is always a tuple.
-Enumerations stay text, because Amazon adds values. Buyer data never appears in a ``repr``.
+Source: MWS Orders API reference, "Datatypes". A field that Amazon left out, or whose text is not of its type (Amazon's own
+examples hold impossible dates), is ``None``; a list is always a tuple. Enumerations stay text, because Amazon adds values.
+Buyer data never appears in a ``repr``.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from decimal import Decimal
 import attrs
 
 from amazon_ae.models.money import Money
+from amazon_ae.models.responses import ResponseMeta
 
 __all__ = [
     "Address",
     "AutomatedShippingSettings",
     "BuyerRequestedCancel",
     "BuyerTaxInfo",
+    "InvoiceData",
     "Order",
     "OrderItem",
     "OrderPage",
@@ -25,6 +28,7 @@ __all__ = [
     "PointsGranted",
     "TaxClassification",
     "TaxCollection",
+    "TaxRegistration",
 ]
 
 
@@ -83,12 +87,30 @@ class AutomatedShippingSettings:
 
 
 @attrs.frozen(kw_only=True)
+class TaxRegistration:
+    """A tax registration of the buyer; no longer documented, still sent in recordings of 2016 to 2020."""
+
+    tax_registration_type: str | None = None
+    tax_registration_id: str | None = attrs.field(default=None, repr=False)
+    country: str | None = None
+    state: str | None = None
+    district: str | None = None
+    province: str | None = None
+    city: str | None = None
+    warehouse_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
 class Order:
-    """One order. ``amazon_order_id`` is the channel order id (3-7-7 digits)."""
+    """One order. ``amazon_order_id`` is the channel order id (3-7-7 digits). Instants are aware UTC.
+
+    ``easy_ship_shipment_status``, ``order_status`` and the other enumerations are Amazon's words. A ``Pending`` order has no
+    buyer, address or total yet.
+    """
 
     amazon_order_id: str
-    purchase_date: datetime
-    last_update_date: datetime
+    purchase_date: datetime | None
+    last_update_date: datetime | None
     order_status: str
     seller_order_id: str | None = None
     fulfillment_channel: str | None = None
@@ -133,7 +155,7 @@ class Order:
     shipped_by_amazon_tfm: bool | None = None
     tfm_shipment_status: str | None = None
     cba_displayable_shipping_label: str | None = None
-    tax_registration_details: tuple[str, ...] = attrs.field(default=(), repr=False)
+    tax_registration_details: tuple[TaxRegistration, ...] = attrs.field(default=(), repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -203,6 +225,7 @@ class OrderItem:
     is_transparency: bool | None = None
     serial_number_required: bool | None = None
     ioss_number: str | None = None
+    invoice_data: InvoiceData | None = None
 
     @property
     def unit_price(self) -> Money | None:
@@ -221,8 +244,10 @@ class OrderPage:
         complete_until: only changes up to this instant are surely in the answer (``LastUpdatedBefore`` or
             ``CreatedBefore`` as Amazon returned it): the next cursor.
         position: give it back to go on behind this page, also in another process; ``None`` on the last page.
+        meta: Amazon's request id and instant of the answer.
     """
 
     orders: tuple[Order, ...]
     complete_until: datetime | None = None
-    position: str | None = None
+    position: str | None = attrs.field(default=None, repr=False)
+    meta: ResponseMeta = attrs.field(default=ResponseMeta(), eq=False)
