@@ -183,10 +183,21 @@ class TaxCollection:
 
 
 @attrs.frozen(kw_only=True)
+class InvoiceData:
+    """What the buyer wants on the invoice; no longer documented, part of Amazon's own client library."""
+
+    invoice_requirement: str | None = None
+    buyer_selected_invoice_category: str | None = None
+    invoice_title: str | None = attrs.field(default=None, repr=False)
+    invoice_information: str | None = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen(kw_only=True)
 class OrderItem:
     """One line of an order.
 
     ``item_price`` is the line's total (unit price times quantity), without shipping and wrap.
+    ``serial_number_required`` is sent for Easy Ship orders only.
     """
 
     asin: str
