@@ -133,7 +133,7 @@ class Storage(Protocol):
     """Where waiting items, batches, the quota ledger and cursors live.
 
     Every verb is atomic, and durable when it returns. Any number of processes may use one store. ``account`` separates
-    sellers. Instants are the store's own (``now`` of its clock, or the database's), aware UTC, read once the lock is held.
+    sellers. Instants are the store's own (``now`` of its clock, or the database's), aware UTC, read under the lock.
 
     An item has a newest value and, at most, one value in flight::
 
@@ -159,11 +159,11 @@ class Storage(Protocol):
     ) -> Sequence[Receipt]:
         """Store changes; one receipt each, in order.
 
-        A key may occur twice: the later one wins and both get its receipt. A key that waited already keeps its ``put_at``.
-        A value equal to the last accepted one, with nothing in flight and not in doubt, is not stored as waiting:
-        ``UNCHANGED`` (an older waiting value or a dead letter is then withdrawn). With ``keep_first``, a key that is
-        waiting, in flight, accepted or unknown stands, as does the first of two equal keys, and the change is ``JOINED``;
-        a rejected one is asked for anew.
+        A key may occur twice: the later one wins and both get its receipt. A key that waits already keeps its
+        ``put_at``. A value equal to the last accepted one, with nothing in flight and not in doubt, is not stored as
+        waiting: ``UNCHANGED`` (an older waiting value or a dead letter is then withdrawn). With ``keep_first``,
+        a key that is waiting, in flight, accepted or unknown stands, as does the first of two equal keys, and the
+        change is ``JOINED``; a rejected one is asked for anew.
 
         Args:
             connection: the host's own open connection (same database): the write takes part in its transaction and is
@@ -188,9 +188,9 @@ class Storage(Protocol):
 
         In one transaction: lock the document ``ledger``, call ``admit(text, now)`` (pure; it may be called again), and
         only if that returns the ledger's new text take up to ``limit`` waiting items, urgent ones first, then by
-        ``put_at`` (equal ones in any order). Where ``admit`` refuses (returns ``None``), nothing waits, or ``exclusive``
-        and the account has another unsettled batch of this kind, nothing changes and ``None`` is returned. What
-        ``admit`` raises comes out, and nothing changes.
+        ``put_at`` (equal ones in any order). Where ``admit`` refuses (returns ``None``), nothing waits, or
+        ``exclusive`` and the account has another unsettled batch of this kind, nothing changes and ``None`` is
+        returned. What ``admit`` raises comes out, and nothing changes.
 
         Args:
             batch_id: new and unique; one that is in use raises ``StorageError``.
@@ -223,8 +223,8 @@ class Storage(Protocol):
         value equal to it is withdrawn. REJECTED: a dead letter with code and message. RETRY: the value waits again with
         its old ``put_at``. UNKNOWN: the item stays aside until ``resolve``. After each of these three, a newer value
         that waits goes on instead (after RETRY with the older ``put_at``, since when the key is unsent). A key without
-        an outcome is treated as RETRY; an outcome whose key is not in the batch is ignored. Raises ``StaleLease`` for an
-        older fence or a settled batch.
+        an outcome is treated as RETRY; an outcome whose key is not in the batch is ignored. Raises ``StaleLease`` for
+        an older fence or a settled batch.
         """
         ...
 
@@ -265,8 +265,8 @@ class Storage(Protocol):
     async def resolve(self, account: str, kind: ItemKind, keys: Sequence[str], *, outcome: Outcome) -> int:
         """Say what became of dead letters; returns how many of the keys were dead letters.
 
-        RETRY: waits again with its old ``put_at``. ACCEPTED (with or without warnings): its value counts as accepted now.
-        REJECTED: dropped: back to the last accepted value, or forgotten where there is none. UNKNOWN raises
+        RETRY: waits again with its old ``put_at``. ACCEPTED (with or without warnings): its value counts as accepted
+        now. REJECTED: dropped: back to the last accepted value, or forgotten where there is none. UNKNOWN raises
         ``ConfigurationError``.
         """
         ...
