@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 
 from amazon_ae.exceptions import ConfigurationError
+from amazon_ae.models.text import refuse_control, refuse_illegal_xml
 
 __all__ = [
     "FeedBatch",
@@ -45,6 +46,8 @@ def _check_sku(_: object, __: object, sku: str) -> None:
     # Inventory.xsd: SKU is 1-40 characters.
     if not 1 <= len(sku) <= 40:
         raise ConfigurationError(f"SKU must have 1-40 characters, this one has {len(sku)}: {sku[:60]!r}")
+    # One such SKU in storage would spoil every feed that carries it: refused before it gets there.
+    refuse_illegal_xml(sku, f"SKU {sku!r}")
 
 
 @attrs.frozen
@@ -97,6 +100,17 @@ class InventoryUpdate:
         )
 
 
+def _check_measure(request: PickupRequest, attribute: attrs.Attribute[Decimal | None], value: Decimal | None) -> None:
+    if value is not None and not (isinstance(value, Decimal) and value.is_finite() and value > 0):
+        name = f"{attribute.name} of order {request.order_id!r}"
+        raise ConfigurationError(f"{name} must be a Decimal above 0, not {value!r}")
+
+
+def _check_line(request: PickupRequest, attribute: attrs.Attribute[Any], value: str | None) -> None:
+    if value is not None:
+        refuse_control(value, f"{attribute.name} of order {request.order_id!r}")
+
+
 @attrs.frozen(kw_only=True)
 class PickupRequest:
     """A parcel to be collected by Amazon Easy Ship.
@@ -111,15 +125,15 @@ class PickupRequest:
         invoice_id: the newer template's extra column.
     """
 
-    order_id: str
+    order_id: str = attrs.field(validator=_check_line)
     pickup_date: date
-    pickup_time: str | None = None
-    weight_grams: Decimal | None = None
-    length_cm: Decimal | None = None
-    width_cm: Decimal | None = None
-    height_cm: Decimal | None = None
-    package_identifier: str | None = None
-    invoice_id: str | None = None
+    pickup_time: str | None = attrs.field(default=None, validator=_check_line)
+    weight_grams: Decimal | None = attrs.field(default=None, validator=_check_measure)
+    length_cm: Decimal | None = attrs.field(default=None, validator=_check_measure)
+    width_cm: Decimal | None = attrs.field(default=None, validator=_check_measure)
+    height_cm: Decimal | None = attrs.field(default=None, validator=_check_measure)
+    package_identifier: str | None = attrs.field(default=None, validator=_check_line)
+    invoice_id: str | None = attrs.field(default=None, validator=_check_line)
 
     def to_text(self) -> str:
         """The value as canonical JSON; the key (order id) is not part of it."""

@@ -1,0 +1,33 @@
+"""Which characters a text may hold on its way to Amazon."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from amazon_ae.exceptions import ConfigurationError
+
+__all__ = ["refuse_control", "refuse_illegal_xml"]
+
+# XML 1.0, section 2.2: everything but these may stand in a document; no escape makes them legal. A lone surrogate is
+# not a character at all and has no UTF-8 form.
+_ILLEGAL_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# A tab file separates by tab and by line, and nothing escapes them. C1, U+2028 and U+2029 end a line for some readers.
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+
+
+def refuse_illegal_xml(text: str, what: str) -> None:
+    """Raise ``ConfigurationError`` if XML cannot carry ``text``; it names ``what``, the character and its place."""
+    if found := _ILLEGAL_XML.search(text):
+        raise ConfigurationError(f"{what} holds {_name(found)}, which XML cannot carry")
+
+
+def refuse_control(text: str, what: str) -> None:
+    """Raise ``ConfigurationError`` if a tab file cannot carry ``text``: tabs, line ends, controls."""
+    if found := _CONTROL.search(text):
+        raise ConfigurationError(f"{what} holds {_name(found)}, which a tab file cannot carry")
+
+
+def _name(found: re.Match[str]) -> str:
+    known = {"\t": " (tab)", "\n": " (line feed)", "\r": " (carriage return)"}
+    return f"U+{ord(found[0]):04X}{known.get(found[0], '')} at position {found.start() + 1}"
