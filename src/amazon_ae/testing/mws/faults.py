@@ -1,0 +1,85 @@
+"""Faults that a test or a demonstration can order: what goes wrong on the way there, inside, or on the way back."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import attrs
+
+__all__ = ["Fault", "FaultPlan", "OrderedFault"]
+
+
+class Fault(StrEnum):
+    """What goes wrong. "Done" means that the marketplace carried the request out all the same."""
+
+    THROTTLED = "throttled"
+    """503 ``RequestThrottled``; nothing was done."""
+    QUOTA_EXCEEDED = "quota_exceeded"
+    """503 ``QuotaExceeded``; nothing was done."""
+    INTERNAL_ERROR = "internal_error"
+    """500 ``InternalError``; nothing was done."""
+    UNAVAILABLE = "unavailable"
+    """503 ``ServiceUnavailable``; nothing was done."""
+    HTML_ERROR = "html_error"
+    """503 with a web page, as a proxy sends it; nothing was done."""
+    HTML_PAGE = "html_page"
+    """200 with a web page; nothing was done."""
+    EMPTY = "empty"
+    """The right status with an empty body; done."""
+    TRUNCATED = "truncated"
+    """The right answer, cut in half; done."""
+    WRONG_MD5 = "wrong_md5"
+    """The right document under a wrong ``Content-MD5``; done."""
+    NOT_REACHED = "not_reached"
+    """No connection; nothing was done."""
+    ANSWER_LOST = "answer_lost"
+    """The connection breaks before the answer arrives; done."""
+    NEVER_ANSWERED = "never_answered"
+    """The answer never comes: the client waits until it gives up; done."""
+    SLOW = "slow"
+    """The right answer after ``seconds`` of the clock; done at once."""
+
+
+NOT_DONE = frozenset(
+    (
+        Fault.THROTTLED,
+        Fault.QUOTA_EXCEEDED,
+        Fault.INTERNAL_ERROR,
+        Fault.UNAVAILABLE,
+        Fault.HTML_ERROR,
+        Fault.HTML_PAGE,
+        Fault.NOT_REACHED,
+    )
+)
+
+
+@attrs.define
+class OrderedFault:
+    """A fault that waits for its request. ``action`` may be ``"*"``."""
+
+    action: str
+    fault: Fault
+    times: int
+    seconds: float = 0.0
+    feed_type: str | None = None
+
+
+class FaultPlan:
+    """The ordered faults, first come first served."""
+
+    def __init__(self) -> None:
+        self.waiting: list[OrderedFault] = []
+
+    def order(self, ordered: OrderedFault) -> None:
+        """Add one."""
+        self.waiting.append(ordered)
+
+    def take(self, action: str, feed_type: str | None) -> OrderedFault | None:
+        """The fault for this request, if one was ordered."""
+        for ordered in self.waiting:
+            if ordered.action in (action, "*") and ordered.feed_type in (None, feed_type):
+                ordered.times -= 1
+                if not ordered.times:
+                    self.waiting.remove(ordered)
+                return ordered
+        return None
