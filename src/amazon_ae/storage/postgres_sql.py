@@ -1,0 +1,264 @@
+"""The statements of ``PostgresStorage``: the rules of ``transitions``, set by set, in the database's own words.
+
+``{s}`` is the schema. Every statement that may meet another process locks in one order (documents, then a batch, then
+items by key), so that two of them cannot wait for each other. ``at`` is the injected clock's instant, or NULL for the
+database's: ``clock_timestamp()`` where a lock is held by then, since ``now()`` is the instant at which the transaction
+began to wait for it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["COUNT_CAP", "Statements"]
+
+COUNT_CAP: Final = 10_000
+"""``stats`` counts no further: its cost stays that of 10,000 index entries, however much waits."""
+
+_ITEM: Final = (
+    "i.key, i.state, i.version, i.value, i.urgent, i.reference, i.put_at, i.batch_id, b.feed_id, "
+    "i.accepted_value, i.accepted_version, i.accepted_at, i.code, i.message"
+)
+_ITEMS: Final = "{s}.items AS i LEFT JOIN {s}.batches AS b USING (batch_id)"
+_BATCH: Final = "batch_id, account, kind, fence, opened_at, lease_until, feed_id, submitted_at, size"
+# As the partial index items_waiting has it: the planner only uses the index where it finds the same words.
+_CAN_LEAVE: Final = "account = %(account)s AND kind = %(kind)s AND state = 'waiting' AND batch_id IS NULL"
+
+_INSERT: Final = """
+INSERT INTO {s}.items AS i (account, kind, key, state, version, value, urgent, put_at, reference)
+SELECT %(account)s, %(kind)s, c.k, 'waiting', 1, c.v, c.u, COALESCE(%(at)s::timestamptz, statement_timestamp()), c.r
+FROM json_to_recordset(%(changes)s::json) AS c(k text, v text, u boolean, r text)
+ON CONFLICT (account, kind, key) DO UPDATE SET
+"""
+# Amazon surely has this value (the words of transitions.put); and then, with nothing else waiting, nothing changes.
+_AMAZON_HAS_IT: Final = "i.batch_id IS NULL AND NOT i.in_doubt AND i.accepted_value IS NOT DISTINCT FROM EXCLUDED.value"
+_NOTHING_NEW: Final = f"WHEN i.state = 'accepted' AND {_AMAZON_HAS_IT} THEN"
+
+_PUT: Final = (
+    _INSERT
+    + f"""
+    state = CASE WHEN {_AMAZON_HAS_IT} THEN 'accepted' ELSE 'waiting' END,
+    version = CASE {_NOTHING_NEW} i.version ELSE i.version + 1 END,
+    value = EXCLUDED.value,
+    urgent = CASE {_NOTHING_NEW} i.urgent ELSE EXCLUDED.urgent END,
+    reference = CASE {_NOTHING_NEW} i.reference ELSE EXCLUDED.reference END,
+    put_at = CASE {_NOTHING_NEW} i.put_at WHEN i.state = 'waiting' THEN i.put_at ELSE EXCLUDED.put_at END,
+    code = CASE {_NOTHING_NEW} i.code ELSE '' END,
+    message = CASE {_NOTHING_NEW} i.message ELSE '' END
+RETURNING i.key, i.version, i.state"""
+)
+
+# A row that stands is locked all the same, so that STANDING finds it in the same transaction.
+_PUT_FIRST: Final = (
+    _INSERT
+    + f"""
+    state = CASE WHEN {_AMAZON_HAS_IT} THEN 'accepted' ELSE 'waiting' END,
+    version = i.version + 1, value = EXCLUDED.value, urgent = EXCLUDED.urgent, reference = EXCLUDED.reference,
+    put_at = EXCLUDED.put_at, code = '', message = ''
+WHERE i.state = 'rejected'
+RETURNING i.key, i.version, i.state"""
+)
+_STANDING: Final = """
+SELECT key, version FROM {s}.items WHERE account = %(account)s AND kind = %(kind)s AND key = ANY(%(keys)s)"""
+
+# MATERIALIZED keeps the planner from asking the clock before the lock is held: the outer row exists only afterwards.
+_LOCK_DOCUMENT: Final = """
+WITH document AS MATERIALIZED (SELECT body FROM {s}.documents WHERE name = %(name)s FOR UPDATE)
+SELECT body, clock_timestamp() FROM document"""
+# Something must be there to be locked; whoever comes second waits here for the first.
+_PLACE_DOCUMENT: Final = "INSERT INTO {s}.documents (name) VALUES (%(name)s) ON CONFLICT DO NOTHING"
+_SAVE_DOCUMENT: Final = "UPDATE {s}.documents SET body = %(body)s WHERE name = %(name)s"
+_DROP_DOCUMENT: Final = "DELETE FROM {s}.documents WHERE name = %(name)s"
+
+# Reading all rows, or sorting or hashing them, is never right for a queue; but that is what the planner does on the old
+# statistics of a table that was filled a moment ago. These hold for the running transaction only.
+_NO_FULL_SCAN: Final = "SELECT set_config('enable_seqscan', 'off', true)"
+_BY_INDEX: Final = ", ".join(
+    f"set_config('enable_{way}', 'off', true)" for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin")
+)
+_LOCK_LANE: Final = "SELECT pg_advisory_xact_lock(hashtextextended(%(lane)s, 0))"
+_LANE_BUSY: Final = "SELECT EXISTS (SELECT FROM {s}.batches WHERE account = %(account)s AND kind = %(kind)s)"
+
+_TAKE_REST: Final = """
+UPDATE {s}.items AS i
+SET state = 'in_flight', batch_id = %(batch_id)s, flight_version = i.version, flight_value = i.value,
+    flight_put_at = i.put_at
+FROM taken
+WHERE i.account = %(account)s AND i.kind = %(kind)s AND i.key = taken.key
+RETURNING i.key, i.version, i.value"""
+_BEGIN_TAKE: Final = f"SELECT {_BY_INDEX}, set_config('enable_sort', 'off', true)"
+_TAKE: Final = (
+    f"""
+WITH taken AS MATERIALIZED (
+    SELECT key FROM {{s}}.items WHERE {_CAN_LEAVE}
+    ORDER BY urgent DESC, put_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)"""
+    + _TAKE_REST
+)
+_BEGIN_TAKE_KEYS: Final = f"SELECT {_BY_INDEX}"
+_TAKE_KEYS: Final = (
+    f"""
+WITH taken AS MATERIALIZED (
+    SELECT key FROM {{s}}.items WHERE {_CAN_LEAVE} AND key = ANY(%(keys)s)
+    ORDER BY urgent DESC, put_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)"""
+    + _TAKE_REST
+)
+_OPEN_BATCH: Final = f"""
+INSERT INTO {{s}}.batches (batch_id, account, kind, fence, size, opened_at, lease_until)
+VALUES (%(batch_id)s, %(account)s, %(kind)s, 1, %(size)s, %(at)s, %(lease_until)s)
+RETURNING {_BATCH}"""
+
+_SUBMITTED: Final = """
+UPDATE {s}.batches SET feed_id = %(feed_id)s, submitted_at = %(submitted_at)s,
+    lease_until = COALESCE(%(at)s::timestamptz, clock_timestamp()) + %(lease)s
+WHERE batch_id = %(batch_id)s AND fence = %(fence)s"""
+_RENEW: Final = """
+UPDATE {s}.batches SET lease_until = COALESCE(%(at)s::timestamptz, clock_timestamp()) + %(lease)s
+WHERE batch_id = %(batch_id)s AND fence = %(fence)s"""
+_TAKE_OVER: Final = f"""
+UPDATE {{s}}.batches SET fence = fence + 1,
+    lease_until = COALESCE(%(at)s::timestamptz, clock_timestamp()) + %(lease)s
+WHERE batch_id = %(batch_id)s AND lease_until <= COALESCE(%(at)s::timestamptz, clock_timestamp())
+RETURNING {_BATCH}"""
+_FLIGHT: Final = "SELECT key, flight_version, flight_value FROM {s}.items WHERE batch_id = %(batch_id)s"
+_UNFINISHED: Final = f"SELECT {_BATCH} FROM {{s}}.batches WHERE account = %(account)s ORDER BY opened_at, batch_id"
+
+_CLOSE_BATCH: Final = "DELETE FROM {s}.batches WHERE batch_id = %(batch_id)s AND fence = %(fence)s"
+_LOCK_FLIGHT: Final = """
+SELECT count(*) FROM (SELECT FROM {s}.items WHERE batch_id = %(batch_id)s ORDER BY key FOR UPDATE) AS locked"""
+# transitions.settle, for all items at once. A row that is not 'in_flight' has a newer value waiting behind the flight.
+_SETTLE: Final = """
+UPDATE {s}.items AS i
+SET state = CASE
+        WHEN o.accepted AND (i.state = 'in_flight' OR i.value = i.flight_value) THEN 'accepted'
+        WHEN o.accepted OR i.state <> 'in_flight' OR o.outcome = 'retry' THEN 'waiting'
+        ELSE o.outcome END,
+    code = CASE WHEN o.tells AND (i.state = 'in_flight' OR o.accepted AND i.value = i.flight_value)
+        THEN o.code ELSE i.code END,
+    message = CASE WHEN o.tells AND (i.state = 'in_flight' OR o.accepted AND i.value = i.flight_value)
+        THEN o.message ELSE i.message END,
+    put_at = CASE WHEN o.outcome = 'retry' THEN i.flight_put_at ELSE i.put_at END,
+    in_doubt = CASE WHEN o.accepted THEN false WHEN o.outcome IN ('retry', 'unknown') THEN true ELSE i.in_doubt END,
+    accepted_version = CASE WHEN o.accepted THEN i.flight_version ELSE i.accepted_version END,
+    accepted_value = CASE WHEN o.accepted THEN i.flight_value ELSE i.accepted_value END,
+    accepted_at = CASE WHEN o.accepted THEN COALESCE(%(at)s::timestamptz, clock_timestamp()) ELSE i.accepted_at END,
+    batch_id = NULL, flight_version = NULL, flight_value = NULL, flight_put_at = NULL
+FROM (
+    SELECT f.account, f.kind, f.key, COALESCE(t.m, '') AS message, COALESCE(t.c, '') AS code,
+        COALESCE(t.o, 'retry') AS outcome, COALESCE(t.o, 'retry') <> 'retry' AS tells,
+        COALESCE(t.o IN ('accepted', 'accepted_with_warnings'), false) AS accepted
+    FROM {s}.items AS f
+    LEFT JOIN json_to_recordset(%(outcomes)s::json) AS t(k text, o text, c text, m text) ON t.k = f.key
+    WHERE f.batch_id = %(batch_id)s
+) AS o
+WHERE i.account = o.account AND i.kind = o.kind AND i.key = o.key"""
+
+_GET: Final = (
+    f"SELECT {_ITEM} FROM {_ITEMS} WHERE i.account = %(account)s AND i.kind = %(kind)s AND i.key = %(key)s"
+)
+_WAITING: Final = f"""
+SELECT {_ITEM} FROM (
+    SELECT * FROM {{s}}.items WHERE {_CAN_LEAVE} ORDER BY urgent DESC, put_at LIMIT %(limit)s
+) AS i LEFT JOIN {{s}}.batches AS b USING (batch_id) ORDER BY i.urgent DESC, i.put_at"""
+_DEAD: Final = f"""
+SELECT {_ITEM} FROM (
+    (SELECT * FROM {{s}}.items WHERE account = %(account)s AND kind = %(kind)s AND state = 'rejected'
+     AND key > %(after)s ORDER BY key LIMIT %(limit)s)
+    UNION ALL
+    (SELECT * FROM {{s}}.items WHERE account = %(account)s AND kind = %(kind)s AND state = 'unknown'
+     AND key > %(after)s ORDER BY key LIMIT %(limit)s)
+) AS i LEFT JOIN {{s}}.batches AS b USING (batch_id) ORDER BY i.key LIMIT %(limit)s"""
+
+_COUNT: Final = "(SELECT count(*) FROM (SELECT FROM {{s}}.items WHERE {where} LIMIT {cap}) AS counted)"
+_OLDEST: Final = "(SELECT put_at FROM {{s}}.items WHERE {where} ORDER BY put_at LIMIT 1)"
+_LANE: Final = "account = %(account)s AND kind = %(kind)s"
+_STATS: Final = "SELECT " + ", ".join(
+    (
+        _COUNT.format(where=f"{_CAN_LEAVE} AND NOT urgent", cap=COUNT_CAP),
+        _COUNT.format(where=f"{_CAN_LEAVE} AND urgent", cap=COUNT_CAP),
+        f"(SELECT COALESCE(sum(size), 0) FROM {{s}}.batches WHERE {_LANE})",
+        _COUNT.format(where=f"{_LANE} AND state = 'rejected'", cap=COUNT_CAP),
+        _COUNT.format(where=f"{_LANE} AND state = 'unknown'", cap=COUNT_CAP),
+        _OLDEST.format(where=f"{_CAN_LEAVE} AND NOT urgent"),
+        _OLDEST.format(where=f"{_CAN_LEAVE} AND urgent"),
+    )
+)
+
+_LOCK_KEYS: Final = """
+SELECT count(*) FROM (
+    SELECT FROM {s}.items WHERE account = %(account)s AND kind = %(kind)s AND key = ANY(%(keys)s)
+    ORDER BY key FOR UPDATE
+) AS locked"""
+_REJECT: Final = f"""
+UPDATE {{s}}.items AS i SET state = 'rejected', code = t.c, message = t.m
+FROM json_to_recordset(%(outcomes)s::json) AS t(k text, c text, m text)
+WHERE {_CAN_LEAVE} AND i.key = t.k"""
+_IS_DEAD: Final = f"{_LANE} AND key = ANY(%(keys)s) AND state IN ('rejected', 'unknown')"
+_RESOLVE_RETRY: Final = f"UPDATE {{s}}.items SET state = 'waiting', code = '', message = '' WHERE {_IS_DEAD}"
+_RESOLVE_ACCEPTED: Final = f"""
+UPDATE {{s}}.items SET state = 'accepted', code = '', message = '', in_doubt = false, accepted_version = version,
+    accepted_value = value, accepted_at = COALESCE(%(at)s::timestamptz, clock_timestamp())
+WHERE {_IS_DEAD}"""
+_RESOLVE_DROP: Final = f"""
+UPDATE {{s}}.items SET state = 'accepted', code = '', message = '', value = accepted_value
+WHERE {_IS_DEAD} AND accepted_value IS NOT NULL"""
+_RESOLVE_FORGET: Final = f"DELETE FROM {{s}}.items WHERE {_IS_DEAD} AND accepted_value IS NULL"
+
+_LOAD: Final = "SELECT body FROM {s}.documents WHERE name = %(name)s"
+_NAMES: Final = """
+SELECT name FROM {s}.documents
+WHERE name >= %(prefix)s AND starts_with(name, %(prefix)s) AND body IS NOT NULL ORDER BY name"""
+# Skips what is locked: it is being changed just now, so it is not old.
+_PURGE: Final = f"""
+WITH old AS MATERIALIZED (
+    SELECT key FROM {{s}}.items WHERE {_LANE} AND key > %(after)s AND state = 'accepted' AND accepted_at < %(before)s
+    ORDER BY key LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+DELETE FROM {{s}}.items AS i USING old WHERE i.account = %(account)s AND i.kind = %(kind)s AND i.key = old.key
+RETURNING i.key"""
+
+
+class Statements:
+    """Every statement with the schema's name in it, ready for ``execute``."""
+
+    def __init__(self, schema: str) -> None:
+        def ready(text: str) -> bytes:
+            return text.replace("{s}", schema).encode()
+
+        self.put = ready(_PUT)
+        self.put_first = ready(_PUT_FIRST)
+        self.standing = ready(_STANDING)
+        self.lock_document = ready(_LOCK_DOCUMENT)
+        self.place_document = ready(_PLACE_DOCUMENT)
+        self.save_document = ready(_SAVE_DOCUMENT)
+        self.drop_document = ready(_DROP_DOCUMENT)
+        self.no_full_scan = ready(_NO_FULL_SCAN)
+        self.begin_take = ready(_BEGIN_TAKE)
+        self.begin_take_keys = ready(_BEGIN_TAKE_KEYS)
+        self.lock_lane = ready(_LOCK_LANE)
+        self.lane_busy = ready(_LANE_BUSY)
+        self.take = ready(_TAKE)
+        self.take_keys = ready(_TAKE_KEYS)
+        self.open_batch = ready(_OPEN_BATCH)
+        self.submitted = ready(_SUBMITTED)
+        self.renew = ready(_RENEW)
+        self.take_over = ready(_TAKE_OVER)
+        self.flight = ready(_FLIGHT)
+        self.unfinished = ready(_UNFINISHED)
+        self.close_batch = ready(_CLOSE_BATCH)
+        self.lock_flight = ready(_LOCK_FLIGHT)
+        self.settle = ready(_SETTLE)
+        self.get = ready(_GET)
+        self.waiting = ready(_WAITING)
+        self.dead = ready(_DEAD)
+        self.stats = ready(_STATS)
+        self.lock_keys = ready(_LOCK_KEYS)
+        self.reject = ready(_REJECT)
+        self.resolve_retry = ready(_RESOLVE_RETRY)
+        self.resolve_accepted = ready(_RESOLVE_ACCEPTED)
+        self.resolve_drop = ready(_RESOLVE_DROP)
+        self.resolve_forget = ready(_RESOLVE_FORGET)
+        self.load = ready(_LOAD)
+        self.names = ready(_NAMES)
+        self.purge = ready(_PURGE)
