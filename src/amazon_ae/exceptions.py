@@ -25,6 +25,8 @@
      │   └ SchemaTooNew                 the store was written by a newer library: upgrade
      └ PortalError                      Seller Central: .step, .retryable
          ├ BrowserNotFound              no Chromium: the message names the commands that get one
+         ├ BrowserLost                  the browser ended underneath: call again, a new one is started
+         ├ PortalUnavailable            Seller Central is ill (5xx, connection cut): retry later
          ├ LoginRejected                e-mail, password or code refused: do not loop
          ├ ChallengeRequired            a person must pass .kind once: login(headed=True)
          ├ PermissionMissing            this user may not see the page: ask the account's owner
@@ -43,6 +45,7 @@ __all__ = [
     "AccessDenied",
     "AmazonAeError",
     "AmazonError",
+    "BrowserLost",
     "BrowserNotFound",
     "ChallengeRequired",
     "ConfigurationError",
@@ -60,6 +63,7 @@ __all__ = [
     "PortalError",
     "PortalStopped",
     "PortalTimeout",
+    "PortalUnavailable",
     "QuotaExceeded",
     "QuotaTimeout",
     "RegionNotSupported",
@@ -98,7 +102,7 @@ class AmazonError(AmazonAeError):
     """Amazon answered with an error.
 
     Attributes:
-        status: the HTTP status, e.g. 503.
+        status: the HTTP status, e.g. 503; 0 where no answer came.
         code: Amazon's code, e.g. ``"AccessDenied"``; ``""`` where the answer had none.
         message: Amazon's text.
         request_id: what Amazon's support asks for; ``None`` where the answer had none.
@@ -120,7 +124,7 @@ class AmazonError(AmazonAeError):
         action: str | None = None,
     ) -> None:
         where = f"{action}: " if action else ""
-        what = f"{code} ({status})" if code else f"HTTP {status}"
+        what = f"{code} ({status})" if code else f"HTTP {status}" if status else "no answer"
         super().__init__(f"{where}{what}: {message}" + (f" [request {request_id}]" if request_id else ""))
         self.message = message
         self.status = status
@@ -184,7 +188,10 @@ class RequestExpired(AmazonError):
 
 
 class ServiceUnavailable(AmazonError):
-    """Amazon has an internal fault (500, 503). Reads are retried for you; later is the only remedy."""
+    """Amazon has an internal fault (500, 503), or a read got no answer (status 0).
+
+    Reads were retried already; later is the only remedy.
+    """
 
 
 class UnreadableResponse(AmazonAeError):
@@ -192,13 +199,17 @@ class UnreadableResponse(AmazonAeError):
 
     Attributes:
         excerpt: at most 200 characters of the answer, scrubbed of values; ``""`` where none is safe to keep.
+        retryable: it was damaged on its way (cut off, wrong MD5): the same read may succeed now.
     """
 
-    def __init__(self, message: str, *, excerpt: str = "", status: int = 0, request_id: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, excerpt: str = "", status: int = 0, request_id: str | None = None, retryable: bool = False
+    ) -> None:
         super().__init__(message)
         self.excerpt = excerpt[:200]
         self.status = status
         self.request_id = request_id
+        self.retryable = retryable
 
 
 class QuotaTimeout(AmazonAeError, TimeoutError):
@@ -272,6 +283,26 @@ class PortalError(AmazonAeError):
 
 class BrowserNotFound(PortalError):
     """No Chromium or Chrome was found; the message names the commands that get one."""
+
+
+class BrowserLost(PortalError):
+    """The browser ended underneath (killed, crashed, out of memory). Call again: a new one is started."""
+
+    retryable = True
+
+
+class PortalUnavailable(PortalError):
+    """Seller Central is ill: 5xx, a bare 403 twice, no connection, or one cut in the middle. Retry later.
+
+    Attributes:
+        status: the HTTP status; 0 where no whole answer came.
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, *, status: int = 0, step: str = "") -> None:
+        super().__init__(message, step=step)
+        self.status = status
 
 
 class LoginRejected(PortalError):
