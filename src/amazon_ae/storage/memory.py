@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
-from itertools import islice
+from itertools import count, islice
 from typing import Any, TypeVar
 
 from amazon_ae.clocks import SystemClock
@@ -32,7 +32,7 @@ from amazon_ae.storage.watchers import Watchers
 __all__ = ["MemoryStorage"]
 
 T = TypeVar("T")
-_Place = tuple[int, int, str]  # put_at, how many keys were new before this one, key
+_Place = tuple[int, int, str]  # put_at, id, key
 _DEAD = (ItemState.REJECTED, ItemState.UNKNOWN)
 
 
@@ -279,8 +279,7 @@ class _Queue:
         self.waiting: tuple[list[_Place], list[_Place]] = ([], [])
         self.flights: dict[str, set[str]] = {}
         self.dead: set[str] = set()
-        self._numbers: dict[str, int] = {}
-        self._next_number = 0
+        self._ids = count(1)
 
     def write(self, row: ItemRow) -> None:
         """Store a row, known or new."""
@@ -288,15 +287,14 @@ class _Queue:
         if old is row:
             return
         if old is None:
-            self._numbers[row.key] = self._next_number
-            self._next_number += 1
+            row = row._replace(id=next(self._ids))
         else:
             self._unlist(old)
         self.rows[row.key] = row
         if row.batch_id is not None:
             self.flights.setdefault(row.batch_id, set()).add(row.key)
         elif row.state == ItemState.WAITING:
-            insort(self.waiting[row.urgent], self._place(row))
+            insort(self.waiting[row.urgent], _place(row))
         elif row.state in _DEAD:
             self.dead.add(row.key)
 
@@ -312,7 +310,6 @@ class _Queue:
     def forget(self, key: str) -> None:
         """Drop a row that is not in flight."""
         self._unlist(self.rows.pop(key))
-        del self._numbers[key]
 
     def first(self, limit: int, keys: Collection[str] | None) -> list[ItemRow]:
         """Up to ``limit`` waiting rows, urgent ones first, then by ``put_at``; only those of ``keys`` if given."""
@@ -327,9 +324,10 @@ class _Queue:
                 del self.flights[row.batch_id]
         elif row.state == ItemState.WAITING:
             places = self.waiting[row.urgent]
-            del places[bisect_left(places, self._place(row))]
+            del places[bisect_left(places, _place(row))]
         else:
             self.dead.discard(row.key)
 
-    def _place(self, row: ItemRow) -> _Place:
-        return row.put_at, self._numbers[row.key], row.key
+
+def _place(row: ItemRow) -> _Place:
+    return row.put_at, row.id, row.key

@@ -51,6 +51,7 @@ class ItemRow(NamedTuple):
     Invariants: ``batch_id`` is set exactly while a value is in flight. ``state`` is that of the newest value:
     ``IN_FLIGHT``: the newest value is the one in flight; ``WAITING`` with a ``batch_id``: it waits behind an older one.
     ``ACCEPTED`` means ``value == accepted_value``. ``in_doubt``: Amazon may hold another value than the last accepted.
+    ``id`` is the store's own number of the row, growing with the first put.
     """
 
     account: str
@@ -72,6 +73,7 @@ class ItemRow(NamedTuple):
     in_doubt: int = 0
     code: str = ""
     message: str = ""
+    id: int = 0
 
     def to_item(self, feed_id: str | None = None) -> StoredItem:
         """The item as a caller sees it; ``feed_id`` is its batch's."""

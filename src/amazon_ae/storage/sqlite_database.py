@@ -1,0 +1,224 @@
+"""One SQLite connection on a thread of its own: transactions, durability, and what a fault leaves behind (nothing)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from amazon_ae.exceptions import ConfigurationError, SchemaTooNew, StorageError
+from amazon_ae.storage.sqlite_schema import SCHEMA_VERSION, statements
+
+if TYPE_CHECKING:
+    import sqlite3
+
+__all__ = ["SqliteDatabase", "ensure_schema"]
+
+T = TypeVar("T")
+
+# WAL: readers never wait for a writer. FULL: the log is on the disk before COMMIT returns; in WAL mode NORMAL would
+# keep the file sound, but lose the last commits when the power fails. fullfsync says the same to macOS, and nothing
+# elsewhere.
+_PRAGMAS = (
+    "PRAGMA synchronous = FULL",
+    "PRAGMA fullfsync = ON",
+    "PRAGMA checkpoint_fullfsync = ON",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA cache_size = -16000",  # 16 MB, whatever the size of the store
+    "PRAGMA journal_size_limit = 67108864",  # a log that a huge put made long is cut back to 64 MB
+)
+
+
+class SqliteDatabase:
+    """A file, its connection and its thread.
+
+    The connection opens at the first use, and anew after any fault: the store works as soon as the fault is gone.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, prefix: str, create: bool, busy_seconds: float) -> None:
+        if str(path) in ("", ":memory:"):
+            raise ConfigurationError("SQLiteStorage needs a file; MemoryStorage keeps nothing")
+        self.path = Path(path)
+        self._prefix = prefix
+        self._create = create
+        self._busy_seconds = busy_seconds
+        self._connection: sqlite3.Connection | None = None
+        self._executor: ThreadPoolExecutor | None = None
+        self._pid = 0
+        self._closed = False
+
+    async def read(self, work: Callable[[sqlite3.Cursor], T]) -> T:
+        """Run ``work`` on one snapshot of the file, on the thread."""
+        return await self._run("BEGIN", work)
+
+    async def write(self, work: Callable[[sqlite3.Cursor], T], then: Callable[[T], None] | None = None) -> T:
+        """Run ``work`` in one transaction that excludes other writers, on the thread.
+
+        Args:
+            then: called on the thread with the answer once it is committed, even if the caller has been cancelled.
+        """
+        return await self._run("BEGIN IMMEDIATE", work, then)
+
+    def within(self, connection: Any, work: Callable[[sqlite3.Cursor], T]) -> T:
+        """Run ``work`` in the transaction of the host's connection, on the host's thread; all of it or nothing."""
+        import sqlite3
+
+        if not isinstance(connection, sqlite3.Connection):
+            raise ConfigurationError(f"connection= must be a sqlite3.Connection, not {type(connection).__name__}")
+        try:
+            cursor = connection.cursor()
+            cursor.row_factory = None
+            self._check_same_file(cursor)
+            if not connection.in_transaction:
+                if connection.isolation_level is None or getattr(connection, "autocommit", -1) is True:
+                    raise ConfigurationError("connection= is in autocommit mode with no transaction: BEGIN one first")
+                # What the driver would do before a first write; IMMEDIATE, since this one reads before it writes.
+                cursor.execute("BEGIN IMMEDIATE")
+            cursor.execute("SAVEPOINT amazon_ae")
+            try:
+                ensure_schema(cursor, self._prefix, create=self._create)
+                answer = work(cursor)
+            except BaseException:
+                # A full disk may have ended the transaction, and with it the savepoint.
+                if connection.in_transaction:
+                    cursor.execute("ROLLBACK TO amazon_ae")
+                    cursor.execute("RELEASE amazon_ae")
+                raise
+            cursor.execute("RELEASE amazon_ae")
+            return answer
+        except sqlite3.Error as error:
+            raise self._storage_error(error) from error
+
+    async def aclose(self) -> None:
+        """Finish what was begun, close the connection, end the thread; twice is fine."""
+        self._closed = True
+        executor, self._executor = self._executor, None
+        if executor is None or self._pid != os.getpid():
+            return
+        try:
+            await asyncio.get_running_loop().run_in_executor(executor, self._disconnect)
+        finally:
+            executor.shutdown(wait=False)
+
+    async def _run(
+        self, begin: str, work: Callable[[sqlite3.Cursor], T], then: Callable[[T], None] | None = None
+    ) -> T:
+        if self._closed:
+            raise StorageError(f"{self.path} was closed: make a new SQLiteStorage")
+        return await asyncio.get_running_loop().run_in_executor(self._thread(), self._perform, begin, work, then)
+
+    def _thread(self) -> ThreadPoolExecutor:
+        if self._executor is None or self._pid != os.getpid():
+            # After a fork the child has neither the thread nor a right to the connection: it starts with its own.
+            self._pid = os.getpid()
+            self._connection = None
+            self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="amazon-ae-sqlite")
+        return self._executor
+
+    def _perform(self, begin: str, work: Callable[[sqlite3.Cursor], T], then: Callable[[T], None] | None) -> T:
+        import sqlite3
+
+        try:
+            connection = self._connect()
+            cursor = connection.cursor()
+            cursor.execute(begin)
+            try:
+                answer = work(cursor)
+                cursor.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    cursor.execute("ROLLBACK")
+                raise
+        except sqlite3.IntegrityError as error:
+            raise self._storage_error(error) from error
+        except sqlite3.Error as error:
+            self._disconnect()
+            raise self._storage_error(error) from error
+        if then is not None:
+            then(answer)
+        return answer
+
+    def _connect(self) -> sqlite3.Connection:
+        import sqlite3
+
+        if self._connection is not None:
+            return self._connection
+        connection = sqlite3.connect(
+            self.path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
+        )
+        try:
+            cursor = connection.cursor()
+            (mode,) = cursor.execute("PRAGMA journal_mode = WAL").fetchone()
+            if mode != "wal":
+                raise StorageError(f"{self.path} cannot have a write-ahead log (mode {mode}): is it on a local disk?")
+            for pragma in _PRAGMAS:
+                cursor.execute(pragma)
+            if not _is_current(cursor, self._prefix):
+                cursor.execute("BEGIN IMMEDIATE")
+                ensure_schema(cursor, self._prefix, create=self._create)
+                cursor.execute("COMMIT")
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        return connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _check_same_file(self, cursor: sqlite3.Cursor) -> None:
+        """A put into another file would be lost without a word."""
+        main = next((file for _, name, file in cursor.execute("PRAGMA database_list") if name == "main"), "")
+        if not main or not self.path.exists() or not os.path.samefile(main, self.path):
+            raise ConfigurationError(f"connection= is open on {main or 'no file'!r}, this store on {str(self.path)!r}")
+
+    def _storage_error(self, error: sqlite3.Error) -> StorageError:
+        return StorageError(f"SQLite on {self.path}: {error}")
+
+    def __del__(self) -> None:
+        if self._connection is not None and self._pid == os.getpid():
+            warnings.warn(f"SQLiteStorage on {self.path} was not closed: await aclose()", ResourceWarning, stacklevel=2)
+
+
+def ensure_schema(cursor: sqlite3.Cursor, prefix: str, *, create: bool) -> None:
+    """Bring the tables to this library's version, inside the caller's transaction.
+
+    Raises:
+        SchemaTooNew: a newer library has been here: upgrade this one.
+        StorageError: with ``create=False``, tables are missing or old: run ``SQLiteStorage.schema_sql()``.
+    """
+    version = _version(cursor, prefix)
+    if version > SCHEMA_VERSION:
+        raise SchemaTooNew(
+            f"tables {prefix}* are of version {version}, this library knows up to {SCHEMA_VERSION}: upgrade amazon-ae"
+        )
+    if version == SCHEMA_VERSION:
+        return
+    if not create:
+        raise StorageError(
+            f"tables {prefix}* are of version {version} and {SCHEMA_VERSION} is needed:"
+            f" run SQLiteStorage.schema_sql({prefix!r}, after={version}) in your migration"
+        )
+    for statement in statements(prefix, after=version):
+        cursor.execute(statement)
+
+
+def _is_current(cursor: sqlite3.Cursor, prefix: str) -> bool:
+    return _version(cursor, prefix) == SCHEMA_VERSION
+
+
+def _version(cursor: sqlite3.Cursor, prefix: str) -> int:
+    """0 where the tables do not exist."""
+    found = cursor.execute(
+        "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (f"{prefix}schema",)
+    ).fetchone()
+    if found is None:
+        return 0
+    row = cursor.execute(f"SELECT max(version) FROM {prefix}schema").fetchone()
+    return int(row[0] or 0)
