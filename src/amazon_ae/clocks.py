@@ -62,6 +62,11 @@ class ClockLimiter(AsyncLimiter):
             return 0.0
         return (self._level + 1 - self.max_rate) * self.time_period / self.max_rate
 
+    def drain(self) -> None:
+        """Empty the bucket: the other side says that it is. The next place is free one restore interval from now."""
+        self._leak()
+        self._level = self.max_rate
+
     async def take(self, *, deadline: datetime | None = None) -> None:
         """Take a place, waiting for one on the injected clock. Cancelling the wait takes nothing.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -24,7 +23,9 @@ __all__ = [
 
 def _positive(instance: object, attribute: attrs.Attribute[Decimal], value: Decimal) -> None:
     if not isinstance(value, Decimal) or not value.is_finite() or value <= 0:
-        raise ConfigurationError(f"{type(instance).__name__}: {attribute.name} must be a Decimal above 0, not {value!r}")
+        raise ConfigurationError(
+            f"{type(instance).__name__}: {attribute.name} must be a Decimal above 0, not {value!r}"
+        )
 
 
 @attrs.frozen
@@ -65,7 +66,9 @@ class PickupSlots:
 
     def earliest(self, *, not_before: datetime) -> PickupSlot | None:
         """The first slot that begins at or after ``not_before`` (aware); ``None`` if there is none."""
-        fit = [slot for slot in self.slots if slot.pickup_time_start is not None and slot.pickup_time_start >= not_before]
+        fit = [
+            slot for slot in self.slots if slot.pickup_time_start is not None and slot.pickup_time_start >= not_before
+        ]
         return min(fit, key=lambda slot: slot.pickup_time_start or not_before, default=None)
 
 
@@ -74,7 +77,7 @@ class PackageItem:
     """An order item inside the parcel; serial numbers only where the item's ``serial_number_required`` says so."""
 
     order_item_id: str
-    serial_numbers: Sequence[str] = attrs.field(default=(), converter=tuple)
+    serial_numbers: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

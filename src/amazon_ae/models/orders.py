@@ -1,8 +1,8 @@
 """Orders and their items: every element of Orders 2013-09-01, in Amazon's words as snake_case.
 
-Source: MWS Orders API reference, "Datatypes". A field that Amazon left out, or whose text is not of its type (Amazon's own
-examples hold impossible dates), is ``None``; a list is always a tuple. Enumerations stay text, because Amazon adds values.
-Buyer data never appears in a ``repr``.
+Source: MWS Orders API reference, "Datatypes". A field that Amazon left out, or whose text is not of its type (Amazon's
+own examples hold impossible dates), is ``None``; a list is always a tuple. Enumerations stay text, because Amazon adds
+values. Buyer data never appears in a ``repr``.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ class TaxRegistration:
 class Order:
     """One order. ``amazon_order_id`` is the channel order id (3-7-7 digits). Instants are aware UTC.
 
-    ``easy_ship_shipment_status``, ``order_status`` and the other enumerations are Amazon's words. A ``Pending`` order has no
-    buyer, address or total yet.
+    ``easy_ship_shipment_status``, ``order_status`` and the other enumerations are Amazon's words. A ``Pending`` order
+    has no buyer, address or total yet.
     """
 
     amazon_order_id: str

@@ -1,1 +1,1 @@
-
+"""Amazon MWS: the first backend. ``MwsClient`` is its door."""

@@ -1,0 +1,96 @@
+"""From Python values to parameters, and the rules that are checked before anything is sent. Pure functions.
+
+Sources: MWS developer guide, "Required request parameters"; the operations' own pages for the rules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from amazon_ae.exceptions import ConfigurationError
+
+__all__ = ["Params", "Value", "check_count", "check_order_id", "flatten", "instant", "numbered", "settled_before"]
+
+Value = str | int | bool | Decimal | datetime | None
+Params = Mapping[str, "Value | Sequence[Value]"]
+
+ORDER_ID: Final = re.compile(r"\d{3}-\d{7}-\d{7}", re.ASCII)
+# ListOrders answers only up to two minutes before the request (recorded; "Before" later than that: UNVERIFIED, so
+# clamped).
+SETTLING: Final = timedelta(minutes=2)
+
+
+def instant(value: datetime, *, name: str = "an instant") -> str:
+    """ISO 8601 in UTC with ``Z``; milliseconds only where there are any (what is finer is cut off).
+
+    Raises:
+        ConfigurationError: the value has no time zone.
+    """
+    if value.tzinfo is None:
+        raise ConfigurationError(f"{name} must be an aware datetime, {value!r} has no time zone")
+    value = value.astimezone(UTC)
+    precision = "milliseconds" if value.microsecond >= 1000 else "seconds"
+    return value.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+
+
+def _text(name: str, value: Value) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case datetime():
+            return instant(value, name=name)
+        case Decimal():
+            return format(value, "f")
+        case int():
+            return str(value)
+        case str():
+            return value
+    raise ConfigurationError(
+        f"parameter {name}: {type(value).__name__} cannot be sent; give str, int, bool, Decimal or datetime"
+    )
+
+
+def flatten(params: Params) -> dict[str, str]:
+    """Parameters as text. ``None`` is left out; a list under ``"OrderStatus.Status"`` becomes ``OrderStatus.Status.1``
+    and on."""
+    flat: dict[str, str] = {}
+    for name, value in params.items():
+        if value is None:
+            continue
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            flat[name] = _text(name, value)
+        else:
+            flat.update(numbered(name, value))
+    return flat
+
+
+def numbered(name: str, values: Sequence[Value]) -> dict[str, str]:
+    """``{name.1: first, name.2: second, ...}``."""
+    return {f"{name}.{place}": _text(name, value) for place, value in enumerate(values, 1)}
+
+
+def check_count(what: str, values: Collection[object] | int, *, least: int = 1, most: int) -> None:
+    """Refuse a number (or a collection's size) outside ``least`` to ``most``."""
+    count = values if isinstance(values, int) else len(values)
+    if isinstance(values, bool) or not least <= count <= most:
+        raise ConfigurationError(f"{what}: {least} to {most} are allowed, not {count}")
+
+
+def check_order_id(order_id: str) -> str:
+    """Refuse what is not an Amazon order id (3-7-7 digits)."""
+    if not ORDER_ID.fullmatch(order_id):
+        raise ConfigurationError(f"an Amazon order id has 3-7-7 digits (123-1234567-1234567), not {order_id!r}")
+    return order_id
+
+
+def settled_before(before: datetime | None, *, now: datetime) -> datetime | None:
+    """``CreatedBefore`` or ``LastUpdatedBefore``, at the latest two minutes before ``now``; ``None`` stays ``None``."""
+    if before is None:
+        return None
+    if before.tzinfo is None:
+        raise ConfigurationError(f"an instant must be an aware datetime, {before!r} has no time zone")
+    return min(before, now - SETTLING)

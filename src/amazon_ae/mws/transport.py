@@ -1,0 +1,116 @@
+"""The only user of httpx: sends one request, reads a bounded answer, maps every foreign error.
+
+httpx writes each URL to its log at level INFO. A SubmitFeed's URL carries credentials, so the URL that httpx sees shows
+itself without its query; what travels is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+import httpx
+
+from amazon_ae.exceptions import NotSent, OutcomeUnknown, UnreadableResponse
+from amazon_ae.mws.requests import WireRequest
+from amazon_ae.mws.responses import ERROR_BODY_BYTES
+
+__all__ = ["RawAnswer", "Transport", "surely_unsent"]
+
+# Raised before a connection carries the first byte of the request.
+_UNSENT: Final = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
+
+
+@attrs.frozen
+class RawAnswer:
+    """Status, headers (names in lower case) and body of an answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = attrs.field(repr=False)
+
+
+class _QuietURL(httpx.URL):
+    """A URL that shows itself without its query."""
+
+    def __str__(self) -> str:
+        shown = super().__str__()
+        return shown.partition("?")[0] + "?…" if "?" in shown else shown
+
+    def __repr__(self) -> str:
+        return f"URL({str(self)!r})"
+
+
+def surely_unsent(error: Exception) -> bool:
+    """Whether the request cannot have reached Amazon."""
+    return isinstance(error, _UNSENT)
+
+
+class Transport:
+    """Sends requests through an ``httpx.AsyncClient``.
+
+    Args:
+        http: the client; its connection pool, proxies, certificates and timeouts apply, its ``auth``, cookies, default
+            headers and parameters do not.
+        max_body_bytes: an answer above this is refused, unread.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, *, max_body_bytes: int) -> None:
+        self._http = http
+        self._max_body_bytes = max_body_bytes
+
+    async def exchange(self, wire: WireRequest, *, action: str) -> RawAnswer:
+        """Send once, read the answer.
+
+        Raises:
+            NotSent: no connection was made.
+            OutcomeUnknown: whatever else went wrong on the way.
+            UnreadableResponse: a success larger than the cap.
+        """
+        if self._http.is_closed:
+            raise NotSent(f"{action}: the HTTP client is closed")
+        try:
+            request = httpx.Request("POST", wire.url, headers=wire.headers, content=wire.content)
+        except Exception as error:
+            raise NotSent(f"{action}: {type(error).__name__}: the request could not be built") from error
+        request.url = _QuietURL(request.url)
+        try:
+            response = await self._http.send(request, stream=True, auth=None, follow_redirects=False)
+            try:
+                return await self._read(response, action)
+            finally:
+                await response.aclose()
+        except UnreadableResponse:
+            raise
+        except Exception as error:  # whatever a transport, proxy or event hook of the host raises
+            kind = NotSent if surely_unsent(error) else OutcomeUnknown
+            raise kind(f"{action}: {type(error).__name__}") from error
+
+    async def _read(self, response: httpx.Response, action: str) -> RawAnswer:
+        success = response.is_success
+        limit = self._max_body_bytes if success else ERROR_BODY_BYTES
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        announced = headers.get("content-length", "")
+        body = bytearray()
+        if not (success and announced.isdecimal() and int(announced) > limit):
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > limit:
+                    break
+            else:
+                return RawAnswer(response.status_code, headers, bytes(body))
+        if success:
+            raise UnreadableResponse(
+                f"{action}: the answer is larger than {limit:,} bytes (max_body_bytes)",
+                status=response.status_code,
+                request_id=headers.get("x-mws-request-id"),
+            )
+        return RawAnswer(response.status_code, headers, bytes(body[:limit]))
