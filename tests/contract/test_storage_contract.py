@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from amazon_ae.storage.memory import MemoryStorage
+from amazon_ae.storage.postgres import PostgresStorage
 from amazon_ae.storage.sqlite import SQLiteStorage
 from amazon_ae.testing.storage_contract import STORAGE_CHECKS, StorageTrial
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
 every_check = pytest.mark.parametrize("check", STORAGE_CHECKS, ids=lambda check: check.__name__)
@@ -33,3 +39,28 @@ async def test_memory_storage(check) -> None:
 async def test_sqlite_storage(check, tmp_path: Path) -> None:
     """``SQLiteStorage`` keeps the contract."""
     await check(StorageTrial(lambda clock: SQLiteStorage(tmp_path / "store.db", clock=clock)))
+
+
+def _transactions_of(uri: str) -> Callable[[], AbstractAsyncContextManager[psycopg.AsyncConnection]]:
+    @asynccontextmanager
+    async def transaction() -> AsyncIterator[psycopg.AsyncConnection]:
+        async with await psycopg.AsyncConnection.connect(uri) as connection:
+            yield connection
+
+    return transaction
+
+
+@pytest.mark.postgres
+@every_check
+async def test_postgres_storage(check, postgres_uri: str) -> None:
+    """``PostgresStorage`` keeps the contract, on the database's own clock."""
+    transaction = _transactions_of(postgres_uri)
+    await check(StorageTrial(lambda _: PostgresStorage(postgres_uri), transaction=transaction, elapse=asyncio.sleep))
+
+
+@pytest.mark.postgres
+@every_check
+async def test_postgres_storage_on_an_injected_clock(check, postgres_uri: str) -> None:
+    """``PostgresStorage`` keeps the contract where a test tells the time."""
+    transaction = _transactions_of(postgres_uri)
+    await check(StorageTrial(lambda clock: PostgresStorage(postgres_uri, clock=clock), transaction=transaction))

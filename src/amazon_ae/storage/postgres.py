@@ -233,8 +233,7 @@ class PostgresStorage:
 
     async def settle(self, batch_id: str, fence: int, outcomes: Sequence[ItemOutcome]) -> None:
         """See ``ports.Storage.settle``."""
-        told = by_key(outcomes)
-        rows = json.dumps([{"k": key, "o": o.outcome.value, "c": o.code, "m": o.message} for key, o in told.items()])
+        told = _outcomes(outcomes)
         batch = {"batch_id": batch_id, "fence": fence}
 
         async def finish(cursor: Cursor) -> None:
@@ -242,7 +241,7 @@ class PostgresStorage:
             _refuse_stale(cursor, batch)
             await cursor.execute(self._sql.no_full_scan)
             await cursor.execute(self._sql.lock_flight, batch)
-            await cursor.execute(self._sql.settle, {**batch, "at": self._now(), "outcomes": rows})
+            await cursor.execute(self._sql.settle, {**batch, "at": self._now(), "outcomes": told})
 
         await self._database.run(finish)
 
@@ -295,9 +294,8 @@ class PostgresStorage:
 
     async def reject(self, account: str, kind: ItemKind, outcomes: Sequence[ItemOutcome]) -> None:
         """See ``ports.Storage.reject``."""
-        told = by_key(outcomes)
-        rows = [{"k": key, "c": outcome.code, "m": outcome.message} for key, outcome in told.items()]
-        place = {"account": account, "kind": kind.value, "keys": list(told), "outcomes": json.dumps(rows)}
+        keys = [outcome.key for outcome in outcomes]
+        place = {"account": account, "kind": kind.value, "keys": keys, "outcomes": _outcomes(outcomes)}
 
         async def refuse(cursor: Cursor) -> None:
             await cursor.execute(self._sql.lock_keys, place)
@@ -420,6 +418,19 @@ def _any_waits(receipts: Iterable[Receipt]) -> bool:
 
 def _joined(receipt: Receipt) -> Receipt:
     return Receipt(receipt.key, receipt.version, ReceiptState.JOINED)
+
+
+def _outcomes(outcomes: Sequence[ItemOutcome]) -> str:
+    """``{key: [outcome, code, message]}``. Amazon's text is kept as far as a database can keep it: an outcome with an
+    odd character must not leave its batch unsettled for ever."""
+    told = by_key(outcomes).values()
+    return json.dumps({_clean(o.key): [o.outcome.value, _clean(o.code), _clean(o.message)] for o in told})
+
+
+def _clean(text: str) -> str:
+    if text.isascii() and "\x00" not in text:
+        return text
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 def _refuse_stale(cursor: Cursor, batch: dict[str, Any]) -> None:
