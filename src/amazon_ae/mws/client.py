@@ -52,8 +52,8 @@ class Returns:
             NotSupported: the message says what to use instead.
         """
         raise NotSupported(
-            "returns are not supported: MWS has no operation for them; look in Seller Central under Orders, Manage Returns, "
-            "or fetch a returns report with client.reports"
+            "returns are not supported: MWS has no operation for them; look in Seller Central under Orders, "
+            "Manage Returns, or fetch a returns report with client.reports"
         )
 
 
@@ -63,9 +63,9 @@ class MwsClient:
     Args:
         credentials: the developer's keys and the seller's authorisation.
         marketplace: where; its ``mws_endpoint`` must be https (http only on this machine, for a sandbox).
-        http: your client, with your proxies, certificates and timeouts; it is never closed here. Without one, the client
-            opens its own at the first call, without reading proxy settings out of the environment, and closes it in
-            ``aclose``.
+        http: your client, with your proxies, certificates and timeouts; it is never closed here. Without one, this
+            client opens its own at the first call, without reading proxy settings out of the environment, and closes
+            it in ``aclose``.
         clock: tells the time and sleeps.
         app_name, app_version: the User-Agent that Amazon asks for; this library's own by default.
         pacer: share one between clients of the same seller in one process, since they share Amazon's quota.

@@ -1,12 +1,14 @@
 """The only user of httpx: sends one request, reads a bounded answer, maps every foreign error.
 
-httpx writes each URL to its log at level INFO. A SubmitFeed's URL carries credentials, so the URL that httpx sees shows
-itself without its query; what travels is whole.
+httpx writes each URL to its log at level INFO, and a SubmitFeed's URL carries the auth token. While such a request is on
+its way, that one record is written without the URL's query.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import attrs
@@ -38,15 +40,31 @@ class RawAnswer:
     body: bytes = attrs.field(repr=False)
 
 
-class _QuietURL(httpx.URL):
-    """A URL that shows itself without its query."""
+class _WithoutQuery(logging.Filter):
+    """Lets every record pass; in those that show ``url`` itself, its query is left out."""
 
-    def __str__(self) -> str:
-        shown = super().__str__()
-        return shown.partition("?")[0] + "?…" if "?" in shown else shown
+    def __init__(self, url: httpx.URL) -> None:
+        super().__init__()
+        self._url = url
 
-    def __repr__(self) -> str:
-        return f"URL({str(self)!r})"
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            shown = str(self._url).partition("?")[0] + "?…"
+            record.args = tuple(shown if arg is self._url else arg for arg in record.args)
+        return True
+
+
+@contextlib.contextmanager
+def _quiet(url: httpx.URL) -> Iterator[None]:
+    if not url.query:
+        yield
+        return
+    logger, quiet = logging.getLogger("httpx"), _WithoutQuery(url)
+    logger.addFilter(quiet)
+    try:
+        yield
+    finally:
+        logger.removeFilter(quiet)
 
 
 def surely_unsent(error: Exception) -> bool:
@@ -81,9 +99,9 @@ class Transport:
             request = httpx.Request("POST", wire.url, headers=wire.headers, content=wire.content)
         except Exception as error:
             raise NotSent(f"{action}: {type(error).__name__}: the request could not be built") from error
-        request.url = _QuietURL(request.url)
         try:
-            response = await self._http.send(request, stream=True, auth=None, follow_redirects=False)
+            with _quiet(request.url):
+                response = await self._http.send(request, stream=True, auth=None, follow_redirects=False)
             try:
                 return await self._read(response, action)
             finally:
