@@ -1,0 +1,177 @@
+"""Which of its known faces the site shows: every choice a test or a person can make, as one frozen value.
+
+The faces and their ids come from public scrapers and test data of other marketplaces; none was checked against the
+UAE's own site. What is this project's guess is marked UNVERIFIED.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, get_type_hints
+from urllib.parse import parse_qsl, urlencode
+
+import attrs
+
+__all__ = [
+    "AccountPicker",
+    "Challenge",
+    "InvoiceForm",
+    "LabelForm",
+    "Language",
+    "Nag",
+    "SignInForm",
+    "SignedOutAnswer",
+    "SiteVariants",
+    "Tour",
+]
+
+
+class Language(StrEnum):
+    """The language of every page; Arabic pages run from right to left."""
+
+    ENGLISH = "en"
+    ARABIC = "ar"
+
+
+class SignInForm(StrEnum):
+    """How e-mail and password are asked for."""
+
+    ONE_PAGE = "one_page"
+    TWO_PAGES = "two_pages"
+    CLAIM = "claim"  # /ax/claim, then the password page; an unknown account sees "create account?"
+
+
+class Challenge(StrEnum):
+    """What only a person can pass. Each is passed once per browser, on the page or on the control page."""
+
+    NONE = "none"
+    CAPTCHA = "captcha"  # a picture inside the sign-in form
+    CAPTCHA_PAGE = "captcha_page"  # /errors/validateCaptcha before anything else
+    CAPTCHA_CVF = "captcha_cvf"  # form.cvf-widget-form-captcha after the password
+    CAPTCHA_PUZZLE = "captcha_puzzle"  # #cvf-aamation-container after the password
+    WAF = "waf"  # AWS WAF's page before anything else
+    PASSKEY = "passkey"  # ids UNVERIFIED
+    APPROVAL = "approval"  # a push message to another device
+    SMS_CODE = "sms_code"  # /ap/cvf asks for a code sent by SMS or e-mail
+    PASSWORD_CHANGE = "password_change"  # /forgotpassword/reverification
+    AGENT_POLICY = "agent_policy"  # an interstitial on the first page after sign-in; markup UNVERIFIED
+
+
+class Nag(StrEnum):
+    """Pages after the code that may be skipped."""
+
+    NONE = "none"
+    PHONE = "phone"
+    REMIND_LATER = "remind_later"
+    BOTH = "both"
+
+
+class Tour(StrEnum):
+    """What lies over the pages and swallows clicks until it is closed."""
+
+    NONE = "none"
+    JOYRIDE = "joyride"
+    KATAL = "katal"
+    BOTH = "both"
+
+
+class AccountPicker(StrEnum):
+    """Whether an account and a marketplace must be chosen after sign-in."""
+
+    NONE = "none"
+    CURRENT = "current"  # /account-switcher/default/merchantMarketplace
+    CURRENT_FAILS_ONCE = "current_fails_once"  # its error box first; a reload mends it
+    OLDER = "older"  # /merchant-picker
+
+
+class SignedOutAnswer(StrEnum):
+    """How a request without a live session is answered."""
+
+    REDIRECT = "redirect"
+    PAGE = "page"  # 200 with the sign-in page
+    UNAUTHORIZED = "unauthorized"  # 401
+    JSON_403 = "json_403"  # {"reason": "sign_in"}
+
+
+class InvoiceForm(StrEnum):
+    """How the order page leads to the invoice."""
+
+    MODAL_LINK = "modal_link"  # the button opens a modal with a link
+    MODAL_SIBLING = "modal_sibling"  # that link names a sibling host, which this session does not know
+    MODAL_FORM = "modal_form"  # the modal holds a form to submit
+    MODAL_CLICK = "modal_click"  # the modal holds a button that only a real click makes download
+    MODAL_FRAME = "modal_frame"  # the modal's table is inside an iframe
+    LINK = "link"  # a plain link on the order page
+    MISSING = "missing"  # the button has the primary style: nothing was uploaded yet
+
+
+class LabelForm(StrEnum):
+    """How the order page leads to the shipping label. The UAE's own addresses are UNVERIFIED."""
+
+    LINK = "link"  # a link to the PDF
+    BATCH = "batch"  # a page that makes the label in the background: refresh until "Done"
+
+
+@attrs.frozen(kw_only=True)
+class SiteVariants:
+    """One face of the site. Change it with ``attrs.evolve``.
+
+    Attributes:
+        device_choice: ask which device shows the code before asking for the code.
+        honour_trust: a browser that ticked "don't ask again" is not asked for a code again.
+        may_see_orders: ``False`` sends order pages to ``/authorization/failed``.
+        label_on_a4: the label lies on an A4 sheet instead of on paper of its own size.
+    """
+
+    language: Language = Language.ENGLISH
+    sign_in: SignInForm = SignInForm.TWO_PAGES
+    device_choice: bool = False
+    honour_trust: bool = True
+    challenge: Challenge = Challenge.NONE
+    nag: Nag = Nag.NONE
+    account_picker: AccountPicker = AccountPicker.NONE
+    tour: Tour = Tour.NONE
+    signed_out: SignedOutAnswer = SignedOutAnswer.REDIRECT
+    may_see_orders: bool = True
+    invoice: InvoiceForm = InvoiceForm.MODAL_LINK
+    label: LabelForm = LabelForm.LINK
+    label_on_a4: bool = False
+
+    def with_changes(self, changes: Mapping[str, str]) -> SiteVariants:
+        """These variants with some of them set from text, as a cookie or a form has them.
+
+        Raises:
+            ValueError: a name or a value that does not exist; the message says which values do.
+        """
+        types = get_type_hints(SiteVariants)
+        values: dict[str, Any] = {}
+        for name, text in changes.items():
+            if name not in types:
+                raise ValueError(f"no variant is called {name!r}; there are {', '.join(types)}")
+            choices = choices_of(name)
+            if text not in choices:
+                raise ValueError(f"{name} cannot be {text!r}; it can be {', '.join(choices)}")
+            values[name] = text == "yes" if types[name] is bool else types[name](text)
+        return attrs.evolve(self, **values)
+
+    def with_text(self, text: str) -> SiteVariants:
+        """These variants, changed by ``name=value&name=value``; the form of the ``sandbox-variants`` cookie."""
+        return self.with_changes(dict(parse_qsl(text, strict_parsing=True)) if text else {})
+
+    def to_changes(self) -> dict[str, str]:
+        """Every variant as text; ``with_changes`` reads it back."""
+        return {
+            name: ("yes" if value else "no") if isinstance(value, bool) else str(value)
+            for name, value in attrs.asdict(self).items()
+        }
+
+    def to_text(self) -> str:
+        """All of them as ``name=value&...``; ``with_text`` reads it back."""
+        return urlencode(self.to_changes())
+
+
+def choices_of(name: str) -> tuple[str, ...]:
+    """The texts a variant may have, in the order a form should offer them."""
+    kind = get_type_hints(SiteVariants)[name]
+    return ("no", "yes") if kind is bool else tuple(str(member) for member in kind)
