@@ -18,7 +18,7 @@ import pytest
 
 from amazon_ae.testing.builders import make_item, make_order
 from amazon_ae.testing.clocks import VirtualClock
-from amazon_ae.testing.mws import FAKE_CREDENTIALS, FakeMws, Fault
+from amazon_ae.testing.mws import FAKE_CREDENTIALS, FakeMws, MwsFault
 from amazon_ae.testing.mws.signature import expected_signature
 
 VERSIONS = {
@@ -285,9 +285,9 @@ async def test_an_answer_that_is_lost_leaves_its_feed_behind(fake: FakeMws) -> N
     md5 = base64.b64encode(hashlib.md5(body).digest()).decode()
     rows = {**common("Feeds", "SubmitFeed", fake.clock.now()), "ContentMD5Value": md5}
     rows["FeedType"] = "_POST_INVENTORY_AVAILABILITY_DATA_"
-    fake.fail("SubmitFeed", Fault.NOT_REACHED)
-    fake.fail("SubmitFeed", Fault.ANSWER_LOST)
-    fake.fail("SubmitFeed", Fault.NEVER_ANSWERED)
+    fake.fail("SubmitFeed", MwsFault.NOT_REACHED)
+    fake.fail("SubmitFeed", MwsFault.ANSWER_LOST)
+    fake.fail("SubmitFeed", MwsFault.NEVER_ANSWERED)
     async with httpx.AsyncClient(transport=fake) as http:
         for error in (httpx.ConnectError, httpx.ReadError, httpx.ReadTimeout):
             with pytest.raises(error):

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from amazon_ae.testing.builders import make_item, make_order, make_order_id, make_updates
     from amazon_ae.testing.clocks import ScaledClock, VirtualClock
     from amazon_ae.testing.fake_portal import FakeSellerPortal
-    from amazon_ae.testing.mws import FAKE_CREDENTIALS, FAKE_PICKUP_FEED_TYPE, FakeMws, Fault
+    from amazon_ae.testing.mws import FAKE_CREDENTIALS, FAKE_PICKUP_FEED_TYPE, FakeMws, MwsFault
 
 __all__ = [
     "FAKE_CREDENTIALS",
     "FAKE_PICKUP_FEED_TYPE",
     "FakeMws",
     "FakeSellerPortal",
-    "Fault",
+    "MwsFault",
     "ScaledClock",
     "VirtualClock",
     "make_item",
@@ -34,7 +34,7 @@ _HOME: Final = {
     "FAKE_PICKUP_FEED_TYPE": "mws",
     "FakeMws": "mws",
     "FakeSellerPortal": "fake_portal",
-    "Fault": "mws",
+    "MwsFault": "mws",
     "ScaledClock": "clocks",
     "VirtualClock": "clocks",
     "make_item": "builders",

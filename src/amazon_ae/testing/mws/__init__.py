@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amazon_ae.testing.mws.fake import FAKE_CREDENTIALS, FAKE_PICKUP_FEED_TYPE, Exchange, FakeMws
-from amazon_ae.testing.mws.faults import Fault
+from amazon_ae.testing.mws.faults import MwsFault
 from amazon_ae.testing.mws.state import (
     FakeFeed,
     FakeOrder,
@@ -24,7 +24,7 @@ __all__ = [
     "FakePackage",
     "FakePickup",
     "FakeReport",
-    "Fault",
     "FeedMessage",
+    "MwsFault",
     "SeenRequest",
 ]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Final
 
-from amazon_ae.testing.mws.faults import Fault
+from amazon_ae.testing.mws.faults import MwsFault
 from amazon_ae.testing.mws.quotas import SECTIONS
 from amazon_ae.testing.mws.wire import Answer, Refused, Request, Result, instant
 from amazon_ae.testing.mws.xml import error, response
@@ -48,13 +48,13 @@ def quota_exceeded(request: Request, resets_at: datetime) -> Refused:
     )
 
 
-def refusal_of(fault: Fault, request: Request, now: datetime) -> Refused:
+def refusal_of(fault: MwsFault, request: Request, now: datetime) -> Refused:
     """The error that an ordered fault stands for."""
-    if fault is Fault.THROTTLED:
+    if fault is MwsFault.THROTTLED:
         return throttled()
-    if fault is Fault.QUOTA_EXCEEDED:
+    if fault is MwsFault.QUOTA_EXCEEDED:
         return quota_exceeded(request, now + timedelta(minutes=10))
-    if fault is Fault.INTERNAL_ERROR:
+    if fault is MwsFault.INTERNAL_ERROR:
         return Refused(500, "InternalError", "We encountered an internal error. Please try again.", sender=False)
     return Refused(503, "ServiceUnavailable", "Service is temporarily unavailable. Please try again.", sender=False)
 
@@ -102,18 +102,18 @@ def common_headers(now: datetime, request_id: str, length: int) -> list[tuple[st
     ]
 
 
-def spoil(answer: Answer, fault: Fault) -> Answer:
+def spoil(answer: Answer, fault: MwsFault) -> Answer:
     """What is left of an answer after a fault."""
     headers = [row for row in answer.headers if row[0] not in ("Content-Length", "Content-Type")]
     kind = next(value for name, value in answer.headers if name == "Content-Type")
     body = answer.body
     status = answer.status
-    if fault is Fault.HTML_ERROR or fault is Fault.HTML_PAGE:
-        status, body, kind = (503 if fault is Fault.HTML_ERROR else 200), _HTML, "text/html"
-    elif fault is Fault.EMPTY:
+    if fault is MwsFault.HTML_ERROR or fault is MwsFault.HTML_PAGE:
+        status, body, kind = (503 if fault is MwsFault.HTML_ERROR else 200), _HTML, "text/html"
+    elif fault is MwsFault.EMPTY:
         body = b""
-    elif fault is Fault.TRUNCATED:
+    elif fault is MwsFault.TRUNCATED:
         body = body[: len(body) // 2]
-    elif fault is Fault.WRONG_MD5:
+    elif fault is MwsFault.WRONG_MD5:
         headers = [row for row in headers if row[0] != "Content-MD5"] + [("Content-MD5", "1B2M2Y8AsgTpgAmY7PhCfg==")]
     return Answer(status, [*headers, ("Content-Type", kind), ("Content-Length", str(len(body)))], body)

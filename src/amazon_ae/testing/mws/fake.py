@@ -7,7 +7,7 @@ import hmac
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
@@ -29,12 +29,14 @@ from amazon_ae.testing.mws.answers import (
     spoil,
     throttled,
 )
-from amazon_ae.testing.mws.faults import NOT_DONE, Fault, FaultPlan, OrderedFault
+from amazon_ae.testing.mws.faults import NOT_DONE, FaultPlan, MwsFault, OrderedFault
 from amazon_ae.testing.mws.feeds import Feeds
+from amazon_ae.testing.mws.portal_view import PortalView, papers
 from amazon_ae.testing.mws.quotas import SECTIONS, Limit, Meter
 from amazon_ae.testing.mws.signature import authenticate
 from amazon_ae.testing.mws.state import FakeFeed, FakeOrder, FakePickup, SeenRequest, State
 from amazon_ae.testing.mws.wire import Answer, Refused, Request, Result, instant, read_request
+from amazon_ae.testing.papers import PortalOrder
 
 __all__ = ["FAKE_CREDENTIALS", "FAKE_PICKUP_FEED_TYPE", "Exchange", "FakeMws"]
 
@@ -77,7 +79,7 @@ class Exchange:
 
     answer: Answer
     delay_seconds: float = 0.0
-    lost: Fault | None = None
+    lost: MwsFault | None = None
 
 
 class FakeMws(httpx.AsyncBaseTransport):
@@ -134,6 +136,7 @@ class FakeMws(httpx.AsyncBaseTransport):
             start_seconds=start_seconds,
             pickup_feed_type=pickup_feed_type,
         )
+        self._view = PortalView(self._state, self._advance)
         self._faults = FaultPlan()
         self._meters: dict[tuple[str, str], Meter] = {}
         self._secrets: dict[str, str] = {}
@@ -183,6 +186,15 @@ class FakeMws(httpx.AsyncBaseTransport):
         """How often each order's pickup came in a processed feed, refused or not: more than 1 means sent twice."""
         return self._now_state().pickups_sent
 
+    @property
+    def portal_orders(self) -> Mapping[str, PortalOrder]:
+        """The same orders as Seller Central shows them, live: for ``FakeSellerPortal`` and ``SellerCentralSite``."""
+        return self._view
+
+    def documents(self) -> dict[str, dict[str, str]]:
+        """Hex SHA-256 of the panel's invoice and label of every order with a pickup, by order id and kind."""
+        return papers(self.portal_orders, list(self.pickups))
+
     def count(self, action: str) -> int:
         """How many requests for this operation arrived."""
         return sum(seen.action == action for seen in self.requests)
@@ -220,12 +232,22 @@ class FakeMws(httpx.AsyncBaseTransport):
             order_id, self._now(), **{name: value for name, value in changes.items() if value is not None}
         )
 
+    def schedule_pickup(self, order_id: str, day: date) -> None:
+        """Book a pickup as a person does on the panel, without a feed.
+
+        Raises:
+            KeyError: there is no such order.
+        """
+        now = self._now()
+        self._now_state().touch(order_id, now, easy_ship_shipment_status="PendingPickUp")
+        self._state.pickups[order_id] = FakePickup(order_id=order_id, at=now, date=day.isoformat())
+
     def refuse(self, key: str, code: str, message: str) -> None:
         """Processing refuses this SKU or order id from now on, with this code and text."""
         self._state.refusals[key] = (code, message)
 
     def fail(
-        self, action: str, fault: Fault | str, times: int = 1, *, seconds: float = 0.0, feed_type: str | None = None
+        self, action: str, fault: MwsFault | str, times: int = 1, *, seconds: float = 0.0, feed_type: str | None = None
     ) -> None:
         """The next ``times`` requests for ``action`` (``"*"``: any) meet ``fault``.
 
@@ -233,7 +255,7 @@ class FakeMws(httpx.AsyncBaseTransport):
             seconds: for ``SLOW`` and ``NEVER_ANSWERED``: how long, on the fake's clock.
             feed_type: only a SubmitFeed of this type.
         """
-        self._faults.order(OrderedFault(action, Fault(fault), times, seconds, feed_type))
+        self._faults.order(OrderedFault(action, MwsFault(fault), times, seconds, feed_type))
 
     def end_feeds(self, status: str, *, times: int = 1, feed_type: str | None = None) -> None:
         """The next ``times`` feeds end in ``status`` instead of ``_DONE_``.
@@ -245,7 +267,11 @@ class FakeMws(httpx.AsyncBaseTransport):
         self._feeds.decide(status, feed_type=feed_type, times=times)
 
     def release(self, feed_id: str, *, status: str = "_DONE_") -> None:
-        """A held feed ends now, in ``status``."""
+        """A held feed ends now, in ``status``.
+
+        Raises:
+            ValueError: it has ended already.
+        """
         self._feeds.release(feed_id, self._now(), status)
 
     def spend(self, action: str, count: int = 1, *, credentials: MwsCredentials | None = None) -> int:
@@ -291,8 +317,8 @@ class FakeMws(httpx.AsyncBaseTransport):
         try:
             request = read_request(method, url, headers, body, now)
             ordered = self._faults.take(request.action, request.params.get("FeedType"))
-            if ordered is not None and ordered.fault is Fault.NOT_REACHED:
-                return Exchange(answer=Answer(0, [], b""), lost=Fault.NOT_REACHED)
+            if ordered is not None and ordered.fault is MwsFault.NOT_REACHED:
+                return Exchange(answer=Answer(0, [], b""), lost=MwsFault.NOT_REACHED)
             authenticate(request, self._secrets, self._tokens)
             authentic = True
             if ordered is not None and ordered.fault in NOT_DONE:
@@ -311,7 +337,7 @@ class FakeMws(httpx.AsyncBaseTransport):
             answer = spoil(answer, ordered.fault)
         lost = (
             ordered.fault
-            if ordered is not None and ordered.fault in (Fault.ANSWER_LOST, Fault.NEVER_ANSWERED)
+            if ordered is not None and ordered.fault in (MwsFault.ANSWER_LOST, MwsFault.NEVER_ANSWERED)
             else None
         )
         self._remember(request, now, answer.status, code, lost)
@@ -325,11 +351,11 @@ class FakeMws(httpx.AsyncBaseTransport):
         exchange = self.exchange(request.method, str(request.url), request.headers.items(), body)
         if exchange.delay_seconds:
             await self.clock.sleep(exchange.delay_seconds)
-        if exchange.lost is Fault.NOT_REACHED:
+        if exchange.lost is MwsFault.NOT_REACHED:
             raise httpx.ConnectError("connection refused", request=request)
-        if exchange.lost is Fault.ANSWER_LOST:
+        if exchange.lost is MwsFault.ANSWER_LOST:
             raise httpx.ReadError("connection reset by peer", request=request)
-        if exchange.lost is Fault.NEVER_ANSWERED:
+        if exchange.lost is MwsFault.NEVER_ANSWERED:
             raise httpx.ReadTimeout("timed out", request=request)
         answer = exchange.answer
         return httpx.Response(answer.status, headers=answer.headers, content=answer.body, request=request)
@@ -340,8 +366,11 @@ class FakeMws(httpx.AsyncBaseTransport):
         return self.clock.now() + timedelta(seconds=self.skew_seconds)
 
     def _now_state(self) -> State:
-        self._feeds.advance(self._now())
+        self._advance()
         return self._state
+
+    def _advance(self) -> None:
+        self._feeds.advance(self._now())
 
     def _request_id(self, now: datetime) -> str:
         seed = f"{self._state.seller_id} {len(self.requests)} {now.isoformat()}".encode()
@@ -382,7 +411,7 @@ class FakeMws(httpx.AsyncBaseTransport):
             ("x-mws-quota-resetsOn", instant(meter.resets_at(request.now))),
         ]
 
-    def _remember(self, request: Request | None, now: datetime, status: int, code: str, lost: Fault | None) -> None:
+    def _remember(self, request: Request | None, now: datetime, status: int, code: str, lost: MwsFault | None) -> None:
         seen = SeenRequest(
             section=request.section if request else "",
             action=request.action if request else "",

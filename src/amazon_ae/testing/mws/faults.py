@@ -6,10 +6,10 @@ from enum import StrEnum
 
 import attrs
 
-__all__ = ["Fault", "FaultPlan", "OrderedFault"]
+__all__ = ["FaultPlan", "MwsFault", "OrderedFault"]
 
 
-class Fault(StrEnum):
+class MwsFault(StrEnum):
     """What goes wrong. "Done" means that the marketplace carried the request out all the same."""
 
     THROTTLED = "throttled"
@@ -42,13 +42,13 @@ class Fault(StrEnum):
 
 NOT_DONE = frozenset(
     (
-        Fault.THROTTLED,
-        Fault.QUOTA_EXCEEDED,
-        Fault.INTERNAL_ERROR,
-        Fault.UNAVAILABLE,
-        Fault.HTML_ERROR,
-        Fault.HTML_PAGE,
-        Fault.NOT_REACHED,
+        MwsFault.THROTTLED,
+        MwsFault.QUOTA_EXCEEDED,
+        MwsFault.INTERNAL_ERROR,
+        MwsFault.UNAVAILABLE,
+        MwsFault.HTML_ERROR,
+        MwsFault.HTML_PAGE,
+        MwsFault.NOT_REACHED,
     )
 )
 
@@ -58,7 +58,7 @@ class OrderedFault:
     """A fault that waits for its request. ``action`` may be ``"*"``."""
 
     action: str
-    fault: Fault
+    fault: MwsFault
     times: int
     seconds: float = 0.0
     feed_type: str | None = None

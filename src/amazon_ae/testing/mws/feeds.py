@@ -78,10 +78,15 @@ class Feeds:
         self._fates.append(_Fate(status, feed_type, times))
 
     def release(self, feed_id: str, now: datetime, status: str) -> None:
-        """Let a held feed go on: it ends now, in ``status``."""
+        """Let a held feed go on: it ends now, in ``status``; one that waits behind another ends so in its turn."""
+        self.advance(now)
         feed = self._state.feeds[feed_id]
+        queue = self._queues[feed.feed_type]
+        if feed not in queue:
+            raise ValueError(f"feed {feed_id} has ended: {feed.status}")
         feed.end_status = status
-        feed.ends_at = now
+        if queue[0] is feed and feed.starts_at is not None:
+            feed.ends_at = max(now, feed.starts_at)
         self.advance(now)
 
     def advance(self, now: datetime) -> None:
@@ -106,7 +111,6 @@ class Feeds:
     def _finish(self, feed: FakeFeed) -> None:
         assert feed.ends_at is not None
         feed.status = feed.end_status
-        feed.settled = True
         if feed.status == "_DONE_":
             process(self._state, feed, feed.ends_at)
         queue = self._queues[feed.feed_type]
@@ -240,7 +244,6 @@ class Feeds:
                 queue.remove(feed)
                 feed.status = feed.end_status = "_CANCELLED_"
                 feed.ends_at = request.now
-                feed.settled = True
                 if was_head and queue:
                     self._schedule(queue[0], not_before=request.now)
         return Result(leaf("Count", len(rows)) + "".join(map(_info_xml, rows[:100])))

@@ -40,7 +40,7 @@ def process(state: State, feed: FakeFeed, now: datetime) -> None:
     except Unreadable as error:
         rows.append(Row(message_id=0, is_error=True, code="6001", text=str(error)))
     else:
-        processed = len(messages)
+        processed = feed.message_count = len(messages)
         for message in messages:
             row = _refusal(state, message, handler) or handler(state, feed, message, now)
             if row is not None:

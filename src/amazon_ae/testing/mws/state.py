@@ -65,7 +65,8 @@ class FakeFeed:
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     end_status: str = "_DONE_"
-    settled: bool = False
+    message_count: int = 0
+    """How many messages were processed; 0 until the feed ends."""
     report: bytes | None = attrs.field(default=None, repr=False)
     report_type: str = "text/xml;charset=UTF-8"
 

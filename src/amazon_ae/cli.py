@@ -1,0 +1,80 @@
+"""``amazon-ae``: the sandbox, the simulation and the doctor. Everything is loaded by the command that needs it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the process's exit code."""
+    # The simulation has options of its own and reads them itself.
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["simulate"]:
+        return _simulate(words[1:])
+    parser = _parser()
+    options = parser.parse_args(words)
+    if options.command == "sandbox":
+        return _sandbox(options)
+    return _doctor(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="amazon-ae", description="A seller's warehouse and Amazon.ae.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    sandbox = commands.add_parser("sandbox", help="serve a look-alike of Amazon on loopback until Ctrl-C")
+    sandbox.add_argument("--port", type=int, default=8400, help="of the MWS endpoint; 0: a free one (default: 8400)")
+    sandbox.add_argument(
+        "--portal-port", type=int, default=None, help="of Seller Central (default: the next one, or a free one for 0)"
+    )
+    sandbox.add_argument("--speed", type=float, default=1.0, help="seconds of the sandbox per real second (default: 1)")
+    sandbox.add_argument("--seed", type=int, default=0, help="other orders for another seed (default: 0)")
+    sandbox.add_argument("--orders", type=int, default=120, help="unshipped orders to begin with (default: 120)")
+    sandbox.add_argument("--skus", type=int, default=1000, help="SKUs that Amazon knows (default: 1000)")
+    sandbox.add_argument("--json", action="store_true", help="print one line of JSON for programs instead of a page")
+    commands.add_parser("simulate", help="the delays to expect for a load: amazon-ae simulate --help", add_help=False)
+    doctor = commands.add_parser("doctor", help="check what this machine has, and the credentials in the environment")
+    doctor.add_argument("--database", metavar="FILE", default=None, help="a SQLite file that must be writable")
+    return parser
+
+
+def _sandbox(options: argparse.Namespace) -> int:
+    try:
+        from amazon_ae.testing.sandbox_command import run
+    except ImportError as error:
+        print(f"amazon-ae: {error.name} is missing: pip install 'amazon-ae[sandbox]'", file=sys.stderr)
+        return 2
+    portal_port = options.portal_port if options.portal_port is not None else (options.port + 1 if options.port else 0)
+    return asyncio.run(
+        run(
+            port=options.port,
+            portal_port=portal_port,
+            speed=options.speed,
+            seed=options.seed,
+            orders=options.orders,
+            skus=options.skus,
+            as_json=options.json,
+        )
+    )
+
+
+def _simulate(arguments: list[str]) -> int:
+    from amazon_ae.testing.simulation import main as simulate
+
+    return simulate(arguments)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    import os
+
+    from amazon_ae.doctor import examine
+
+    return asyncio.run(examine(env=os.environ, database=options.database, write=print))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
