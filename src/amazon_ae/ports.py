@@ -26,6 +26,7 @@ from amazon_ae.models.stored import Change, QueueStats, Receipt, StoredBatch, St
 __all__ = ["Clock", "DocumentSource", "FeedGateway", "OrderGateway", "PickupRoute", "Storage"]
 
 T = TypeVar("T")
+ClientT = TypeVar("ClientT", contravariant=True)
 
 
 class Clock(Protocol):
@@ -92,14 +93,29 @@ class FeedGateway(Protocol):
         ...
 
 
-class PickupRoute(Protocol):
-    """How a pickup reaches Amazon; the gateway asks it. The backend's own types stay behind this seam."""
+class PickupRoute(Protocol[ClientT]):
+    """How a pickup reaches Amazon. The gateway asks it and hands it its own client; the scheduler never sees it."""
 
-    max_pickups: int
-    """The most pickups in one batch."""
+    @property
+    def feed_type(self) -> str | None:
+        """The backend's feed type, by which ``recent`` finds pickup feeds; ``None`` where the route spends no feed."""
+        ...
+
+    @property
+    def max_pickups(self) -> int:
+        """The most pickups in one batch."""
+        ...
 
     def quota(self, submit_feed: QuotaRule) -> QuotaRule | None:
         """``submit_feed`` where the route spends SubmitFeed, ``None`` where it paces itself."""
+        ...
+
+    async def submit(self, client: ClientT, batch: FeedBatch) -> FeedReceipt:
+        """As ``FeedGateway.submit``; a route without feeds puts one outcome per pickup into the receipt."""
+        ...
+
+    async def report(self, client: ClientT, feed_id: str, batch: FeedBatch) -> FeedReport:
+        """As ``FeedGateway.report``; asked only where ``submit`` gave a feed id."""
         ...
 
 
