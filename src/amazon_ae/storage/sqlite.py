@@ -34,7 +34,7 @@ from amazon_ae.storage.rows import (
     receipts_in_order,
 )
 from amazon_ae.storage.sqlite_database import SqliteDatabase
-from amazon_ae.storage.sqlite_queries import Queries
+from amazon_ae.storage.sqlite_queries import Queries, put_values
 from amazon_ae.storage.sqlite_schema import DEFAULT_PREFIX, check_prefix, schema_sql
 from amazon_ae.storage.watchers import Watchers
 
@@ -128,7 +128,7 @@ class SQLiteStorage:
         now = micros(self._clock.now())
         known = self._rows(cursor, account, kind, changes)
         new: list[tuple[Any, ...]] = []
-        changed: list[ItemRow] = []
+        changed: list[tuple[Any, ...]] = []
         receipts: dict[str, Receipt] = {}
         for key, change in changes.items():
             row = known.get(key)
@@ -138,10 +138,10 @@ class SQLiteStorage:
                 continue
             newer, state = transitions.put(row, change, now, keep_first=keep_first)
             if newer is not row:
-                changed.append(newer)
+                changed.append(put_values(newer))
             receipts[key] = Receipt(key, newer.version, state)
         cursor.executemany(self._sql.insert_item, new)
-        self._update(cursor, changed)
+        cursor.executemany(self._sql.put_item, changed)
         return receipts
 
     async def open(

@@ -25,6 +25,9 @@ _IN_FLIGHT = ItemState.IN_FLIGHT.value
 _ACCEPTED = ItemState.ACCEPTED.value
 _REJECTED = ItemState.REJECTED.value
 _UNKNOWN = ItemState.UNKNOWN.value
+_VERSION = ItemRow._fields.index("version")
+_AFTER_PUT_AT = ItemRow._fields.index("put_at") + 1
+_CODE = ItemRow._fields.index("code")
 
 
 def first_put(account: str, kind: str, change: Change, now: int) -> ItemRow:
@@ -39,16 +42,22 @@ def put(row: ItemRow, change: Change, now: int, *, keep_first: bool) -> tuple[It
     amazon_has_it = row.batch_id is None and not row.in_doubt and change.value == row.accepted_value
     if amazon_has_it and row.state == _ACCEPTED:
         return row, ReceiptState.UNCHANGED
-    newer = row._replace(
-        version=row.version + 1,
-        state=_ACCEPTED if amazon_has_it else _WAITING,
-        value=change.value,
-        urgent=int(change.urgent),
-        reference=change.reference,
-        # Since when the key is unsent: a second change does not send it to the back of the queue.
-        put_at=row.put_at if row.state == _WAITING else now,
-        code="",
-        message="",
+    # _replace() would say this better, and take six times as long over 100,000 changes.
+    newer = ItemRow._make(
+        (
+            *row[:_VERSION],
+            row.version + 1,
+            _ACCEPTED if amazon_has_it else _WAITING,
+            change.value,
+            int(change.urgent),
+            change.reference,
+            # Since when the key is unsent: a second change does not send it to the back of the queue.
+            row.put_at if row.state == _WAITING else now,
+            *row[_AFTER_PUT_AT:_CODE],
+            "",
+            "",
+            row.id,
+        )
     )
     return newer, ReceiptState.UNCHANGED if amazon_has_it else ReceiptState.WAITING
 
