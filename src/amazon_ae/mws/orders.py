@@ -19,7 +19,7 @@ from amazon_ae.mws.params import check_count, check_order_id, flatten, settled_b
 from amazon_ae.mws.parsing import Node, children, instant, text
 from amazon_ae.mws.service import read_service_status
 
-__all__ = ["OrderListing", "Orders"]
+__all__ = ["OrderListing", "Orders", "read_item_page", "read_order_page"]
 
 _MOST_IDS: Final = 50
 
@@ -114,11 +114,11 @@ class Orders:
             _check_order(created_after, before["CreatedBefore"], "created_after")
             _check_order(last_updated_after, before["LastUpdatedBefore"], "last_updated_after")
             call = Call(section="Orders", action="ListOrders", params={**flat, **flatten(before)})
-            return await self._caller.result(call, _read_page, patience)
+            return await self._caller.result(call, read_order_page, patience)
 
         async def follow(token: str) -> RawPage[Order]:
             call = Call(section="Orders", action="ListOrdersByNextToken", params={"NextToken": token})
-            return await self._caller.result(call, _read_page, patience)
+            return await self._caller.result(call, read_order_page, patience)
 
         asked = {**flat, **flatten({"CreatedBefore": created_before, "LastUpdatedBefore": last_updated_before})}
         return OrderListing(
@@ -149,7 +149,7 @@ class Orders:
         for begin in range(0, len(ids), _MOST_IDS):
             params = flatten({"AmazonOrderId.Id": ids[begin : begin + _MOST_IDS]})
             call = Call(section="Orders", action="GetOrder", params=params)
-            found.extend((await self._caller.result(call, _read_page, patience)).items)
+            found.extend((await self._caller.result(call, read_order_page, patience)).items)
         return tuple(found)
 
     async def items(
@@ -174,7 +174,7 @@ class Orders:
 
         async def ask(action: str, params: dict[str, str]) -> RawPage[OrderItem]:
             return await self._caller.result(
-                Call(section="Orders", action=action, params=params), _read_item_page, patience
+                Call(section="Orders", action=action, params=params), read_item_page, patience
             )
 
         return Listing(
@@ -224,7 +224,8 @@ def _check_order(after: datetime | None, before: datetime | None, name: str) -> 
         )
 
 
-def _read_page(node: Node, meta: ResponseMeta) -> RawPage[Order]:
+def read_order_page(node: Node, meta: ResponseMeta) -> RawPage[Order]:
+    """The content of ``<ListOrdersResult>`` or ``<GetOrderResult>``."""
     return RawPage(
         items=tuple([read_order(order) for order in children(node.get("Orders"), "Order")]),
         next_token=text(node.get("NextToken")),
@@ -233,7 +234,8 @@ def _read_page(node: Node, meta: ResponseMeta) -> RawPage[Order]:
     )
 
 
-def _read_item_page(node: Node, meta: ResponseMeta) -> RawPage[OrderItem]:
+def read_item_page(node: Node, meta: ResponseMeta) -> RawPage[OrderItem]:
+    """The content of ``<ListOrderItemsResult>``."""
     return RawPage(
         items=tuple([read_order_item(item) for item in children(node.get("OrderItems"), "OrderItem")]),
         next_token=text(node.get("NextToken")),
