@@ -7,8 +7,9 @@ marketplace"; elsewhere the answer is ``RegionNotSupported`` unless the fake is 
 from __future__ import annotations
 
 import base64
+import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, time, timedelta
 from typing import Final
 
@@ -21,6 +22,7 @@ __all__ = ["OPERATIONS"]
 _DAYS: Final = 3
 # Not sorted by time, as in the documented example.
 _SLOTS: Final = ((time(14), time(16)), (time(10), time(13, 59)))
+_ITEM: Final = re.compile(r"PackageItemList\.Item\.(\d+)\.(?:OrderItemId|(OrderItemSerialNumberList)\.member\.\d+)")
 _UPDATE: Final = "ScheduledPackageUpdateDetailsList."
 
 
@@ -167,30 +169,30 @@ def _time(value: datetime) -> str:
     return value.isoformat(timespec="seconds")
 
 
+def _items_xml(given: Mapping[str, str]) -> str:
+    """The items as they were sent: ``PackageItemList.Item.N.OrderItemId`` and its serial numbers."""
+    items: dict[str, tuple[list[str], list[str]]] = {}
+    for name, value in given.items():
+        match = _ITEM.fullmatch(name)
+        if match:
+            ids, serials = items.setdefault(match[1], ([], []))
+            (serials if match[2] else ids).append(leaf("member" if match[2] else "OrderItemId", value))
+    rows = [
+        element("Item", *ids, element("OrderItemSerialNumberList", *serials) if serials else "")
+        for ids, serials in items.values()
+    ]
+    return element("PackageItemList", *rows) if rows else ""
+
+
 def _package_xml(name: str, package: FakePackage) -> str:
     given = package.parameters
-    items: dict[str, list[str]] = {}
-    prefix = "PackageItemList.Item."
-    for key, value in given.items():
-        number, _, rest = key[len(prefix) :].partition(".")
-        if key.startswith(prefix):
-            items.setdefault(number, []).append(
-                leaf("OrderItemId", value)
-                if rest == "OrderItemId"
-                else element("OrderItemSerialNumberList", leaf("member", value))
-            )
+    parts = ("Length", "Width", "Height", "Unit", "Name")
     return element(
         name,
         element("ScheduledPackageId", leaf("AmazonOrderId", package.order_id), leaf("PackageId", package.package_id)),
-        element(
-            "PackageDimensions",
-            *(
-                leaf(part, given.get(f"PackageDimensions.{part}"))
-                for part in ("Length", "Width", "Height", "Unit", "Name")
-            ),
-        ),
+        element("PackageDimensions", *(leaf(part, given.get(f"PackageDimensions.{part}")) for part in parts)),
         element("PackageWeight", *(leaf(part, given.get(f"PackageWeight.{part}")) for part in ("Unit", "Value"))),
-        element("PackageItemList", *(element("Item", *parts) for parts in items.values())) if items else "",
+        _items_xml(given),
         element(
             "PackagePickupSlot",
             leaf("SlotId", package.slot_id),

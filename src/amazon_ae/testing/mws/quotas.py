@@ -78,6 +78,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
             "GetFeedSubmissionCount": Limit("Feeds/GetFeedSubmissionCount", 10, 45, 80),
             "CancelFeedSubmissions": Limit("Feeds/CancelFeedSubmissions", 10, 45, 80),
             "GetFeedSubmissionResult": Limit("Feeds/GetFeedSubmissionResult", 15, 60, 60),
+            "GetServiceStatus": _status("Feeds"),
         },
     ),
     "Reports": Section(
@@ -89,6 +90,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
             "GetReportRequestListByNextToken": Limit("Reports/GetReportRequestListByNextToken", 30, 2, 1800),
             "GetReportList": Limit("Reports/GetReportList", 10, 60, 60),
             "GetReport": Limit("Reports/GetReport", 15, 60, 60),
+            "GetServiceStatus": _status("Reports"),
         },
     ),
     "Sellers": Section(
