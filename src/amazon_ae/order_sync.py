@@ -17,16 +17,27 @@ Documents in the store: ``order-sync/<account>/<name>/cursor`` and ``.../v/<last
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import attrs
 
 from amazon_ae.clocks import SystemClock
+from amazon_ae.core.order_windows import (
+    EDGE,
+    UNDATED,
+    OrderCursor,
+    cut,
+    done_at,
+    done_text,
+    held_until,
+    open_text,
+    stamp,
+    ticket_of,
+)
 from amazon_ae.exceptions import (
     AmazonAeError,
     AmazonError,
@@ -47,14 +58,8 @@ _log = logging.getLogger(__name__)
 #: ListOrders: these two must be asked for together.
 UNFULFILLED: Final = ("Unshipped", "PartiallyShipped")
 
-# ListOrders' "after" and "before" include their ends or not, depending on the page that one reads: windows overlap by
-# a second, hence the smallest one is two seconds long.
-_EDGE: Final = timedelta(seconds=1)
-_SMALLEST: Final = timedelta(seconds=2)
 _KEEP_DONE: Final = timedelta(hours=1)
 _FIRST_LOOK_BACK: Final = timedelta(days=90)
-# Sorts behind every instant: a version without a last update (Amazon always sends one) is never forgotten.
-_UNDATED: Final = "~"
 
 
 @attrs.frozen(kw_only=True)
@@ -70,22 +75,6 @@ class SyncedOrder:
     order: Order
     items: tuple[OrderItem, ...]
     ticket: str
-
-
-@attrs.frozen
-class _Cursor:
-    """``complete_until``: all changes up to here are done or open. ``floor``: nothing older is looked at again."""
-
-    complete_until: datetime
-    floor: datetime
-
-    def to_text(self) -> str:
-        return json.dumps({"complete_until": _stamp(self.complete_until), "floor": _stamp(self.floor)})
-
-    @classmethod
-    def from_text(cls, text: str) -> _Cursor:
-        value = json.loads(text)
-        return cls(datetime.fromisoformat(value["complete_until"]), datetime.fromisoformat(value["floor"]))
 
 
 @attrs.frozen
@@ -182,7 +171,7 @@ class OrderSync:
         while True:
             look = await self._look(after, before)
             for order in look.orders:
-                if (ticket := _ticket(order)) not in handed:
+                if (ticket := ticket_of(order)) not in handed:
                     handed.add(ticket)
                     unsettled.add(ticket)
                     if synced := await self._prepare(order):
@@ -194,9 +183,9 @@ class OrderSync:
                 continue
             await self._settle(look.until, unsettled)
             unsettled.clear()
-            if before is None or look.until - _EDGE <= after:
+            if before is None or look.until - EDGE <= after:
                 return
-            after, before = look.until - _EDGE, None
+            after, before = look.until - EDGE, None
 
     async def acknowledge(self, synced: SyncedOrder | str) -> bool:
         """The host has this version of the order for good. Durable when it returns.
@@ -210,9 +199,9 @@ class OrderSync:
         ticket = synced if isinstance(synced, str) else synced.ticket
 
         def finish(text: str | None, now: datetime) -> tuple[str | None, tuple[bool, str]]:
-            if at := _done_at(text):
+            if at := done_at(text):
                 return text, (False, at)
-            return json.dumps({"state": "done", "at": _stamp(now)}), (True, _stamp(now))
+            return done_text(now), (True, stamp(now))
 
         first, self._done[ticket] = await self._storage.change(self._document(ticket), finish)
         return first
@@ -221,7 +210,7 @@ class OrderSync:
         """Give a claimed order back: the next poll, of any process, hands it over again."""
         ticket = synced if isinstance(synced, str) else synced.ticket
         await self._storage.change(
-            self._document(ticket), lambda text, _: (text if text is None or _done_at(text) else _open_text(None), None)
+            self._document(ticket), lambda text, _: (text if text is None or done_at(text) else open_text(None), None)
         )
 
     async def run(
@@ -279,11 +268,11 @@ class OrderSync:
 
     # The cursor
 
-    async def _load_cursor(self) -> _Cursor | None:
+    async def _load_cursor(self) -> OrderCursor | None:
         text = await self._storage.load(self._prefix + "cursor")
-        return None if text is None else _Cursor.from_text(text)
+        return None if text is None else OrderCursor.from_text(text)
 
-    async def _start(self, cursor: _Cursor | None) -> datetime:
+    async def _start(self, cursor: OrderCursor | None) -> datetime:
         if cursor is not None:
             return cursor.complete_until - self._overlap
         return self._first_since or self._clock.now() - _FIRST_LOOK_BACK
@@ -292,32 +281,30 @@ class OrderSync:
         """Open what is not acknowledged, then move the cursor, then forget what it cannot meet again."""
         cursor = await self._load_cursor()
         for ticket in sorted(tickets):
-            if ticket not in self._done and (cursor is None or ticket >= _stamp(cursor.floor)):
+            if ticket not in self._done and (cursor is None or ticket >= stamp(cursor.floor)):
                 await self._storage.change(
-                    self._document(ticket), lambda text, _: (_open_text(None) if text is None else text, None)
+                    self._document(ticket), lambda text, _: (open_text(None) if text is None else text, None)
                 )
         floor = until - self._overlap
 
         def advance(text: str | None, now: datetime) -> tuple[str | None, tuple[datetime, datetime]]:
-            old = None if text is None else _Cursor.from_text(text)
-            # Another process may be further already; both speak of windows that they have settled as a whole.
-            new = _Cursor(until, floor)
-            if old is not None:
-                new = _Cursor(max(old.complete_until, until), max(old.floor, floor))
+            new = OrderCursor(until, floor)
+            if text is not None:
+                new = new.joined(OrderCursor.from_text(text))
             return new.to_text(), (new.floor, now)
 
         floor, now = await self._storage.change(self._prefix + "cursor", advance)
         await self._forget(floor, now - _KEEP_DONE)
 
     async def _forget(self, floor: datetime, acknowledged_before: datetime) -> None:
-        limit = _stamp(acknowledged_before)
+        limit = stamp(acknowledged_before)
 
         def drop(text: str | None, _: datetime) -> tuple[str | None, bool]:
-            gone = text is None or (_done_at(text) or limit) < limit
+            gone = text is None or (done_at(text) or limit) < limit
             return (None if gone else text), gone
 
         for ticket in await self._tickets():
-            if ticket >= _stamp(floor):
+            if ticket >= stamp(floor):
                 break
             if (await self._when_done(ticket) or limit) < limit and await self._storage.change(
                 self._document(ticket), drop
@@ -336,7 +323,7 @@ class OrderSync:
         waiting = {
             ticket: ticket.rpartition("/")[2]
             for ticket in await self._tickets()
-            if (ticket < _stamp(until) or ticket.startswith(_UNDATED)) and not await self._when_done(ticket)
+            if (ticket < stamp(until) or ticket.startswith(UNDATED)) and not await self._when_done(ticket)
         }
         if not waiting:
             return []
@@ -347,7 +334,7 @@ class OrderSync:
             order = now_by_id.get(order_id)
             if order is None:
                 continue  # Amazon left it out this time
-            if order.order_status in self._statuses and _ticket(order) == ticket:
+            if order.order_status in self._statuses and ticket_of(order) == ticket:
                 orders.append(order)
             else:
                 # Fulfilled meanwhile, or changed: then the newer version comes by its own last update.
@@ -356,7 +343,7 @@ class OrderSync:
 
     async def _prepare(self, order: Order) -> SyncedOrder | None:
         """The order with its items, unless it was acknowledged or another process holds it."""
-        ticket = _ticket(order)
+        ticket = ticket_of(order)
         if not await self._take(ticket):
             return None
         try:
@@ -375,17 +362,16 @@ class OrderSync:
         if await self._when_done(ticket):
             return False
         cursor = await self._load_cursor()
-        if cursor is not None and ticket < _stamp(cursor.floor) and not await self._storage.load(self._document(ticket)):
+        too_old = cursor is not None and ticket < stamp(cursor.floor)
+        if too_old and await self._storage.load(self._document(ticket)) is None:
             return False  # another process settled its window while we held an old page: done, and forgotten
         if not self._claim:
             return True
 
         def claim(text: str | None, now: datetime) -> tuple[str | None, bool]:
-            if text is not None:
-                held = json.loads(text)
-                if held["state"] == "done" or (held["until"] or "") > _stamp(now):
-                    return text, False
-            return _open_text(now + self._claim), True
+            if done_at(text) or held_until(text) > stamp(now):
+                return text, False
+            return open_text(now + self._claim), True
 
         return await self._storage.change(self._document(ticket), claim)
 
@@ -396,10 +382,10 @@ class OrderSync:
             if before is not None:
                 until = before if until is None else min(until, before)
             return _Look(orders, until)
-        cut = _cut(orders, after, before)
-        if cut is not None:
-            return _Look(orders, None, cut)
-        return _Look(await self._walk(after, before), before)
+        smaller = cut(orders, after, before)
+        if smaller is not None:
+            return _Look(orders, None, smaller)
+        return await self._walk(after, before)
 
     async def _first_page(
         self, after: datetime, before: datetime | None
@@ -412,7 +398,7 @@ class OrderSync:
             await _close(pages)
         return (), None, False
 
-    async def _walk(self, after: datetime, before: datetime | None) -> Sequence[Order]:
+    async def _walk(self, after: datetime, before: datetime | None) -> _Look:
         """Every page of a window too dense to be cut, until a walk sees all that the walk before saw.
 
         An order can slip between two pages only if another one, seen before, left the window. A later walk then lacks
@@ -420,14 +406,16 @@ class OrderSync:
         """
         everything: dict[str, Order] = {}
         last: set[str] | None = None
+        until = before
         while True:
             seen: set[str] = set()
             async for page in self._pages(after, before):
+                until = min(filter(None, (until, page.complete_until)), default=None)
                 for order in page.orders:
-                    everything[_ticket(order)] = order
-                    seen.add(_ticket(order))
+                    everything[ticket_of(order)] = order
+                    seen.add(ticket_of(order))
             if last is not None and last <= seen:
-                return list(everything.values())
+                return _Look(list(everything.values()), until)
             last = seen
 
     def _pages(self, after: datetime, before: datetime | None) -> AsyncIterator[OrderPage]:
@@ -436,7 +424,7 @@ class OrderSync:
     async def _when_done(self, ticket: str) -> str | None:
         """When this version was acknowledged; ``None`` if it was not, as far as the store remembers."""
         if ticket not in self._done:
-            at = _done_at(await self._storage.load(self._document(ticket)))
+            at = done_at(await self._storage.load(self._document(ticket)))
             if at is None:
                 return None
             self._done[ticket] = at
@@ -444,45 +432,6 @@ class OrderSync:
 
     def _document(self, ticket: str) -> str:
         return f"{self._prefix}v/{ticket}"
-
-
-def _stamp(instant: datetime) -> str:
-    """Texts that sort as their instants do."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _ticket(order: Order) -> str:
-    updated = order.last_update_date
-    if updated is not None:
-        return f"{_stamp(updated)}/{order.amazon_order_id}"
-    counts = (order.order_status, order.number_of_items_shipped, order.number_of_items_unshipped)
-    return f"{_UNDATED}{'-'.join(map(str, counts))}/{order.amazon_order_id}"
-
-
-def _open_text(held_until: datetime | None) -> str:
-    return json.dumps({"state": "open", "until": None if held_until is None else _stamp(held_until)})
-
-
-def _done_at(text: str | None) -> str | None:
-    if text is None:
-        return None
-    value = json.loads(text)
-    return str(value["at"]) if value["state"] == "done" else None
-
-
-def _cut(orders: Sequence[Order], after: datetime, before: datetime | None) -> datetime | None:
-    """Where to end a window that does not fit a page: ``after`` < the result < ``before``; ``None`` if it is too small.
-
-    The median of the page's last updates, since nothing says in which order Amazon lists them; whole seconds.
-    """
-    smallest = after + _SMALLEST
-    if before is not None and before <= smallest:
-        return None
-    updates = sorted(order.last_update_date for order in orders if order.last_update_date is not None)
-    middle = updates[len(updates) // 2] if updates else smallest
-    if before is not None and middle + _EDGE >= before:
-        middle = after + (before - after) / 2
-    return max(smallest, middle.replace(microsecond=0) + _EDGE)
 
 
 async def _close(pages: AsyncIterator[OrderPage]) -> None:
