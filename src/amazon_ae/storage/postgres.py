@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -11,10 +10,11 @@ from amazon_ae.exceptions import StaleLease
 from amazon_ae.models.feeds import ItemKind, ItemOutcome, Outcome
 from amazon_ae.models.stored import Change, ItemState, QueueStats, Receipt, ReceiptState, StoredBatch, StoredItem
 from amazon_ae.storage.postgres_pool import Database, ask, refuse_foreign_connection
-from amazon_ae.storage.postgres_schema import check_schema_name, ddl
+from amazon_ae.storage.postgres_rows import changes_json, outcomes_json, to_batch, to_item, utc
+from amazon_ae.storage.postgres_schema import DEFAULT_SCHEMA, check_schema_name, schema_sql
 from amazon_ae.storage.postgres_sql import COUNT_CAP, Statements
 from amazon_ae.storage.postgres_watch import Bell
-from amazon_ae.storage.rows import by_key, check_changes, check_ledger, check_resolution, check_text
+from amazon_ae.storage.rows import check_changes, check_ledger, check_resolution, check_text, receipts_in_order
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -38,8 +38,9 @@ class PostgresStorage:
     """A ``Storage`` in PostgreSQL 12 or newer: many hosts, many processes, many sellers.
 
     The tables live in a schema of their own. They are made at the first use, or by your own migration tool from
-    ``PostgresStorage.ddl()``; the role then needs no right to create anything. A waiting row that another process is
-    just taking is stepped over (``FOR UPDATE SKIP LOCKED``), and the quota's row is locked before the clock is read.
+    ``PostgresStorage.schema_sql()``; the role then needs no right to create anything. A waiting row that another
+    process is just taking is stepped over (``FOR UPDATE SKIP LOCKED``), and the quota's row is locked before the clock
+    is read.
 
     Args:
         conninfo_or_pool: a connection string or URI, for a pool of this object's own; or your open
@@ -47,6 +48,8 @@ class PostgresStorage:
             to (autocommit, isolation, row factory), they come back as they were.
         clock: tells the time in place of the database; for tests. Hosts whose clocks differ should leave it out.
         schema: the tables' schema, a plain lower-case name.
+        create_schema: ``False`` leaves the tables to the host's migrations (``schema_sql``); missing or old tables then
+            raise ``StorageError``.
         max_connections: the most connections of the own pool. ``watch`` uses one more.
         timeout_seconds: how long to wait for a free connection.
         statement_timeout_seconds: the longest a statement, or a transaction of a stopped process, may take in the own
@@ -62,7 +65,8 @@ class PostgresStorage:
         conninfo_or_pool: str | AsyncConnectionPool[Any],
         *,
         clock: Clock | None = None,
-        schema: str = "amazon_ae",
+        schema: str = DEFAULT_SCHEMA,
+        create_schema: bool = True,
         max_connections: int = 8,
         timeout_seconds: float = 10.0,
         statement_timeout_seconds: float | None = 60.0,
@@ -73,6 +77,7 @@ class PostgresStorage:
         self._database = Database(
             conninfo_or_pool,
             schema=schema,
+            create_schema=create_schema,
             max_connections=max_connections,
             timeout_seconds=timeout_seconds,
             statement_timeout_seconds=statement_timeout_seconds,
@@ -80,9 +85,9 @@ class PostgresStorage:
         self._bell = Bell(self._database, channel=schema)
 
     @staticmethod
-    def ddl(schema: str = "amazon_ae", *, installed: int = 0) -> str:
-        """The SQL from schema version ``installed`` (0: nothing there) to this library's, for your migration tool."""
-        return ddl(schema, installed=installed)
+    def schema_sql(schema: str = DEFAULT_SCHEMA, *, after: int = 0) -> str:
+        """The DDL as text, for the host's own migration tool: from version ``after`` (0: nothing) to the newest."""
+        return schema_sql(schema, after=after)
 
     async def put(
         self,
@@ -134,12 +139,7 @@ class PostgresStorage:
 
             one_statement = len(ordered) <= _CHUNK and not keep_first
             receipts = await self._database.run(store, transaction=not one_statement, after=tell)
-        return [
-            receipts[change.key]
-            if not keep_first or counting[change.key] is change
-            else _joined(receipts[change.key])
-            for change in changes
-        ]
+        return receipts_in_order(changes, receipts, keep_first=keep_first)
 
     async def _put_chunk(
         self,
@@ -151,9 +151,8 @@ class PostgresStorage:
         receipts: dict[str, Receipt],
     ) -> None:
         place = {"account": account, "kind": kind.value}
-        rows = [{"k": item.key, "v": item.value, "u": item.urgent, "r": item.reference} for item in chunk]
         statement = self._sql.put_first if keep_first else self._sql.put
-        await cursor.execute(statement, {**place, "at": self._now(), "changes": json.dumps(rows)})
+        await cursor.execute(statement, {**place, "at": self._now(), "changes": changes_json(chunk)})
         for key, version, state in await cursor.fetchall():
             waits = state == ItemState.WAITING.value
             receipts[key] = Receipt(key, version, ReceiptState.WAITING if waits else ReceiptState.UNCHANGED)
@@ -184,6 +183,7 @@ class PostgresStorage:
             place["keys"] = list(keys)
 
         async def take(cursor: Cursor) -> StoredBatch | None:
+            text: str | None = None
             if exclusive:
                 # Whoever else opens this lane exclusively waits here, and then sees our batch.
                 await cursor.execute(self._sql.lock_lane, {"lane": f"{self._schema} {kind.value} {account}"})
@@ -208,7 +208,7 @@ class PostgresStorage:
             await cursor.execute(
                 self._sql.open_batch, {**place, "size": len(items), "at": now, "lease_until": lease_until}
             )
-            return _to_batch(await _row(cursor), items)
+            return to_batch(await _row(cursor), items)
 
         return await self._database.run(take, keep=lambda batch: batch is not None)
 
@@ -233,7 +233,7 @@ class PostgresStorage:
 
     async def settle(self, batch_id: str, fence: int, outcomes: Sequence[ItemOutcome]) -> None:
         """See ``ports.Storage.settle``."""
-        told = _outcomes(outcomes)
+        told = outcomes_json(outcomes)
         batch = {"batch_id": batch_id, "fence": fence}
 
         async def finish(cursor: Cursor) -> None:
@@ -247,7 +247,7 @@ class PostgresStorage:
 
     async def unfinished(self, account: str) -> Sequence[StoredBatch]:
         """See ``ports.Storage.unfinished``."""
-        return [_to_batch(row) for row in await self._select(self._sql.unfinished, {"account": account})]
+        return [to_batch(row) for row in await self._select(self._sql.unfinished, {"account": account})]
 
     async def take_over(self, batch_id: str, *, lease_seconds: float) -> StoredBatch | None:
         """See ``ports.Storage.take_over``."""
@@ -259,19 +259,19 @@ class PostgresStorage:
             if row is None:
                 return None
             await cursor.execute(self._sql.flight, batch)
-            return _to_batch(row, await cursor.fetchall())
+            return to_batch(row, await cursor.fetchall())
 
         return await self._database.run(take)
 
     async def item(self, account: str, kind: ItemKind, key: str) -> StoredItem | None:
         """See ``ports.Storage.item``."""
         rows = await self._select(self._sql.get, {"account": account, "kind": kind.value, "key": key})
-        return _to_item(rows[0]) if rows else None
+        return to_item(rows[0]) if rows else None
 
     async def waiting(self, account: str, kind: ItemKind, *, limit: int) -> Sequence[StoredItem]:
         """See ``ports.Storage.waiting``."""
         rows = await self._select(self._sql.waiting, {"account": account, "kind": kind.value, "limit": limit})
-        return [_to_item(row) for row in rows]
+        return [to_item(row) for row in rows]
 
     async def stats(self, account: str, kind: ItemKind) -> QueueStats:
         """See ``ports.Storage.stats``. Counts stop at 10,000; ``in_flight`` and the ages are exact."""
@@ -283,19 +283,19 @@ class PostgresStorage:
             in_flight=in_flight,
             dead=dead,
             unknown=unknown,
-            oldest_at=_utc(min((at for at in (oldest_normal_at, oldest_urgent_at) if at), default=None)),
-            oldest_urgent_at=_utc(oldest_urgent_at),
+            oldest_at=utc(min((at for at in (oldest_normal_at, oldest_urgent_at) if at), default=None)),
+            oldest_urgent_at=utc(oldest_urgent_at),
         )
 
     async def dead(self, account: str, kind: ItemKind, *, after: str = "", limit: int = 100) -> Sequence[StoredItem]:
         """See ``ports.Storage.dead``."""
         place = {"account": account, "kind": kind.value, "after": after, "limit": limit}
-        return [_to_item(row) for row in await self._select(self._sql.dead, place)]
+        return [to_item(row) for row in await self._select(self._sql.dead, place)]
 
     async def reject(self, account: str, kind: ItemKind, outcomes: Sequence[ItemOutcome]) -> None:
         """See ``ports.Storage.reject``."""
         keys = [outcome.key for outcome in outcomes]
-        place = {"account": account, "kind": kind.value, "keys": keys, "outcomes": _outcomes(outcomes)}
+        place = {"account": account, "kind": kind.value, "keys": keys, "outcomes": outcomes_json(outcomes)}
 
         async def refuse(cursor: Cursor) -> None:
             await cursor.execute(self._sql.lock_keys, place)
@@ -416,23 +416,6 @@ def _any_waits(receipts: Iterable[Receipt]) -> bool:
     return any(receipt.state is ReceiptState.WAITING for receipt in receipts)
 
 
-def _joined(receipt: Receipt) -> Receipt:
-    return Receipt(receipt.key, receipt.version, ReceiptState.JOINED)
-
-
-def _outcomes(outcomes: Sequence[ItemOutcome]) -> str:
-    """``{key: [outcome, code, message]}``. Amazon's text is kept as far as a database can keep it: an outcome with an
-    odd character must not leave its batch unsettled for ever."""
-    told = by_key(outcomes).values()
-    return json.dumps({_clean(o.key): [o.outcome.value, _clean(o.code), _clean(o.message)] for o in told})
-
-
-def _clean(text: str) -> str:
-    if text.isascii() and "\x00" not in text:
-        return text
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
-
-
 def _refuse_stale(cursor: Cursor, batch: dict[str, Any]) -> None:
     if cursor.rowcount != 1:
         raise StaleLease(f"batch {batch['batch_id']} was taken over or settled (fence {batch['fence']})")
@@ -447,45 +430,3 @@ async def _row(cursor: Cursor) -> tuple[Any, ...]:
 
 async def _value(cursor: Cursor) -> Any:
     return (await _row(cursor))[0]
-
-
-def _utc(at: datetime | None) -> datetime | None:
-    """The session's time zone is the server's or the host's choice; instants leave as UTC."""
-    return None if at is None else at.astimezone(UTC)
-
-
-def _to_item(row: tuple[Any, ...]) -> StoredItem:
-    (key, state, version, value, urgent, reference, put_at, batch_id, feed_id, accepted_value, accepted_version,
-     accepted_at, code, message) = row  # fmt: skip
-    return StoredItem(
-        key=key,
-        state=ItemState(state),
-        version=version,
-        value=value,
-        urgent=urgent,
-        reference=reference,
-        put_at=put_at.astimezone(UTC),
-        batch_id=batch_id,
-        feed_id=feed_id,
-        accepted_value=accepted_value,
-        accepted_version=accepted_version,
-        accepted_at=_utc(accepted_at),
-        code=code,
-        message=message,
-    )
-
-
-def _to_batch(row: tuple[Any, ...], items: Iterable[tuple[str, int, str]] = ()) -> StoredBatch:
-    batch_id, account, kind, fence, opened_at, lease_until, feed_id, submitted_at, size = row
-    return StoredBatch(
-        batch_id=batch_id,
-        account=account,
-        kind=ItemKind(kind),
-        fence=fence,
-        opened_at=opened_at.astimezone(UTC),
-        lease_until=lease_until.astimezone(UTC),
-        feed_id=feed_id,
-        submitted_at=_utc(submitted_at),
-        items=tuple(sorted(items)),
-        size=size,
-    )

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from amazon_ae.exceptions import ConfigurationError, SchemaTooNew, StorageError
-from amazon_ae.storage.postgres_schema import SCHEMA_VERSION, migrations_after
+from amazon_ae.storage.postgres_schema import SCHEMA_VERSION, migrations
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection, AsyncCursor
@@ -68,11 +68,13 @@ class Database:
         conninfo_or_pool: str | AsyncConnectionPool[Any],
         *,
         schema: str,
+        create_schema: bool,
         max_connections: int,
         timeout_seconds: float,
         statement_timeout_seconds: float | None,
     ) -> None:
         self._schema = schema
+        self._create_schema = create_schema
         self._timeout_seconds = timeout_seconds
         self._statement_timeout_seconds = statement_timeout_seconds
         self._max_connections = max_connections
@@ -277,13 +279,19 @@ class Database:
                 return
             async with self._borrow() as connection:
                 cursor = self._cursor(connection)
-                if await self._installed(cursor) < SCHEMA_VERSION:
+                installed = await self._installed(cursor)
+                if installed < SCHEMA_VERSION:
+                    if not self._create_schema:
+                        raise StorageError(
+                            f"schema {self._schema} has version {installed} and {SCHEMA_VERSION} is needed: run "
+                            f"PostgresStorage.schema_sql({self._schema!r}, after={installed}) in your migration"
+                        )
                     async with connection.transaction():
                         lock = (f"amazon_ae schema {self._schema}",)
                         await cursor.execute(b"SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", lock)
                         # Somebody may have made it while we waited for the lock.
                         installed = await self._installed(cursor)
-                        for step in migrations_after(installed, self._schema):
+                        for step in migrations(self._schema, after=installed):
                             await cursor.execute(step.encode())
             self._schema_ready = True
 

@@ -17,10 +17,12 @@ from typing import Final
 
 from amazon_ae.exceptions import ConfigurationError
 
-__all__ = ["SCHEMA_VERSION", "check_schema_name", "ddl", "migrations_after"]
+__all__ = ["DEFAULT_SCHEMA", "SCHEMA_VERSION", "check_schema_name", "migrations", "schema_sql"]
 
 SCHEMA_VERSION: Final = 1
 """The newest version this library knows."""
+
+DEFAULT_SCHEMA: Final = "amazon_ae"
 
 _VERSION_1: Final = """\
 CREATE SCHEMA IF NOT EXISTS {schema};
@@ -88,8 +90,8 @@ CREATE TABLE {schema}.schema_version (
 INSERT INTO {schema}.schema_version (version) VALUES (1);
 """
 
-# Version n is reached by running entry n - 1 on version n - 1. Entries that were released never change.
-_MIGRATIONS: Final = (_VERSION_1,)
+# What leads from version n to n + 1, at index n. What was released never changes.
+_STEPS: Final = (_VERSION_1,)
 
 # Lower case only: the name needs no quotes then, in this library's SQL or in anybody's psql.
 _SCHEMA_NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
@@ -109,17 +111,16 @@ def check_schema_name(schema: str) -> str:
     return schema
 
 
-def ddl(schema: str = "amazon_ae", *, installed: int = 0) -> str:
-    """The SQL that brings a database from schema version ``installed`` (0: nothing there) to ``SCHEMA_VERSION``.
-
-    Run it in one transaction. It is ``""`` where nothing is to do.
+def schema_sql(schema: str = DEFAULT_SCHEMA, *, after: int = 0) -> str:
+    """The SQL that leads from version ``after`` (0: nothing there) to the newest; run it in one transaction.
 
     Raises:
         ConfigurationError: ``schema`` is no plain name, see ``check_schema_name``.
     """
-    return "\n".join(migrations_after(installed, check_schema_name(schema)))
+    return "\n".join(migrations(schema, after=after))
 
 
-def migrations_after(installed: int, schema: str) -> tuple[str, ...]:
-    """The steps that are missing at version ``installed``, oldest first."""
-    return tuple(step.format(schema=schema) for step in _MIGRATIONS[installed:])
+def migrations(schema: str, *, after: int = 0) -> tuple[str, ...]:
+    """The same, one text for each version."""
+    check_schema_name(schema)
+    return tuple(step.format(schema=schema) for step in _STEPS[after:])
