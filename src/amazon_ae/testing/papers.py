@@ -80,15 +80,21 @@ class PortalOrder:
 
     @classmethod
     def of(cls, order: Order, items: Sequence[OrderItem], *, pickup: PortalPickup | None = None) -> PortalOrder:
-        """The same order as the library's own values have it; its invoice counts as uploaded."""
+        """The same order as the library's own values have it; its invoice counts as uploaded.
+
+        Raises:
+            ValueError: the order has no date at all.
+        """
         address = order.shipping_address or Address()
         purchased_at = order.purchase_date or order.last_update_date
+        if purchased_at is None:
+            raise ValueError(f"{order.amazon_order_id} has no date, so Seller Central could not list it")
         lines = (address.address_line1, address.address_line2, address.address_line3, address.district, address.city,
                  address.state_or_region, address.country_code)
         return cls(
             order_id=order.amazon_order_id,
-            purchased_at=order.purchase_date,
-            ship_by=order.latest_ship_date or order.purchase_date + timedelta(days=2),
+            purchased_at=purchased_at,
+            ship_by=order.latest_ship_date or purchased_at + timedelta(days=2),
             items=tuple(
                 PortalItem(
                     sku=item.seller_sku or "",
@@ -127,7 +133,11 @@ def sample_order(number: int, *, purchased_at: datetime, pickup: PortalPickup | 
         purchased_at: aware UTC.
     """
     order_id = f"408-{(number * 7_919) % 10_000_000:07d}-{number:07d}"
-    goods = (("Cardamom coffee, 250 g", "32.50"), ("Cotton kandura, white, size 56", "149.00"), ("Date gift box, 12 pieces", "58.25"))
+    goods = (
+        ("Cardamom coffee, 250 g", "32.50"),
+        ("Cotton kandura, white, size 56", "149.00"),
+        ("Date gift box, 12 pieces", "58.25"),
+    )
     return PortalOrder(
         order_id=order_id,
         purchased_at=purchased_at,
@@ -163,7 +173,8 @@ def paper_pages(kind: DocumentKind, order: PortalOrder, *, label_on_a4: bool = F
         return [_label(order, A4_MM if label_on_a4 else LABEL_MM)]
     if kind is DocumentKind.INVOICE:
         return _invoice(order)
-    return text_pages(["Packing slip", "", f"Order ID: {order.order_id}", "", *_ship_to(order), "", *_item_lines(order)])
+    lines = ["Packing slip", "", f"Order ID: {order.order_id}", "", *_ship_to(order), "", *_item_lines(order)]
+    return text_pages(lines)
 
 
 def _label(order: PortalOrder, paper_mm: tuple[float, float]) -> PdfPage:

@@ -135,7 +135,8 @@ def _content(page: PdfPage) -> bytes:
     for line in page.texts:
         left, bottom = _number(line.left_mm * _POINTS_PER_MM), _number((page.height_mm - line.top_mm) * _POINTS_PER_MM)
         font = "F2" if line.bold else "F1"
-        parts.append(f"BT /{font} {_number(line.size_points)} Tf {left} {bottom} Td ".encode() + _string(line.text) + b" Tj ET")
+        start = f"BT /{font} {_number(line.size_points)} Tf {left} {bottom} Td "
+        parts.append(start.encode() + _string(line.text) + b" Tj ET")
     return b"\n".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""The pages that only a person can pass. Each can be passed by a person on the sandbox: the answer is on the control page."""
+"""The pages that only a person can pass; on the sandbox the control page knows every answer."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def _captcha_page(sign_in: SignIn, language: Language, error: bool) -> str:
         f'{wrong}<h1>{say("captcha", language)}</h1><p>{say("robot", language)}</p>'
         '<form method="get" action="/errors/validateCaptcha">'
         f'{hidden(amzn=sign_in.sign_in_id)}<img alt="" src="{_picture(sign_in.answer)}">'
-        f'<input type="text" id="captchacharacters" name="field-keywords" autocomplete="off">{_button("continue", language)}</form>'
+        f'<input type="text" id="captchacharacters" name="field-keywords" '
+        f'autocomplete="off">{_button("continue", language)}</form>'
     )
     return narrow_page("Robot Check", body, language=language)
 
@@ -52,7 +53,8 @@ def _captcha_page(sign_in: SignIn, language: Language, error: bool) -> str:
 def _captcha_cvf(sign_in: SignIn, language: Language, error: bool) -> str:
     wrong = f'<div class="cvf-widget-alert" role="alert">{say("wrong_answer", language)}</div>' if error else ""
     body = (
-        f'<h1>{say("captcha", language)}</h1>{wrong}<form class="cvf-widget-form cvf-widget-form-captcha" method="post" action="/ap/cvf/verify">'
+        f'<h1>{say("captcha", language)}</h1>{wrong}'
+        f'<form class="cvf-widget-form cvf-widget-form-captcha" method="post" action="/ap/cvf/verify">'
         f'{hidden(workflowState=sign_in.sign_in_id)}<img alt="captcha" src="{_picture(sign_in.answer)}">'
         f'<input type="text" name="cvf_captcha_input" autocomplete="off">{_button("continue", language)}</form>'
     )
@@ -72,19 +74,23 @@ def _waf(sign_in: SignIn, language: Language, error: bool) -> str:
     body = (
         f'<h1>{say("human", language)}</h1><noscript>In order to continue, we need to verify that you\'re not a robot. '
         'This requires JavaScript. Enable JavaScript and then reload the page.</noscript><div id="captcha-container">'
-        f'<form method="post" action="/ap/waf">{hidden(workflowState=sign_in.sign_in_id)}{_button("continue", language)}</form></div>'
+        f'<form method="post" action="/ap/waf">{hidden(workflowState=sign_in.sign_in_id)}'
+        f'{_button("continue", language)}</form></div>'
     )
-    head = '<script>window.awsWafCookieDomainList=[];window.gokuProps={"key":"sandbox","iv":"sandbox","context":"sandbox"};</script>'
+    head = "<script>window.gokuProps = { key: 'sandbox', iv: 'sandbox', context: 'sandbox' }</script>"
     return narrow_page("Human Verification", body, language=language, head=head)
 
 
 def _passkey(sign_in: SignIn, language: Language, error: bool) -> str:
     # No public source shows this page's ids: UNVERIFIED.
     body = (
-        f'<h1>{say("passkey", language)}</h1><form id="passkey-form" name="passkeyForm" method="post" action="/ap/passkey">'
-        f'{hidden(workflowState=sign_in.sign_in_id)}</form><p><a id="passkey-skip-link" href="/ap/passkey?skip=1&amp;arb='
+        f'<h1>{say("passkey", language)}</h1>'
+        f'<form id="passkey-form" name="passkeyForm" method="post" action="/ap/passkey">'
+        f'{hidden(workflowState=sign_in.sign_in_id)}</form><p>'
+        f'<a id="passkey-skip-link" href="/ap/passkey?skip=1&amp;arb='
         f'{sign_in.sign_in_id}">{say("passkey_skip", language)}</a></p>'
-        "<script>window.sandboxPasskey=()=>navigator.credentials.get({publicKey:{challenge:new Uint8Array(16)}})</script>"
+        "<script>window.sandboxPasskey=()=>navigator.credentials.get({publicKey:{challenge:new Uint8Array(16)}})"
+        "</script>"
     )
     return narrow_page(say("passkey", language), body, language=language)
 
@@ -92,10 +98,13 @@ def _passkey(sign_in: SignIn, language: Language, error: bool) -> str:
 def _approval(sign_in: SignIn, language: Language, error: bool) -> str:
     body = (
         f'<h1>{say("approval", language)}</h1><form id="pollingForm" method="get" action="/ap/cvf/approval/poll">'
-        f'{hidden(arb=sign_in.sign_in_id)}<input type="hidden" name="transactionApprovalStatus" value="TransactionPending"></form>'
-        f'<p><a id="resend-approval-link" href="/ap/cvf/approval?resend=1&amp;arb={sign_in.sign_in_id}">{say("resend", language)}</a></p>'
+        f'{hidden(arb=sign_in.sign_in_id)}'
+        f'<input type="hidden" name="transactionApprovalStatus" value="TransactionPending"></form>'
+        f'<p><a id="resend-approval-link" '
+        f'href="/ap/cvf/approval?resend=1&amp;arb={sign_in.sign_in_id}">{say("resend", language)}</a></p>'
         "<script>setInterval(async()=>{const form=document.getElementById('pollingForm');"
-        "const answer=await fetch(form.action+'?'+new URLSearchParams(new FormData(form)));const state=await answer.json();"
+        "const answer=await fetch(form.action+'?'+new URLSearchParams(new FormData(form)));const state=await "
+        "answer.json();"
         "if(state.transactionApprovalStatus==='TransactionCompleted')location=state.next},700)</script>"
     )
     return narrow_page(say("approval", language), body, language=language)
@@ -104,16 +113,20 @@ def _approval(sign_in: SignIn, language: Language, error: bool) -> str:
 def _sms_code(sign_in: SignIn, language: Language, error: bool) -> str:
     wrong = f'<div class="cvf-widget-alert" role="alert">{say("wrong_code", language)}</div>' if error else ""
     body = (
-        f'<h1>{say("sms", language)}</h1>{wrong}<form id="verification-code-form" method="post" action="/ap/cvf/verify">'
-        f'{hidden(workflowState=sign_in.sign_in_id)}<input type="text" id="cvf-input-code" name="code" inputmode="numeric" autocomplete="off">'
-        f'<p><span id="cvf-submit-otp-button"><input type="submit" class="primary" value="{say("verify", language)}"></span></p></form>'
+        f'<h1>{say("sms", language)}</h1>{wrong}'
+        f'<form id="verification-code-form" method="post" action="/ap/cvf/verify">'
+        f'{hidden(workflowState=sign_in.sign_in_id)}'
+        f'<input type="text" id="cvf-input-code" name="code" inputmode="numeric" autocomplete="off">'
+        f'<p><span id="cvf-submit-otp-button"><input type="submit" class="primary" value="{say("verify", language)}">'
+        f'</span></p></form>'
     )
     return narrow_page(say("sms", language), body, language=language)
 
 
 def _password_change(sign_in: SignIn, language: Language, error: bool) -> str:
     body = (
-        f'<h1>{say("new_password", language)}</h1><form id="ap_change_password_form" method="post" action="/ap/forgotpassword/reverification">'
+        f'<h1>{say("new_password", language)}</h1>'
+        f'<form id="ap_change_password_form" method="post" action="/ap/forgotpassword/reverification">'
         f'{hidden(workflowState=sign_in.sign_in_id)}<label for="fpp_new">{say("password", language)}</label>'
         '<input type="password" id="fpp_new" name="newPassword" autocomplete="new-password">'
         f'{_button("save", language)}</form>'
@@ -126,7 +139,8 @@ def _agent_policy(sign_in: SignIn, language: Language, error: bool) -> str:
     body = (
         '<div id="agent-policy-interstitial"><h1>Continued access by an unauthorized AI agent</h1>'
         "<p>Automated agents must identify themselves and follow the Agent Policy.</p>"
-        f'<form method="post" action="/ap/agent-policy">{hidden(workflowState=sign_in.sign_in_id)}{_button("continue", language)}</form></div>'
+        f'<form method="post" action="/ap/agent-policy">{hidden(workflowState=sign_in.sign_in_id)}'
+        f'{_button("continue", language)}</form></div>'
     )
     return narrow_page("Agent Policy", body, language=language)
 
@@ -138,11 +152,13 @@ def _button(text: str, language: Language) -> str:
 def _picture(answer: str) -> str:
     """The answer as a picture that a person can read."""
     signs = "".join(
-        f'<text x="{14 + 30 * place}" y="{42 + (-1) ** place * 6}" transform="rotate({(-1) ** place * 9} {14 + 30 * place} 40)">{sign}</text>'
+        f'<text x="{14 + 30 * place}" y="{42 + (-1) ** place * 6}" transform="rotate({(-1) ** place * 9} '
+        f'{14 + 30 * place} 40)">{sign}</text>'
         for place, sign in enumerate(answer)
     )
     svg = (
         '<svg xmlns="http://www.w3.org/2000/svg" width="200" height="60" font-family="serif" font-size="34">'
-        f'<rect width="200" height="60" fill="#eee"/><path d="M0 35 Q50 5 100 35 T200 30" stroke="#999" fill="none" stroke-width="2"/>{signs}</svg>'
+        f'<rect width="200" height="60" fill="#eee"/>'
+        f'<path d="M0 35 Q50 5 100 35 T200 30" stroke="#999" fill="none" stroke-width="2"/>{signs}</svg>'
     )
     return "data:image/svg+xml;base64," + b64encode(svg.encode()).decode()

@@ -1,6 +1,6 @@
 """One-time codes, worked out apart from the library under test: a mistake there must not hide behind the same one here.
 
-Source: RFC 4226 (HOTP) with RFC 6238's time steps of 30 seconds, SHA-1, six digits: what Amazon's authenticator set-up uses.
+Source: RFC 4226 (HOTP) with RFC 6238's time steps of 30 seconds, SHA-1, six digits: what Amazon's set-up uses.
 """
 
 from __future__ import annotations

@@ -42,7 +42,10 @@ class ControlPages:
         ]
 
     async def set_variants(self, request: Request) -> Response:
-        """``name=value`` for each variant to change; ``scope=browser`` keeps it to this cookie jar, ``reset=1`` goes back."""
+        """Change variants, each as ``name=value``.
+
+        ``scope=browser`` keeps the change to this cookie jar; ``reset=1`` forgets what is this jar's own.
+        """
         form = await read_form(request)
         scope, reset = form.pop("scope", "site"), form.pop("reset", "")
         response = RedirectResponse("/__sandbox", 303)
@@ -60,7 +63,10 @@ class ControlPages:
         return response
 
     async def plan_fault(self, request: Request) -> Response:
-        """``where`` (a kind of document or a path), ``fault``, and if wanted ``times`` (0: for ever), ``seconds``, ``order_id``."""
+        """Plan ``fault`` at ``where``, a kind of document or the beginning of a path.
+
+        If wanted with ``times`` (1 by default, 0 is for ever), ``seconds`` and ``order_id``.
+        """
         form = await read_form(request)
         try:
             times = int(form.get("times") or 1)
@@ -109,6 +115,7 @@ class ControlPages:
                     "sign_ins": counts.sign_ins,
                     "passwords": counts.passwords,
                     "codes": counts.codes,
+                    "accepted_codes": counts.accepted_codes,
                     "wrong_codes": counts.wrong_codes,
                     "reused_codes": counts.reused_codes,
                     "messages_sent": counts.messages_sent,
@@ -124,8 +131,10 @@ class ControlPages:
         visit = visit_of(request, self._state)
         own = ' <b>(this browser has its own)</b>' if VARIANTS_COOKIE in request.cookies else ""
         body = (
-            f"<h1>Sandbox control</h1>{self._users()}{self._sign_ins()}<h2>Variants{own}</h2>{_variants_form(visit.variants.to_changes())}"
-            f"<h2>Faults</h2>{self._faults()}<h2>Sessions</h2><div class=\"actions\">{_button('expire', 'End all sessions')}</div>"
+            f"<h1>Sandbox control</h1>{self._users()}{self._sign_ins()}<h2>Variants{own}"
+            f"</h2>{_variants_form(visit.variants.to_changes())}"
+            f"<h2>Faults</h2>{self._faults()}<h2>Sessions</h2>"
+            f"<div class=\"actions\">{_button('expire', 'End all sessions')}</div>"
             f"<h2>Requests</h2>{self._requests()}"
         )
         head = "<style>main.narrow{max-width:1040px}.grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(210px,1fr));gap:2px 18px}"
@@ -135,12 +144,14 @@ class ControlPages:
     def _users(self) -> str:
         now = self._state.clock.now()
         rows = "".join(
-            f"<tr><td>{escape(user.email)}</td><td>{escape(user.password)}</td><td>{_code(user.totp_secret, now)}</td></tr>"
+            f"<tr><td>{escape(user.email)}</td><td>{escape(user.password)}</td><td>{_code(user.totp_secret, now)}"
+            f"</td></tr>"
             for user in self._state.users.values()
         )
         return (
             f'<p><a href="/home">Open the site</a> · its clock says {now:%Y-%m-%d %H:%M:%S} UTC</p>'
-            f"<table><thead><tr><th>E-mail</th><th>Password</th><th>Code now</th></tr></thead><tbody>{rows}</tbody></table>"
+            f"<table><thead><tr><th>E-mail</th><th>Password</th><th>Code now</th></tr></thead><tbody>{rows}</tbody>"
+            f"</table>"
         )
 
     def _sign_ins(self) -> str:
@@ -151,7 +162,8 @@ class ControlPages:
         rows = "".join(f"<tr><td>{escape(sign_in.email)}</td><td>{sign_in.answer}</td></tr>" for sign_in in reversed(waiting))
         return (
             "<h2>Sign-ins under way</h2><table><thead><tr><th>E-mail</th><th>Captcha and SMS code</th></tr></thead>"
-            f"<tbody>{rows}</tbody></table><div class=\"actions\">{_button('approve', 'Approve the push notification')}</div>"
+            f"<tbody>{rows}</tbody></table>"
+            f"<div class=\"actions\">{_button('approve', 'Approve the push notification')}</div>"
         )
 
     def _faults(self) -> str:
@@ -159,22 +171,27 @@ class ControlPages:
         kinds = "".join(f"<option>{kind}</option>" for kind in DocumentKind)
         faults = "".join(f"<option>{fault}</option>" for fault in Fault)
         return (
-            f'<ul>{planned}</ul><form method="post" action="/__sandbox/faults"><div class="line"><select name="where">{kinds}</select>'
+            f'<ul>{planned}</ul><form method="post" action="/__sandbox/faults"><div class="line">'
+            f'<select name="where">{kinds}</select>'
             f'<input type="text" name="path" placeholder="or a path, /orders-v3"><select name="fault">{faults}</select>'
-            '<input type="text" name="times" placeholder="times: 1, 0 = for ever"><input type="text" name="seconds" placeholder="seconds">'
-            '<input type="text" name="order_id" placeholder="only this order"></div><p><input type="submit" class="primary" value="Plan the fault"></p></form>'
+            '<input type="text" name="times" placeholder="times: 1, 0 = for ever">'
+            '<input type="text" name="seconds" placeholder="seconds">'
+            '<input type="text" name="order_id" placeholder="only this order"></div><p>'
+            '<input type="submit" class="primary" value="Plan the fault"></p></form>'
             + (f'<div class="actions">{_button("clear", "Forget all faults")}</div>' if planned else "")
         )
 
     def _requests(self) -> str:
         rows = "".join(
-            f"<tr><td>{request.at:%H:%M:%S}</td><td>{request.method}</td><td>{escape(request.path)}</td><td>{request.status or 'dropped'}</td></tr>"
+            f"<tr><td>{request.at:%H:%M:%S}</td><td>{request.method}</td><td>{escape(request.path)}</td>"
+            f"<td>{request.status or 'dropped'}</td></tr>"
             for request in list(self._state.requests)[: -_SHOWN_REQUESTS - 1 : -1]
         )
         counts = self._state.counts
         documents = ", ".join(f"{counts.documents[kind]} {kind}" for kind in DocumentKind)
         return (
-            f"<p>{counts.requests} requests, {counts.sign_ins} sign-ins, {counts.codes} codes tried; served {documents}.</p>"
+            f"<p>{counts.requests} requests, {counts.sign_ins} sign-ins, {counts.codes} codes tried; served "
+            f"{documents}.</p>"
             f"<table><tbody>{rows}</tbody></table>"
         )
 

@@ -24,6 +24,7 @@ class Fault(StrEnum):
     CUT = "cut"  # the connection breaks in the middle of the body
     EMPTY = "empty"  # 200 and no body
     HTML_AS_PDF = "html_as_pdf"  # a web page that is named .pdf and calls itself a PDF
+    STRANGE_PAGE = "strange_page"  # 200 with a page that nobody knows
     WRONG_ORDER = "wrong_order"  # another order's document
     NO_TEXT = "no_text"  # a document that holds no text at all
     NOT_READY = "not_ready"  # 202 with Retry-After: `seconds`

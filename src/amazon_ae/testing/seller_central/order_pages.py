@@ -9,6 +9,7 @@ from html import escape
 import attrs
 
 from amazon_ae.testing.papers import PortalOrder, money_text
+from amazon_ae.testing.seller_central.assets import INVOICE_MODAL
 from amazon_ae.testing.seller_central.html import hidden, narrow_page, seller_page
 from amazon_ae.testing.seller_central.state import LabelBatch
 from amazon_ae.testing.seller_central.texts import say
@@ -56,7 +57,8 @@ def order_list_page(frame: Frame, orders: Sequence[PortalOrder], *, page: int, l
     """``/orders-v3`` and its filtered forms; ``page`` counts from 1."""
     language = frame.language
     rows = "".join(
-        f'<tr><td><a href="/orders-v3/order/{order.order_id}">{order.order_id}</a></td><td>{_instant(order.purchased_at)}</td>'
+        f'<tr><td><a href="/orders-v3/order/{order.order_id}">{order.order_id}</a></td>'
+        f'<td>{_instant(order.purchased_at)}</td>'
         f"<td>{_instant(order.ship_by)}</td><td>{_status(order, language)}</td></tr>"
         for order in orders
     )
@@ -64,8 +66,10 @@ def order_list_page(frame: Frame, orders: Sequence[PortalOrder], *, page: int, l
     more = f'<a href="{path}?page={page + 1}">{say("next", language)}</a>' if page < last_page else say("next", language)
     body = (
         f'<h1>{say("orders", language)}</h1><p><a href="/orders-v3/mfn/unshipped">{say("Unshipped", language)}</a> · '
-        f'<a href="/orders-v3/mfn/shipped">{say("Shipped", language)}</a></p><table id="orders-table"><thead><tr>{head}</tr></thead>'
-        f'<tbody>{rows}</tbody></table><ul class="pagination-controls" style="list-style:none;padding:0"><li>{page} / {last_page}</li>'
+        f'<a href="/orders-v3/mfn/shipped">{say("Shipped", language)}</a></p><table id="orders-table"><thead>'
+        f'<tr>{head}</tr></thead>'
+        f'<tbody>{rows}</tbody></table><ul class="pagination-controls">'
+        f'<li>{page} / {last_page}</li>'
         f'<li class="a-last{"" if page < last_page else " a-disabled"}">{more}</li></ul>'
     )
     return frame.page(say("orders", language), body, tours=True)
@@ -95,12 +99,15 @@ def order_page(frame: Frame, order: PortalOrder) -> str:
     head = "".join(f"<th>{say(name, language)}</th>" for name in ("status", "product", "quantity", "price"))
     address = "<br>".join(escape(line) for line in (*order.address, order.phone) if line)
     body = (
-        f'<h1>{say("order", language)}</h1><p>{say("order_id", language)}: <b data-test-id="order-id-value" dir="ltr">{order.order_id}</b></p>'
+        f'<h1>{say("order", language)}</h1><p>{say("order_id", language)}: '
+        f'<b data-test-id="order-id-value" dir="ltr">{order.order_id}</b></p>'
         f'<div class="actions" data-test-id="order-details-header-action-buttons">{_actions(frame, order)}</div>'
         f'<h2>{say("order", language)}</h2><dl>{summary}</dl><h2>{say("ship_to", language)}</h2>'
         f'<div data-test-id="shipping-section-buyer-address">{escape(order.buyer_name)}<br>{address}</div>'
-        f'<p>{say("buyer", language)}: <a href="#" data-test-id="buyer-name-with-link">{escape(order.buyer_name)}</a></p>'
-        f'<h2>{say("items", language)}</h2><table><thead><tr>{head}</tr></thead><tbody>{items}</tbody></table>{_modal(frame, order)}'
+        f'<p>{say("buyer", language)}: <a href="#" data-test-id="buyer-name-with-link">{escape(order.buyer_name)}</a>'
+        f'</p>'
+        f'<h2>{say("items", language)}</h2><table><thead><tr>{head}</tr></thead><tbody>{items}</tbody>'
+        f'</table>{_modal(frame, order)}'
     )
     return frame.page(say("order", language), body, tours=True)
 
@@ -108,7 +115,8 @@ def order_page(frame: Frame, order: PortalOrder) -> str:
 def _actions(frame: Frame, order: PortalOrder) -> str:
     language = frame.language
     slip = (
-        f'<a data-test-id="print-packing-slip-button" target="_blank" href="/orders/packing-slip?orderIds={order.order_id}">'
+        f'<a data-test-id="print-packing-slip-button" target="_blank" '
+        f'href="/orders/packing-slip?orderIds={order.order_id}">'
         f'{say("packing_slip", language)}</a>'
     )
     return slip + _invoice_action(frame, order) + _label_action(frame, order)
@@ -143,24 +151,12 @@ def _label_action(frame: Frame, order: PortalOrder) -> str:
 
 
 def _modal(frame: Frame, order: PortalOrder) -> str:
-    """The invoice modal: filled by a request of its own when the button is pressed, as a single-page app does."""
-    address = f"/orders-v3/order/{order.order_id}/invoices"
-    if frame.variants.invoice is InvoiceForm.MODAL_FRAME:
-        fill = f"""place.innerHTML='<iframe src="{address}?frame=1" style="width:100%;border:0;height:160px"></iframe>'"""
-    else:
-        fill = f"place.innerHTML=await(await fetch('{address}')).text()"
+    in_frame = ' data-frame="1"' if frame.variants.invoice is InvoiceForm.MODAL_FRAME else ""
     return (
-        '<div class="a-popover-modal" aria-hidden="true"><div class="a-popover-inner" role="dialog">'
-        f'<button type="button" name="close" style="float:inline-end">{say("close", frame.language)}</button>'
+        f'<div class="a-popover-modal" aria-hidden="true" data-address="/orders-v3/order/{order.order_id}/invoices"{in_frame}>'
+        f'<div class="a-popover-inner" role="dialog"><button type="button" name="close">{say("close", frame.language)}</button>'
         f'<h2>{say("invoices", frame.language)}</h2><div class="a-popover-content"></div></div></div>'
-        "<script>(()=>{const modal=document.querySelector('.a-popover-modal'),place=modal.querySelector('.a-popover-content');"
-        "modal.querySelector('[name=close]').onclick=()=>modal.setAttribute('aria-hidden','true');"
-        "const button=document.querySelector('[data-test-id=manage-idu-invoice-button]:not(.a-button-primary) input');"
-        f"if(button)button.onclick=async event=>{{event.preventDefault();{fill};modal.setAttribute('aria-hidden','false')}};"
-        "document.addEventListener('click',async event=>{const button=event.target.closest('[data-invoice]');"
-        "if(!button||!event.isTrusted)return;const answer=await fetch('/documents/token/'+button.dataset.invoice,{method:'POST',"
-        "headers:{'anti-csrftoken-a2z':document.querySelector('meta[name=anti-csrftoken-a2z]').content}});"
-        "location.href=(await answer.json()).url})})()</script>"
+        f"<script>{INVOICE_MODAL}</script>"
     )
 
 
@@ -179,10 +175,14 @@ def invoice_rows(frame: Frame, order: PortalOrder, invoice_id: str) -> str:
         host = "https://sellercentral.sandbox.invalid" if form is InvoiceForm.MODAL_SIBLING else ""
         way = f'<a href="{host}{address}">{say("download", language)}</a>'
     return (
-        f'<kat-table><kat-table-head><kat-table-row><kat-table-cell></kat-table-cell><kat-table-cell>{say("purchased", language)}</kat-table-cell>'
-        f'<kat-table-cell>{say("invoice_number", language)}</kat-table-cell><kat-table-cell></kat-table-cell></kat-table-row></kat-table-head>'
-        f'<kat-table-body><kat-table-row role="row"><kat-table-cell>1</kat-table-cell><kat-table-cell>{order.purchased_at:%Y-%m-%d}</kat-table-cell>'
-        f"<kat-table-cell>{escape(order.invoice_number or '')}</kat-table-cell><kat-table-cell>{way}</kat-table-cell></kat-table-row>"
+        f'<kat-table><kat-table-head><kat-table-row><kat-table-cell></kat-table-cell>'
+        f'<kat-table-cell>{say("purchased", language)}</kat-table-cell>'
+        f'<kat-table-cell>{say("invoice_number", language)}</kat-table-cell><kat-table-cell></kat-table-cell>'
+        f'</kat-table-row></kat-table-head>'
+        f'<kat-table-body><kat-table-row role="row"><kat-table-cell>1</kat-table-cell>'
+        f'<kat-table-cell>{order.purchased_at:%Y-%m-%d}</kat-table-cell>'
+        f"<kat-table-cell>{escape(order.invoice_number or '')}</kat-table-cell><kat-table-cell>{way}</kat-table-cell>"
+        f"</kat-table-row>"
         "</kat-table-body></kat-table>"
     )
 
@@ -192,15 +192,18 @@ def packing_slip_page(language: Language, orders: Iterable[PortalOrder]) -> str:
     sheets = ""
     for order in orders:
         rows = "".join(
-            f"<tr><td>{item.quantity}</td><td>{escape(item.title)}<br>SKU {escape(item.sku)} ASIN {escape(item.asin)}</td>"
+            f"<tr><td>{item.quantity}</td><td>{escape(item.title)}<br>SKU {escape(item.sku)} ASIN {escape(item.asin)}"
+            f"</td>"
             f"<td>{money_text(item.unit_price)}</td></tr>"
             for item in order.items
         )
         head = "".join(f"<th>{say(name, language)}</th>" for name in ("quantity", "product", "price"))
         address = "<br>".join(escape(line) for line in (order.buyer_name, *order.address) if line)
         sheets += (
-            f'<section style="break-after:page"><h1>{say("slip_title", language)}</h1><h2>{say("ship_to", language)}</h2><p>{address}</p>'
-            f'<p>{say("order_id", language)}: <b dir="ltr">{order.order_id}</b></p><table><thead><tr>{head}</tr></thead>'
+            f'<section style="break-after:page"><h1>{say("slip_title", language)}</h1><h2>{say("ship_to", language)}'
+            f'</h2><p>{address}</p>'
+            f'<p>{say("order_id", language)}: <b dir="ltr">{order.order_id}</b></p><table><thead><tr>{head}</tr>'
+            f'</thead>'
             f'<tbody>{rows}</tbody></table><p>{say("thanks", language)}</p></section>'
         )
     style = "<style>@page{size:A4;margin:14mm}main.narrow{max-width:760px}section:last-child{break-after:auto!important}</style>"
@@ -214,8 +217,10 @@ def batch_page(frame: Frame, batch: LabelBatch, *, done: bool) -> str:
     state = say("done" if done else "in_progress", language)
     body = (
         f'<h1>{say("batch_title", language)}</h1><form method="get" action="/easyship/label/batch/{batch.batch_id}">'
-        f'<input type="submit" name="refresh" value="{say("refresh", language)}"></form><table id="label-batches"><tbody><tr>'
-        f'<td dir="ltr">{batch.order_id}</td><td class="batch-status">{state}</td><td>{download}</td></tr></tbody></table>'
+        f'<input type="submit" name="refresh" value="{say("refresh", language)}"></form><table id="label-batches">'
+        f'<tbody><tr>'
+        f'<td dir="ltr">{batch.order_id}</td><td class="batch-status">{state}</td><td>{download}</td></tr></tbody>'
+        f'</table>'
     )
     return frame.page(say("batch_title", language), body)
 

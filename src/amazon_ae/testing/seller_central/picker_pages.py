@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from amazon_ae.testing.seller_central.assets import PICKER
 from amazon_ae.testing.seller_central.html import hidden, seller_page
 from amazon_ae.testing.seller_central.texts import say
 from amazon_ae.testing.seller_central.variants import Language
@@ -26,26 +27,27 @@ def picker_page(
     title = say("pick_account", language)
     if fails:
         body = (
-            f'<h1>{title}</h1><div class="full-page-account-switcher-accounts-error a-alert"><div class="a-alert-content">'
+            f'<h1>{title}</h1><div class="full-page-account-switcher-accounts-error a-alert">'
+            f'<div class="a-alert-content">'
             f'{say("pick_error", language)}</div></div>'
         )
         return seller_page(title, body, language=language, csrf=csrf)
     rows = "".join(
-        '<div class="full-page-account-switcher-account"><button type="button" class="full-page-account-switcher-account-details" '
-        f'data-choice="{code}"><span>{say(code, language)}{" (" + say("current", language) + ")" if code == chosen else ""}</span></button></div>'
+        '<div class="full-page-account-switcher-account">'
+        '<button type="button" class="full-page-account-switcher-account-details" '
+        f'data-choice="{code}"><span>{say(code, language)}'
+        f'{" (" + say("current", language) + ")" if code == chosen else ""}</span></button></div>'
         for code in marketplaces
     )
     body = (
-        f'<h1>{title}</h1><div class="full-page-account-switcher-accounts"><div class="full-page-account-switcher-account">'
-        f'<button type="button" class="full-page-account-switcher-account-details" id="sandbox-account"><b>{escape(account)}</b></button>'
+        f'<h1>{title}</h1><div class="full-page-account-switcher-accounts">'
+        f'<div class="full-page-account-switcher-account">'
+        f'<button type="button" class="full-page-account-switcher-account-details" id="sandbox-account">'
+        f'<b>{escape(account)}</b></button>'
         f'<div id="sandbox-marketplaces" hidden>{rows}</div></div></div>'
-        f'{_form(return_to, csrf)}<p><kat-button label="{say("pick_button", language)}" variant="primary" disabled></kat-button></p>'
-        "<script>(()=>{const form=document.getElementById('sandbox-pick'),button=document.querySelector('main kat-button');"
-        "document.getElementById('sandbox-account').onclick=()=>{document.getElementById('sandbox-marketplaces').hidden=false};"
-        "document.querySelectorAll('[data-choice]').forEach(row=>row.onclick=()=>{"
-        "document.querySelectorAll('.selected').forEach(other=>other.classList.remove('selected'));"
-        "row.parentElement.classList.add('selected');form.marketplace.value=row.dataset.choice;button.removeAttribute('disabled')});"
-        "button.addEventListener('click',()=>form.submit())})()</script>"
+        f'{_form(return_to, csrf)}<p><kat-button label="{say("pick_button", language)}" variant="primary" disabled>'
+        f'</kat-button></p>'
+        f"<script>{PICKER}</script>"
     )
     return seller_page(title, body, language=language, csrf=csrf)
 
@@ -54,19 +56,19 @@ def older_picker_page(account: str, marketplaces: Sequence[str], return_to: str,
     """``/merchant-picker``: one column of accounts, one of marketplaces, then "Select account"."""
     title = say("pick_account", language)
     rows = "".join(
-        f'<button type="button" class="picker-button" data-choice="{code}"><span class="picker-name">{say(code, language)}</span></button>'
+        f'<button type="button" class="picker-button" data-choice="{code}">'
+        f'<span class="picker-name">{say(code, language)}</span></button>'
         for code in marketplaces
     )
     body = (
-        f'<h1>{title}</h1><div class="picker-app"><div class="picker-column"><button type="button" class="picker-button" id="sandbox-account">'
-        f'<span class="picker-name">{escape(account)}</span></button></div><div class="picker-column" id="sandbox-marketplaces" hidden>{rows}</div></div>'
-        f'{_form(return_to, csrf)}<p><button type="button" class="picker-switch-accounts-button primary" disabled>{say("pick_button", language)}</button></p>'
-        "<script>(()=>{const form=document.getElementById('sandbox-pick'),go=document.querySelector('.picker-switch-accounts-button');"
-        "document.getElementById('sandbox-account').onclick=event=>{event.currentTarget.classList.add('selected');"
-        "document.getElementById('sandbox-marketplaces').hidden=false};"
-        "document.querySelectorAll('[data-choice]').forEach(row=>row.onclick=()=>{"
-        "document.querySelectorAll('[data-choice].selected').forEach(other=>other.classList.remove('selected'));"
-        "row.classList.add('selected');form.marketplace.value=row.dataset.choice;go.disabled=false});go.onclick=()=>form.submit()})()</script>"
+        f'<h1>{title}</h1><div class="picker-app"><div class="picker-column">'
+        f'<button type="button" class="picker-button" id="sandbox-account">'
+        f'<span class="picker-name">{escape(account)}</span></button></div>'
+        f'<div class="picker-column" id="sandbox-marketplaces" hidden>{rows}</div></div>'
+        f'{_form(return_to, csrf)}<p>'
+        f'<button type="button" class="picker-switch-accounts-button primary" disabled>{say("pick_button", language)}'
+        f'</button></p>'
+        f"<script>{PICKER}</script>"
     )
     return seller_page(title, body, language=language, csrf=csrf)
 
@@ -74,7 +76,8 @@ def older_picker_page(account: str, marketplaces: Sequence[str], return_to: str,
 def older_switcher(marketplaces: Sequence[str], chosen: str | None, language: Language) -> str:
     """The header's list of marketplaces, as the older pages have it."""
     options = "".join(
-        f'<option value="{code}"{" selected" if code == chosen else ""}>{say(code, language)}</option>' for code in marketplaces
+        f'<option value="{code}"{" selected" if code == chosen else ""}>{say(code, language)}'
+        f'</option>' for code in marketplaces
     )
     return f'<p id="partner-switcher"><select id="sc-mkt-picker-switcher-select">{options}</select></p>'
 

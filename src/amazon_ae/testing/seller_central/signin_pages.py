@@ -45,7 +45,8 @@ def intent_page(sign_in: SignIn, email: str, language: Language) -> str:
     body = (
         f'<div id="intent-confirmation-container"><h1>{say("new_here", language)}</h1><p>{escape(email)}</p>'
         '<form id="intent-confirmation-form" method="get" action="/ap/register">'
-        f'{hidden(workflowState=sign_in.sign_in_id)}{_submit("intention-submit-button", say("create", language))}</form></div>'
+        f'{hidden(workflowState=sign_in.sign_in_id)}{_submit("intention-submit-button", say("create", language))}'
+        f'</form></div>'
     )
     return narrow_page(say("create", language), body, language=language)
 
@@ -66,7 +67,8 @@ def password_page(sign_in: SignIn, language: Language, *, error: str = "", captc
 def device_page(sign_in: SignIn, language: Language) -> str:
     """Which device shows the code."""
     choices = "".join(
-        f'<div class="auth-{kind}"><label class="plain"><input type="radio" name="otpDeviceContext" value="{value}"{checked}> '
+        f'<div class="auth-{kind}"><label class="plain">'
+        f'<input type="radio" name="otpDeviceContext" value="{value}"{checked}> '
         f"{say(text, language)}</label></div>"
         for kind, value, text, checked in (
             ("SMS", "sandbox-sms,SMS", "device_sms", " checked"),
@@ -76,7 +78,8 @@ def device_page(sign_in: SignIn, language: Language) -> str:
     body = (
         f'<h1>{say("two_step", language)}</h1><p>{say("choose_device", language)}</p>'
         '<form id="auth-select-device-form" method="post" action="/ap/mfa">'
-        f'{hidden(workflowState=sign_in.sign_in_id)}{choices}{_submit("auth-send-code", say("send_code", language))}</form>'
+        f'{hidden(workflowState=sign_in.sign_in_id)}{choices}{_submit("auth-send-code", say("send_code", language))}'
+        f'</form>'
     )
     return narrow_page(say("two_step", language), body, language=language)
 
@@ -88,10 +91,13 @@ def code_page(sign_in: SignIn, language: Language, *, error: str = "") -> str:
         f'{box}<h1>{say("two_step", language)}</h1><p>{say("enter_code", language)}</p>'
         '<form id="auth-mfa-form" method="post" action="/ap/mfa">'
         f'{hidden(workflowState=sign_in.sign_in_id)}<label for="auth-mfa-otpcode">{say("code", language)}</label>'
-        '<input type="text" id="auth-mfa-otpcode" name="otpCode" inputmode="numeric" autocomplete="one-time-code" autofocus>'
-        '<p><label class="plain"><input type="checkbox" id="auth-mfa-remember-device" name="rememberDevice" value="true"> '
+        '<input type="text" id="auth-mfa-otpcode" name="otpCode" inputmode="numeric" autocomplete="one-time-code" '
+        'autofocus>'
+        '<p><label class="plain"><input type="checkbox" id="auth-mfa-remember-device" name="rememberDevice" '
+        'value="true"> '
         f'{say("trust", language)}</label></p>{_submit("auth-signin-button", say("sign_in", language))}</form>'
-        f'<p><a id="auth-get-new-otp-link" href="/ap/mfa/new-otp?arb={sign_in.sign_in_id}">{say("no_code", language)}</a></p>'
+        f'<p><a id="auth-get-new-otp-link" href="/ap/mfa/new-otp?arb={sign_in.sign_in_id}">{say("no_code", language)}'
+        f'</a></p>'
     )
     return narrow_page(say("two_step", language), body, language=language)
 
@@ -99,8 +105,10 @@ def code_page(sign_in: SignIn, language: Language, *, error: str = "") -> str:
 def account_fixup_page(sign_in: SignIn, language: Language) -> str:
     """``/ap/accountfixup``: asks for a phone number, may be skipped."""
     body = (
-        f'<h1>{say("add_phone", language)}</h1><form id="auth-account-fixup-phone-form" method="post" action="/ap/accountfixup">'
-        f'{hidden(workflowState=sign_in.sign_in_id)}<input type="text" id="ap_phone_number" name="phone" inputmode="tel">'
+        f'<h1>{say("add_phone", language)}</h1>'
+        f'<form id="auth-account-fixup-phone-form" method="post" action="/ap/accountfixup">'
+        f'{hidden(workflowState=sign_in.sign_in_id)}'
+        f'<input type="text" id="ap_phone_number" name="phone" inputmode="tel">'
         f'{_submit("auth-continue", say("continue", language))}</form>'
         f'<p><a id="ap-account-fixup-phone-skip-link" href="/ap/accountfixup?skip=phone&amp;arb={sign_in.sign_in_id}">'
         f'{say("not_now", language)}</a></p>'
@@ -120,7 +128,8 @@ def remind_page(sign_in: SignIn, language: Language) -> str:
 
 def _form_page(sign_in: SignIn, action: str, box: str, fields: str, language: Language, *, form_class: str = "") -> str:
     body = (
-        f'{box}<h1>{say("sign_in", language)}</h1><form name="signIn" method="post" action="{action}" novalidate class="{form_class}">'
+        f'{box}<h1>{say("sign_in", language)}</h1>'
+        f'<form name="signIn" method="post" action="{action}" novalidate class="{form_class}">'
         f"{hidden(workflowState=sign_in.sign_in_id)}{fields}</form>"
     )
     return narrow_page(say("sign_in", language), body, language=language)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from datetime import date
 from email.utils import format_datetime
@@ -11,19 +12,19 @@ from urllib.parse import parse_qs
 
 import attrs
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse, RedirectResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from starlette.routing import Route
 
 from amazon_ae.models.documents import DocumentKind
 from amazon_ae.ports import Clock
 from amazon_ae.testing.papers import PortalOrder
 from amazon_ae.testing.seller_central.control import ControlPages
+from amazon_ae.testing.seller_central.desk import SignInDesk
 from amazon_ae.testing.seller_central.faults import Fault, PlannedFault
 from amazon_ae.testing.seller_central.seller import SellerPages
-from amazon_ae.testing.seller_central.signin import SignInDesk
 from amazon_ae.testing.seller_central.state import SiteCounts, SiteRequest, SiteState, SiteUser, new_token
-from amazon_ae.testing.seller_central.variants import SiteVariants
-from amazon_ae.testing.seller_central.visits import BROWSER_COOKIE, SESSION_COOKIE
+from amazon_ae.testing.seller_central.variants import Language, SiteVariants
+from amazon_ae.testing.seller_central.visits import BROWSER_COOKIE, LANGUAGE_COOKIE, SESSION_COOKIE
 from amazon_ae.testing.serving import drop_connection
 
 __all__ = ["SellerCentralSite"]
@@ -32,16 +33,21 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+# Real time, since this is the network's: Playwright (1.65) misses a connection that ends while it still stores the
+# answer's cookies, and then waits for its time limit instead of saying that the answer was cut.
+_CUT_AFTER_SECONDS = 0.05
 _YEAR_SECONDS = 365 * 86_400
+_STRANGE_PAGE = "<!doctype html><html><head><title>Hello</title></head><body><p>Something quite new.</p></body></html>"
 _STATUS = {Fault.STATUS_500: 500, Fault.STATUS_503: 503, Fault.BARE_403: 403}
 
 
 class SellerCentralSite:
     """A look-alike of Seller Central for tests, demonstrations and people; an ASGI application.
 
-    It shows the pages that public sources know, with their addresses and ids, and any of their faces and faults on demand::
+    It shows the pages that public sources know, with their addresses and ids, and any of their faces and faults::
 
-        site = SellerCentralSite(clock=clock, users=[SiteUser(email="...", password="...", totp_secret="...")], orders=orders)
+        user = SiteUser(email="...", password="...", totp_secret="...")
+        site = SellerCentralSite(clock=clock, users=[user], orders=orders)
         site.variants = attrs.evolve(site.variants, sign_in=SignInForm.ONE_PAGE)
         site.fail(DocumentKind.INVOICE, Fault.CUT)
         async with serve(site) as origin: ...
@@ -211,7 +217,12 @@ class SellerCentralSite:
             state.requests.append(attrs.evolve(log, status=status))
 
     async def _gate(
-        self, scope: MutableMapping[str, Any], receive: Receive, send: Send, kind: DocumentKind | None, order_id: str | None
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Receive,
+        send: Send,
+        kind: DocumentKind | None,
+        order_id: str | None,
     ) -> None:
         """Apply the planned faults, then hand on."""
         fault: Fault | None = None
@@ -230,12 +241,17 @@ class SellerCentralSite:
         if fault is Fault.DROP:
             await drop_connection(scope, receive)
             return
+        if fault is Fault.STRANGE_PAGE:
+            await HTMLResponse(_STRANGE_PAGE)(scope, receive, send)
+            return
         if fault is Fault.SIGN_OUT:
             self._state.sessions.pop(_cookies(scope).get(SESSION_COOKIE, ""), None)
         browser_id, is_new = self._browser_id(scope)
         scope["sandbox.browser_id"] = browser_id
         # Amazon re-issues session-token with every answer; a program must keep what it was given last.
         fresh = [("session-token", new_token())] + ([(BROWSER_COOKIE, browser_id)] if is_new else [])
+        if (language := _query(scope).get("language", [""])[0][:2]) in tuple(Language):
+            fresh.append((LANGUAGE_COOKIE, language))
 
         async def with_cookies(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -249,6 +265,7 @@ class SellerCentralSite:
 
         if fault is Fault.CUT:
             await self._app(scope, receive, _cut(with_cookies))
+            await asyncio.sleep(_CUT_AFTER_SECONDS)
             await drop_connection(scope, receive)
         else:
             await self._app(scope, receive, with_cookies)
@@ -261,7 +278,7 @@ class SellerCentralSite:
     def _about(self, scope: Mapping[str, Any]) -> tuple[DocumentKind | None, str | None]:
         """Which document of which order a request wants, as far as its address tells."""
         path: str = scope["path"]
-        query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+        query = _query(scope)
         named = (query.get("orderIds") or query.get("orderId") or [None])[0]
         parts = path.split("/")
         if path == "/orders/packing-slip":
@@ -279,6 +296,10 @@ class SellerCentralSite:
         if path.startswith("/orders-v3/order/"):
             return None, parts[3]
         return None, named
+
+
+def _query(scope: Mapping[str, Any]) -> dict[str, list[str]]:
+    return parse_qs(scope.get("query_string", b"").decode("latin-1"))
 
 
 def _cookies(scope: Mapping[str, Any]) -> dict[str, str]:

@@ -59,6 +59,7 @@ class SiteCounts:
     passwords: int = 0
     wrong_passwords: int = 0
     codes: int = 0
+    accepted_codes: int = 0
     wrong_codes: int = 0
     reused_codes: int = 0
     messages_sent: int = 0
@@ -94,6 +95,7 @@ class SignIn:
 
     Attributes:
         return_to: path and query of the page that asked for it; never another site.
+        by_message: an SMS was asked for, so the code to type is ``answer``, not the authenticator's.
         answer: what the captcha shows, or the code that was sent by SMS.
         approved: the push message was confirmed on the other device.
     """
@@ -104,11 +106,11 @@ class SignIn:
     email: str = attrs.field(default="", repr=False)
     password_ok: bool = False
     device_chosen: bool = False
+    by_message: bool = False
     code_ok: bool = False
     wrong_codes: int = 0
     answer: str = attrs.field(default="", repr=False)
     approved: bool = False
-    skipped: set[str] = attrs.field(factory=set)
 
 
 @attrs.define(eq=False)

@@ -1,4 +1,4 @@
-"""What the pages say, in English and Arabic, in this project's own words except for error texts seen in public sources."""
+"""What the pages say, in English and Arabic: this project's own words, but for error texts that public sources show."""
 
 from __future__ import annotations
 
@@ -32,10 +32,15 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "code": ("Enter OTP", "أدخل الرمز"),
     "trust": ("Don't require OTP on this browser", "لا تطلب الرمز على هذا المتصفح"),
     "no_code": ("Didn't receive the OTP?", "ألم يصلك الرمز؟"),
-    "wrong_code": ("The code you entered is not valid. Please try again.", "الرمز الذي أدخلته غير صالح. حاول مرة أخرى."),
+    "wrong_code": (
+        "The code you entered is not valid. Please try again.",
+        "الرمز الذي أدخلته غير صالح. حاول مرة أخرى.",
+    ),
     "expired_code": (
-        "Your One Time Password (OTP) has expired. Please request another from the 'Didn't receive the One Time "
-        "Password?' link below.",
+        (
+            "Your One Time Password (OTP) has expired. Please request another from the "
+            "'Didn't receive the One Time Password?' link below."
+        ),
         "انتهت صلاحية رمز المرور لمرة واحدة. اطلب رمزاً آخر من الرابط أدناه.",
     ),
     "too_many_codes": (
@@ -119,7 +124,10 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "product": ("Product", "المنتج"),
     "price": ("Unit price", "سعر الوحدة"),
     "thanks": ("Thank you for your order.", "شكراً لطلبك."),
-    "not_ready": ("This document is still being prepared. Try again in a moment.", "ما زال هذا المستند قيد الإعداد. حاول بعد قليل."),
+    "not_ready": (
+        "This document is still being prepared. Try again in a moment.",
+        "ما زال هذا المستند قيد الإعداد. حاول بعد قليل.",
+    ),
     "batch_title": ("Shipping labels", "ملصقات الشحن"),
     "refresh": ("Refresh", "تحديث"),
     "in_progress": ("In progress", "قيد التنفيذ"),
