@@ -1,0 +1,208 @@
+"""The one session of an account: taken from the store, mended when it is lost, by one task of one process at a time.
+
+How a lost session is mended::
+
+    who notices -> wait for the lock of this object -> somebody mended meanwhile? then go on
+                -> wait for the lock of the store   -> another process signed in meanwhile? then take its session
+                -> open the home page; sign in only if that asks for it -> save
+
+Whoever waited on a sign-in that failed gets the same error: ten waiting packers are one attempt. After a refusal or a
+challenge nothing is tried again until ``login()`` is called or somebody saves a newer session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from amazon_ae.exceptions import AmazonAeError, ChallengeRequired, LoginRejected, PortalError, StorageError
+from amazon_ae.models.events import SignInEvent
+from amazon_ae.portal.browser import close_page, new_page
+from amazon_ae.portal.calls import Gate, call
+from amazon_ae.portal.sessions import SavedSession, SessionStore
+from amazon_ae.portal.signing_in import SignIn, SignInPlan
+from amazon_ae.ports import Clock
+
+if TYPE_CHECKING:
+    from playwright.async_api import BrowserContext, Page
+
+__all__ = ["PortalSession"]
+
+_log = logging.getLogger(__name__)
+# Cookies change with every answer. Saved this often, a crash loses little and a packer waits for no disk.
+_SAVE_EVERY: Final = timedelta(seconds=60)
+_SAVE_PATIENCE_SECONDS: Final = 2.0
+
+
+class PortalSession:
+    """Holds one account's session. ``generation`` names the session in use; it grows with every mend."""
+
+    def __init__(
+        self,
+        account: str,
+        store: SessionStore,
+        *,
+        clock: Clock,
+        gate: Gate,
+        on_sign_in: Callable[[SignInEvent], None],
+    ) -> None:
+        self._account = account
+        self._store = store
+        self._clock = clock
+        self._gate = gate
+        self._on_sign_in = on_sign_in
+        self._lock = asyncio.Lock()
+        self._saved = SavedSession()
+        self._saved_at: datetime | None = None
+        self._refusal: PortalError | None = None
+        self._attempts = 0
+        self._last_failure: AmazonAeError | None = None
+        self.generation = 0
+        self.usable = False
+        """Whether there is a session that was good when it was last used."""
+
+    async def load(self) -> dict[str, Any] | None:
+        """The saved cookies to start the browser with; ``None`` if there are none."""
+        self._saved = SavedSession.from_bytes(await self._store.load(self._account))
+        self.usable = self._saved.state is not None
+        return self._saved.state
+
+    def lost(self, generation: int) -> None:
+        """Somebody saw that the session of ``generation`` is gone."""
+        if generation == self.generation:
+            self.usable = False
+
+    def forgive(self) -> None:
+        """Allow a new attempt after a refusal."""
+        self._refusal = None
+
+    async def mend(self, context: BrowserContext, plan: SignInPlan, *, generation: int) -> None:
+        """Have a good session; at once if the one in use is newer than ``generation``.
+
+        Raises:
+            PortalError: why there is none; see ``SignIn.run``.
+            StorageError: the store failed.
+        """
+        attempts = self._attempts
+        async with self._lock:
+            if self.usable and self.generation != generation:
+                return
+            if self._attempts != attempts and self._last_failure is not None:
+                raise self._last_failure.with_traceback(None)
+            try:
+                async with self._store.lock(self._account):
+                    await self._mend_alone(context, plan)
+            except AmazonAeError as error:
+                self._attempts += 1
+                self._last_failure = error
+                if isinstance(error, LoginRejected | ChallengeRequired):
+                    self._refusal = error
+                raise
+            self._attempts += 1
+            self._last_failure = None
+            self.generation += 1
+            self.usable = True
+
+    async def import_state(self, context: BrowserContext | None, state: dict[str, Any]) -> None:
+        """Take a session that a person made elsewhere, and keep it."""
+        async with self._lock, self._store.lock(self._account):
+            saved = SavedSession.from_bytes(await self._store.load(self._account))
+            if context is not None:
+                await self._take(context, state)
+            await self._keep(attrs.evolve(saved, state=state, signed_in_at=self._stamp()))
+            self._refusal = None
+            self.generation += 1
+            self.usable = True
+
+    async def remember(self, context: BrowserContext, *, at_once: bool = False) -> None:
+        """Save the present cookies, unless it was done lately or another process has a newer session. Never raises."""
+        now = self._clock.now()
+        if not self.usable or not (at_once or self._saved_at is None or now - self._saved_at >= _SAVE_EVERY):
+            return
+        self._saved_at = now
+        try:
+            async with asyncio.timeout(_SAVE_PATIENCE_SECONDS), self._store.lock(self._account):
+                saved = SavedSession.from_bytes(await self._store.load(self._account))
+                if saved.signed_in_at == self._saved.signed_in_at:
+                    state: Any = await context.storage_state()
+                    await self._keep(attrs.evolve(saved, state=state))
+        except Exception as error:
+            # The cookies of the last sign-in are still there; at worst the next run signs in once more.
+            _log.warning("portal %s: the session was not saved: %s", self._account, type(error).__name__)
+
+    async def _mend_alone(self, context: BrowserContext, plan: SignInPlan) -> None:
+        saved = SavedSession.from_bytes(await self._store.load(self._account))
+        if saved.state is not None and saved.signed_in_at != self._saved.signed_in_at:
+            # Another process, or a person, signed in: the home page will tell whether it is still good.
+            await self._take(context, saved.state)
+            self._refusal = None
+        elif self._refusal is not None:
+            raise self._refusal.with_traceback(None)
+        self._saved = saved
+        page = await new_page(context, plan.timeout_seconds)
+        try:
+            is_new = await self._sign_in(page, plan)
+        finally:
+            await close_page(page)
+        state: Any = await call(context.storage_state(), "sign-in", plan.timeout_seconds)
+        at = self._stamp() if is_new or self._saved.signed_in_at is None else self._saved.signed_in_at
+        await self._keep(attrs.evolve(self._saved, state=state, signed_in_at=at))
+
+    async def _sign_in(self, page: Page, plan: SignInPlan) -> bool:
+        async def use_counter(counter: int) -> None:
+            await self._keep(attrs.evolve(self._saved, last_counter=counter))
+
+        sign_in = SignIn(
+            page,
+            plan,
+            clock=self._clock,
+            gate=self._gate,
+            last_counter=self._saved.last_counter,
+            use_counter=use_counter,
+        )
+        started = self._clock.now()
+        outcome, detail = "cancelled", ""
+        try:
+            await sign_in.run()
+            outcome = "signed in"
+        except AmazonAeError as error:
+            outcome = type(error).__name__
+            detail = error.kind if isinstance(error, ChallengeRequired) else ""
+            raise
+        finally:
+            _log.info("portal %s: sign-in: %s %s", self._account, outcome, detail)
+            self._on_sign_in(
+                SignInEvent(
+                    at=self._clock.now(),
+                    account=self._account,
+                    outcome=outcome,
+                    detail=detail,
+                    pages=tuple(page.value for page in sign_in.pages),
+                    typed=sign_in.typed,
+                    headed=plan.person_seconds > 0,
+                    seconds=(self._clock.now() - started).total_seconds(),
+                    skew_seconds=sign_in.skew_seconds,
+                )
+            )
+        return sign_in.typed or len(sign_in.pages) > 1
+
+    async def _take(self, context: BrowserContext, state: dict[str, Any]) -> None:
+        await call(context.clear_cookies(), "session", 10.0)
+        await call(context.add_cookies(state["cookies"]), "session", 10.0)
+
+    async def _keep(self, saved: SavedSession) -> None:
+        try:
+            await self._store.save(self._account, saved.to_bytes())
+        except OSError as error:
+            raise StorageError(f"the session store failed: {type(error).__name__}") from error
+        self._saved = saved
+        self._saved_at = self._clock.now()
+
+    def _stamp(self) -> str:
+        return self._clock.now().isoformat()
+
