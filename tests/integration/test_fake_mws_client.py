@@ -260,9 +260,7 @@ async def test_feeds_end_in_other_ways(fake: FakeMws, client: MwsClient, clock: 
         fake.release(ids[1])
 
 
-async def test_easy_ship_is_for_india_unless_switched_on(
-    fake: FakeMws, client: MwsClient, clock: VirtualClock
-) -> None:
+async def test_easy_ship_is_for_india_unless_switched_on(fake: FakeMws, client: MwsClient, clock: VirtualClock) -> None:
     """``RegionNotSupported`` in the UAE; with the switch, slots, package, change of slot and the order's status."""
     order_id = make_order_id(1)
     fake.add_order(make_order(order_id))

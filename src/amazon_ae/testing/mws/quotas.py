@@ -89,6 +89,8 @@ SECTIONS: Final[Mapping[str, Section]] = {
             "GetReportRequestList": Limit("Reports/GetReportRequestList", 10, 45, 80),
             "GetReportRequestListByNextToken": Limit("Reports/GetReportRequestListByNextToken", 30, 2, 1800),
             "GetReportList": Limit("Reports/GetReportList", 10, 60, 60),
+            # Its page was not found: as its sibling of the request list, UNVERIFIED.
+            "GetReportListByNextToken": Limit("Reports/GetReportListByNextToken", 30, 2, 1800),
             "GetReport": Limit("Reports/GetReport", 15, 60, 60),
             "GetServiceStatus": _status("Reports"),
         },

@@ -23,6 +23,7 @@ _TABLES: Final = {
 }
 _SECONDS: Final = 60.0
 _REQUEST_LIST: Final = "GetReportRequestList"
+_REPORT_LIST: Final = "GetReportList"
 _COLUMNS: Final = ("order-id", "purchase-date", "order-item-id", "asin", "sku", "product-name", "quantity-purchased")
 
 
@@ -119,17 +120,45 @@ def _request_page(state: State, request: Request, query: dict[str, Any], below: 
 
 
 def get_report_list(state: State, request: Request) -> Result:
-    """GetReportList: reports that are ready."""
-    ids = request.texts("ReportRequestIdList.Id.")
-    types = request.texts("ReportTypeList.Type.")
-    size = request.number("MaxCount", 10, low=1, high=100)
+    """GetReportList: reports that are ready; ids override every other filter. Nothing is ever acknowledged here."""
+    query = {
+        "ids": request.texts("ReportRequestIdList.Id."),
+        "types": request.texts("ReportTypeList.Type."),
+        "acknowledged": request.flag("Acknowledged"),
+        "from": iso(request.moment("AvailableFromDate") or request.now - timedelta(days=90)),
+        "to": iso(request.moment("AvailableToDate") or request.now),
+        "size": request.number("MaxCount", 10, low=1, high=100),
+    }
+    return _report_page(state, request, query, None)
+
+
+def get_report_list_by_next_token(state: State, request: Request) -> Result:
+    """GetReportListByNextToken."""
+    query = state.open_token(_REPORT_LIST, request.text("NextToken"))
+    return _report_page(state, request, query, query.pop("at"))
+
+
+def _report_page(state: State, request: Request, query: dict[str, Any], below: str | None) -> Result:
+    begin, end = datetime.fromisoformat(query["from"]), datetime.fromisoformat(query["to"])
     rows = [
         report
         for report in reversed(state.reports.values())
         if report.ready_at <= request.now
         and report.has_data
-        and (report.request_id in ids if ids else not types or report.report_type in types)
+        and (
+            report.request_id in query["ids"]
+            if query["ids"]
+            else (
+                not query["acknowledged"]
+                and begin <= report.ready_at.replace(microsecond=0) <= end
+                and (not query["types"] or report.report_type in query["types"])
+            )
+        )
+        and (below is None or int(report.report_id) < int(below))
     ]
+    page = rows[: query["size"]]
+    more = len(rows) > len(page)
+    token = leaf("NextToken", state.token(_REPORT_LIST, {**query, "at": page[-1].report_id})) if more else ""
     infos = [
         element(
             "ReportInfo",
@@ -139,10 +168,9 @@ def get_report_list(state: State, request: Request) -> Result:
             leaf("AvailableDate", wire_date(report.ready_at)),
             leaf("Acknowledged", False),
         )
-        for report in rows[:size]
+        for report in page
     ]
-    # GetReportListByNextToken is not part of this fake: it never says that there is more.
-    return Result(leaf("HasNext", False) + "".join(infos))
+    return Result(token + leaf("HasNext", more) + "".join(infos))
 
 
 def get_report(state: State, request: Request) -> Result:
@@ -161,6 +189,7 @@ OPERATIONS: Final[dict[str, Callable[[State, Request], Result]]] = {
     "GetReportRequestList": get_report_request_list,
     "GetReportRequestListByNextToken": get_report_request_list_by_next_token,
     "GetReportList": get_report_list,
+    "GetReportListByNextToken": get_report_list_by_next_token,
     "GetReport": get_report,
 }
 

@@ -1,0 +1,41 @@
+"""Fixtures for a host's own tests. Opt in with one line in ``conftest.py``::
+
+    pytest_plugins = ["amazon_ae.testing.pytest"]
+
+Nothing here sleeps, opens a socket or starts a browser.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from amazon_ae.storage.memory import MemoryStorage
+from amazon_ae.testing.clocks import VirtualClock
+from amazon_ae.testing.fake_portal import FakeSellerPortal
+from amazon_ae.testing.mws import FakeMws
+
+__all__ = ["fake_mws", "fake_portal", "memory_storage", "virtual_clock"]
+
+
+@pytest.fixture
+def virtual_clock() -> VirtualClock:
+    """A clock that jumps as soon as nobody has anything else to do: an hour of quota passes in a millisecond."""
+    return VirtualClock()
+
+
+@pytest.fixture
+def fake_mws(virtual_clock: VirtualClock) -> FakeMws:
+    """A marketplace without orders and SKUs, on ``virtual_clock``; also a transport for ``httpx.AsyncClient``."""
+    return FakeMws(clock=virtual_clock)
+
+
+@pytest.fixture
+def fake_portal(virtual_clock: VirtualClock, fake_mws: FakeMws) -> FakeSellerPortal:
+    """A ``DocumentSource`` over ``fake_mws``: a booked pickup has a label here at once."""
+    return FakeSellerPortal(clock=virtual_clock, orders=fake_mws.portal_orders)
+
+
+@pytest.fixture
+def memory_storage(virtual_clock: VirtualClock) -> MemoryStorage:
+    """An empty storage on ``virtual_clock``."""
+    return MemoryStorage(clock=virtual_clock)
