@@ -305,8 +305,13 @@ class Database:
         encoding = cursor.connection.info.parameter_status("server_encoding")
         if encoding not in ("UTF8", None):
             raise ConfigurationError(f"the database keeps text as {encoding}; SKUs need a database in UTF8")
-        await cursor.execute(b"SELECT to_regclass(%s)::text", (f"{self._schema}.schema_version",))
-        if (await cursor.fetchone() or (None,))[0] is None:
+        # Not to_regclass(): that may answer from a cache that is as old as the transaction.
+        await cursor.execute(
+            b"SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace "
+            b"WHERE n.nspname = %s AND c.relname = 'schema_version'",
+            (self._schema,),
+        )
+        if await cursor.fetchone() is None:
             return 0
         await cursor.execute(f"SELECT COALESCE(max(version), 0) FROM {self._schema}.schema_version".encode())
         (version,) = await cursor.fetchone() or (0,)
