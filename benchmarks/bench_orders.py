@@ -28,7 +28,8 @@ ORDER = """
 <PurchaseDate>2021-11-17T08:00:{s:02d}Z</PurchaseDate><LastUpdateDate>2021-11-17T09:00:{s:02d}Z</LastUpdateDate>
 <OrderStatus>Unshipped</OrderStatus><FulfillmentChannel>MFN</FulfillmentChannel><SalesChannel>Amazon.ae</SalesChannel>
 <OrderChannel>Online</OrderChannel><ShipServiceLevel>Std AE Dom</ShipServiceLevel>
-<ShippingAddress><Name>مريم المنصوري</Name><AddressLine1>شارع الشيخ زايد {n}</AddressLine1><AddressLine2>Tower 2</AddressLine2>
+<ShippingAddress><Name>مريم المنصوري</Name><AddressLine1>شارع الشيخ زايد {n}</AddressLine1>
+<AddressLine2>Tower 2</AddressLine2>
 <City>Dubai</City><County>Dubai</County><District>Al Barsha</District><StateOrRegion>Dubai</StateOrRegion>
 <CountryCode>AE</CountryCode><Phone>+971500000000</Phone><AddressType>Residential</AddressType></ShippingAddress>
 <DefaultShipFromLocationAddress><Name>Warehouse</Name><AddressLine1>Street 1</AddressLine1><City>Dubai</City>
@@ -37,7 +38,8 @@ ORDER = """
 <NumberOfItemsShipped>0</NumberOfItemsShipped><NumberOfItemsUnshipped>2</NumberOfItemsUnshipped>
 <PaymentExecutionDetail><PaymentExecutionDetailItem><Payment><CurrencyCode>AED</CurrencyCode><Amount>10.00</Amount></Payment>
 <PaymentMethod>COD</PaymentMethod></PaymentExecutionDetailItem></PaymentExecutionDetail>
-<PaymentMethod>COD</PaymentMethod><PaymentMethodDetails><PaymentMethodDetail>COD</PaymentMethodDetail></PaymentMethodDetails>
+<PaymentMethod>COD</PaymentMethod><PaymentMethodDetails>
+<PaymentMethodDetail>COD</PaymentMethodDetail></PaymentMethodDetails>
 <IsReplacementOrder>false</IsReplacementOrder><MarketplaceId>A2VIGQ35RCS4UG</MarketplaceId>
 <BuyerEmail>buyer{n}@marketplace.amazon.ae</BuyerEmail><BuyerName>Buyer {n}</BuyerName><BuyerCounty>Dubai</BuyerCounty>
 <BuyerTaxInfo><CompanyLegalName>Company {n}</CompanyLegalName><TaxingRegion>AE</TaxingRegion><TaxClassifications>
@@ -45,11 +47,13 @@ ORDER = """
 <ShipmentServiceLevelCategory>Standard</ShipmentServiceLevelCategory>
 <EasyShipShipmentStatus>PendingPickUp</EasyShipShipmentStatus><OrderType>StandardOrder</OrderType>
 <EarliestShipDate>2021-11-18T04:00:00Z</EarliestShipDate><LatestShipDate>2021-11-19T19:59:59Z</LatestShipDate>
-<EarliestDeliveryDate>2021-11-20T04:00:00Z</EarliestDeliveryDate><LatestDeliveryDate>2021-11-22T19:59:59Z</LatestDeliveryDate>
+<EarliestDeliveryDate>2021-11-20T04:00:00Z</EarliestDeliveryDate>
+<LatestDeliveryDate>2021-11-22T19:59:59Z</LatestDeliveryDate>
 <IsBusinessOrder>false</IsBusinessOrder><IsSoldByAB>false</IsSoldByAB><IsIBA>false</IsIBA>
 <IsAccessPointOrder>false</IsAccessPointOrder><PurchaseOrderNumber>PO-{n}</PurchaseOrderNumber><IsPrime>false</IsPrime>
 <IsPremiumOrder>false</IsPremiumOrder><IsGlobalExpressEnabled>false</IsGlobalExpressEnabled>
-<PromiseResponseDueDate>2021-11-18T09:00:00Z</PromiseResponseDueDate><IsEstimatedShipDateSet>false</IsEstimatedShipDateSet>
+<PromiseResponseDueDate>2021-11-18T09:00:00Z</PromiseResponseDueDate>
+<IsEstimatedShipDateSet>false</IsEstimatedShipDateSet>
 </Order>"""
 MONEYS = (
     "ItemPrice", "ShippingPrice", "GiftWrapPrice", "ItemTax", "ShippingTax", "GiftWrapTax", "ShippingDiscount",
@@ -60,8 +64,8 @@ ITEM = (
     "<Title>منتج رقم {n}</Title><QuantityOrdered>2</QuantityOrdered><QuantityShipped>0</QuantityShipped>"
     "<ProductInfo><NumberOfItems>1</NumberOfItems></ProductInfo>"
     + "".join(f"<{name}><CurrencyCode>AED</CurrencyCode><Amount>{{n}}.25</Amount></{name}>" for name in MONEYS)
-    + "<PromotionIds><PromotionId>FREESHIP</PromotionId></PromotionIds><IsGift>false</IsGift><ConditionId>New</ConditionId>"
-    "<ConditionSubtypeId>New</ConditionSubtypeId><IsTransparency>false</IsTransparency>"
+    + "<PromotionIds><PromotionId>FREESHIP</PromotionId></PromotionIds><IsGift>false</IsGift>"
+    "<ConditionId>New</ConditionId><ConditionSubtypeId>New</ConditionSubtypeId><IsTransparency>false</IsTransparency>"
     "<SerialNumberRequired>false</SerialNumberRequired></OrderItem>"
 )
 
@@ -128,7 +132,8 @@ def import_seconds(statements: tuple[str, ...], rounds: int = 9) -> dict[str, fl
     seconds: dict[str, list[float]] = {statement: [] for statement in statements}
     for _ in range(rounds):
         for statement in statements:
-            run = subprocess.run([sys.executable, "-c", code.format(statement)], capture_output=True, check=True, text=True)
+            command = [sys.executable, "-c", code.format(statement)]
+            run = subprocess.run(command, capture_output=True, check=True, text=True)
             seconds[statement].append(float(run.stdout))
     return {statement: min(values) for statement, values in seconds.items()}
 
@@ -158,9 +163,9 @@ def main() -> None:
     print(f"| 100 full orders to models / the peer's texts | {orders['ours'] / orders['peer']:.2f} | < 1 |")
     print(f"| 100 full items to models / `xmltodict.parse` alone | {items['ours'] / items['parser']:.2f} | <= 1.6 |")
     print(f"| 100 full items to models / the peer's texts | {items['ours'] / items['peer']:.2f} | < 1 |")
-    print(f"| `import amazon_ae` / `import httpx` | {imports['import amazon_ae'] / imports['import httpx']:.2f} | < 1.5 |")
-    client = imports["from amazon_ae.mws.client import MwsClient"]
-    print(f"| importing `MwsClient` (with httpx) / `import httpx` | {client / imports['import httpx']:.2f} | - |")
+    httpx, ours, client = imports.values()
+    print(f"| `import amazon_ae` / `import httpx` | {ours / httpx:.2f} | < 1.5 |")
+    print(f"| importing `MwsClient` (with httpx) / `import httpx` | {client / httpx:.2f} | - |")
 
 
 if __name__ == "__main__":

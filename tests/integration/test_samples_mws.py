@@ -56,9 +56,14 @@ ASK: dict[str, Callable[[MwsClient], Awaitable[Any]]] = {
 }
 # Part of Amazon's Java library, not of this client: they go through ``client.call``.
 OTHERS = {
-    "CancelReportRequests", "GetReportCount", "GetReportRequestCount", "GetReportScheduleCount", "GetReportScheduleList",
-    "ManageReportSchedule", "UpdateReportAcknowledgements",
-}  # fmt: skip
+    "CancelReportRequests",
+    "GetReportCount",
+    "GetReportRequestCount",
+    "GetReportScheduleCount",
+    "GetReportScheduleList",
+    "ManageReportSchedule",
+    "UpdateReportAcknowledgements",
+}
 
 
 def answers(folder: Path) -> dict[str, tuple[int, list[tuple[str, str]], bytes]]:

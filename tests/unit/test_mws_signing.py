@@ -90,7 +90,7 @@ def test_what_travels_is_what_was_signed(params: dict[str, str]) -> None:
 
 
 def test_names_are_sorted_by_their_bytes() -> None:
-    """Id.10 comes before Id.2, capitals before small letters; an empty value keeps its equals sign; Signature is no part."""
+    """Id.10 before Id.2, capitals before small letters; an empty value keeps its equals sign; Signature is no part."""
     assert canonical_query({"b": "", "Id.2": "2", "Id.10": "10", "Signature": "x", "A b": "*~+/"}) == (
         "A%20b=%2A~%2B%2F&Id.10=10&Id.2=2&b="
     )

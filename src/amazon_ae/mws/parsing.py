@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import unquote
 from xml.parsers.expat import ExpatError
+from xml.parsers.expat import errors as expat_errors
 
 import xmltodict
 
@@ -21,6 +22,7 @@ from amazon_ae.exceptions import UnreadableResponse
 from amazon_ae.models.money import Money
 
 __all__ = [
+    "CutOff",
     "Fields",
     "Node",
     "boolean",
@@ -42,12 +44,28 @@ Node = Mapping[str, Any]
 Fields = Mapping[str, tuple[str, Callable[[Any], Any]]]
 """Element name -> (attribute name, reader)."""
 
+# What expat says where the end came too soon.
+_ENDS_TOO_SOON: Final = frozenset(
+    expat_errors.codes[words]
+    for words in (
+        expat_errors.XML_ERROR_NO_ELEMENTS,
+        expat_errors.XML_ERROR_UNCLOSED_TOKEN,
+        expat_errors.XML_ERROR_PARTIAL_CHAR,
+        expat_errors.XML_ERROR_UNCLOSED_CDATA_SECTION,
+    )
+)
+
+
+class CutOff(ValueError):
+    """XML that ends too soon: it was cut on its way."""
+
 
 def parse(body: bytes) -> tuple[str, Node]:
     """The root's local name and its content.
 
     Raises:
-        ValueError: not well-formed, truncated, or it declares entities (which could expand without end).
+        CutOff: it ends too soon.
+        ValueError: not well-formed, or it declares entities (which could expand without end).
     """
     if b"<!ENTITY" in body:
         raise ValueError("it declares entities, which could expand without end")
@@ -58,7 +76,8 @@ def parse(body: bytes) -> tuple[str, Node]:
             body, xml_attribs=False, disable_entities=True, postprocessor=None if plain else _local
         )
     except (ExpatError, LookupError, RecursionError) as error:
-        raise ValueError(f"not well-formed XML: {error}") from error
+        kind = CutOff if getattr(error, "code", None) in _ENDS_TOO_SOON else ValueError
+        raise kind(f"not well-formed XML: {error}") from error
     (name, content), *_ = document.items() or [("", None)]
     return name, content if isinstance(content, dict) else {}
 
@@ -85,9 +104,9 @@ def local_names(node: object, wanted: str) -> list[Any]:
 
 def children(node: object, name: str) -> list[Any]:
     """The elements ``name`` directly below ``node``: none, one or many, always a list."""
-    value = node.get(name) if isinstance(node, dict) else None
-    if value is None:
+    if not isinstance(node, dict) or name not in node:
         return []
+    value = node[name]
     return value if isinstance(value, list) else [value]
 
 

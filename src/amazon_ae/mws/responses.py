@@ -31,7 +31,7 @@ from amazon_ae.exceptions import (
 )
 from amazon_ae.models.feeds import QuotaSeen
 from amazon_ae.models.responses import ResponseMeta
-from amazon_ae.mws.parsing import Node, children, decimal, instant, local_names, parse, text
+from amazon_ae.mws.parsing import CutOff, Node, children, decimal, instant, local_names, parse, text
 from amazon_ae.mws.quotas import QUOTA_LONGEST_SECONDS, QUOTA_UNKNOWN_SECONDS
 from amazon_ae.mws.signing import content_md5
 
@@ -84,6 +84,12 @@ _RESET_IN_TEXT: Final = re.compile(r"reset on \w{3} (\w{3}) +(\d{1,2}) (\d\d):(\
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SECRET_PAIR: Final = re.compile(r"(AWSAccessKeyId|MWSAuthToken|Signature|SellerId|Merchant)(=|%3D)[^&\s'\"<]*")
 _AUTH_TOKEN: Final = re.compile(r"amzn\.mws\.[0-9a-fA-F-]+")
+# Comments, declarations and CDATA; texts; attribute values, quoted or not.
+_VALUES: Final = (
+    (re.compile(r"<!.*?(-->|\]\]>|>|$)", re.DOTALL), "<!…>"),
+    (re.compile(r">[^<]+"), ">…"),
+    (re.compile(r"=\s*(\"[^\"]*\"?|'[^']*'?|[^\s>]+)"), "=…"),
+)
 _TITLE: Final = re.compile(rb"<title[^>]*>([^<]{1,100})", re.IGNORECASE)
 
 
@@ -126,11 +132,13 @@ def read_result(
     try:
         root, content = parse(body)
     except ValueError as error:
-        raise _unreadable(f"{action}: {_kind_of(body)}: {error}", body, status, meta) from None
+        cut_off = isinstance(error, CutOff)
+        raise _unreadable(f"{action}: {_kind_of(body)}: {error}", body, status, meta, cut_off=cut_off) from None
     if root == "ErrorResponse":
         raise read_error(status, headers, body, action=action, now=now, restore_seconds=restore_seconds)
     if not root.endswith("Response"):
-        raise _unreadable(f"{action}: {_kind_of(body)}, its root is <{root[:60]}>", body, status, meta)
+        what = f"{_kind_of(body)}, its root is <{root[:60]}>"
+        raise _unreadable(f"{action}: {what}", body, status, meta, cut_off=False)
     result = content.get(f"{root.removesuffix('Response')}Result")
     request_id = text(next(iter(local_names(content.get("ResponseMetadata"), "RequestId")), None))
     if request_id and not meta.request_id:
@@ -168,9 +176,7 @@ def read_error(
     meta = read_meta(headers)
     code, message, request_id = _error_words(body[:ERROR_BODY_BYTES])
     skew_seconds = _skew(headers, now)
-    kind = _ERRORS.get(code) or (ServiceUnavailable if status >= 500 or status < 400 else InvalidRequest)
-    if not code and status in (401, 403):
-        kind = AccessDenied
+    kind = _ERRORS.get(code) or _kind_by_status(status, known=bool(code))
     if _is_expired(code, message, skew_seconds):
         return RequestExpired(
             message,
@@ -196,6 +202,13 @@ def read_error(
         retry_at=retry_at,
         action=action,
     )
+
+
+def _kind_by_status(status: int, *, known: bool) -> type[AmazonError]:
+    """For codes without a class of their own (``known``), and for answers that are not Amazon's at all."""
+    if status >= 500 or (not known and status < 400):
+        return ServiceUnavailable
+    return AccessDenied if not known and status in (401, 403) else InvalidRequest
 
 
 def _error_words(body: bytes) -> tuple[str, str, str | None]:
@@ -228,25 +241,25 @@ def _kind_of(body: bytes) -> str:
     return "XML that cannot be read" if start.startswith(b"<") else "a body that is not XML"
 
 
-def _unreadable(message: str, body: bytes, status: int, meta: ResponseMeta) -> UnreadableResponse:
-    # XML that breaks off was cut on its way, and may arrive whole the next time; a page or another document will not.
-    cut = body.lstrip()[:1] == b"<" and not body.rstrip().endswith(b"Response>") and _kind_of(body) != "an HTML page"
+def _unreadable(message: str, body: bytes, status: int, meta: ResponseMeta, *, cut_off: bool) -> UnreadableResponse:
+    # What was cut off on its way may arrive whole the next time; a page or another document will not change.
     return UnreadableResponse(
         message[:_LONGEST_MESSAGE],
         excerpt=excerpt(body),
         status=status,
         request_id=meta.request_id,
-        retryable=not body.strip() or cut,
+        retryable=cut_off and _kind_of(body) != "an HTML page",
     )
 
 
 def excerpt(body: bytes) -> str:
-    """The markup of a body's beginning with every text and attribute value replaced by an ellipsis."""
+    """The markup of a body's beginning with every text, comment and attribute value replaced by an ellipsis."""
     head = body[:2000].decode("utf-8", "replace")
     if not head.lstrip().startswith("<"):
         return ""
-    head = re.sub(r">[^<]+", ">…", head)
-    return re.sub(r"=\s*(\"[^\"]*\"?|'[^']*'?)", "=…", head)[:200]
+    for pattern, shown in _VALUES:
+        head = pattern.sub(shown, head)
+    return head[:200]
 
 
 def scrub(message: str) -> str:

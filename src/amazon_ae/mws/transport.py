@@ -1,7 +1,7 @@
 """The only user of httpx: sends one request, reads a bounded answer, maps every foreign error.
 
-httpx writes each URL to its log at level INFO, and a SubmitFeed's URL carries the auth token. While such a request is on
-its way, that one record is written without the URL's query.
+httpx writes each URL to its log at level INFO, and a SubmitFeed's URL carries the auth token. While such a request is
+on its way, that one record is written without the URL's query.
 """
 
 from __future__ import annotations
