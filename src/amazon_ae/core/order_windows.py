@@ -102,8 +102,8 @@ def held_until(text: str | None) -> str:
 def cut(orders: Sequence[Order], after: datetime, before: datetime | None) -> datetime | None:
     """Where to end a window that does not fit a page: ``after`` < the result < ``before``; ``None`` if it is too small.
 
-    The median of the page's last updates, since nothing says in which order Amazon lists them; behind most of them where
-    the page itself is in order. Whole seconds.
+    The median of the page's last updates, since nothing says in which order Amazon lists them; behind most of them
+    where the page itself is in order. Whole seconds.
     """
     smallest = after + _SMALLEST
     if before is not None and before <= smallest:

@@ -128,7 +128,7 @@ def report_steps(
 
     Args:
         body: the report as it came, XML or flat file.
-        charset: what the answer's content type says; tried first. Then UTF-8, CP1252, Latin-1.
+        charset: what the answer's content type says. Tried are UTF-8, then this, then CP1252 and Latin-1.
         first_record: the number that a flat file gives the first order's line (UNVERIFIED for the UAE).
 
     Raises:
@@ -375,7 +375,9 @@ def _is_utf8(body: bytes) -> bool:
 
 
 def _decode(body: bytes, charset: str | None) -> str:
-    for name in (charset, "utf-8-sig", "cp1252"):
+    # What is UTF-8 by its bytes is UTF-8, whatever the header says; and CP1252 holds all that Latin-1 can print.
+    said = "cp1252" if (charset or "").lower() in ("iso-8859-1", "latin-1", "us-ascii") else charset
+    for name in ("utf-8-sig", said, "cp1252"):
         if name:
             try:
                 return body.decode(name)
