@@ -363,7 +363,7 @@ def test_the_throttle_table_is_the_documented_one() -> None:
 
 @given(st.lists(st.integers(min_value=0, max_value=400_000), max_size=120))
 def test_both_limits_hold_exactly_for_any_arrivals(gaps: list[int]) -> None:
-    """A request passes if, and only if, every window behind it keeps 15 + t/120 and the hour keeps 30 (in milliseconds)."""
+    """A request passes if, and only if, every window behind it keeps 15 + t/120 and the hour keeps 30."""
     start = datetime.fromisoformat("2021-11-18T09:00:00Z")
     meter = Meter(Limit("g", 15, 120, 30), offset=timedelta(0))
     passed: list[int] = []
