@@ -1,0 +1,143 @@
+"""The command line: what each command loads, says and returns."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import attrs
+import httpx
+import pytest
+
+from amazon_ae import cli
+from amazon_ae.doctor import Verdict, check_amazon, check_database, check_machine, examine
+from amazon_ae.testing import FAKE_CREDENTIALS, FakeMws, MwsFault, VirtualClock
+
+ENV = {
+    "AMAZON_AE_SELLER_ID": FAKE_CREDENTIALS.seller_id,
+    "AMAZON_AE_ACCESS_KEY_ID": FAKE_CREDENTIALS.access_key_id,
+    "AMAZON_AE_SECRET_KEY": FAKE_CREDENTIALS.secret_key,
+    "AMAZON_AE_AUTH_TOKEN": FAKE_CREDENTIALS.auth_token or "",
+}
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """And exits with 0."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    for command in ("sandbox", "simulate", "doctor"):
+        assert command in text
+
+
+def test_no_command_and_an_unknown_one_are_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, as argparse has it."""
+    for words in ([], ["fly"]):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(words)
+        assert ended.value.code == 2
+    assert "fly" in capsys.readouterr().err
+
+
+def test_help_loads_no_heavy_module() -> None:
+    """Neither a web server nor a browser driver, a database driver or httpx."""
+    code = (
+        "import sys; from amazon_ae import cli\n"
+        "try: cli.main(['--help'])\nexcept SystemExit: pass\n"
+        "print([name for name in ('uvicorn', 'starlette', 'playwright', 'sqlite3', 'psycopg') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The sandbox needs a web server; without it the message has the command that gets it."""
+    for name in [name for name in sys.modules if name.startswith("amazon_ae.testing.sandbox")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "amazon_ae.testing.seller_central", raising=False)
+    monkeypatch.delitem(sys.modules, "amazon_ae.testing.seller_central.site", raising=False)
+    monkeypatch.setitem(sys.modules, "starlette", None)
+    monkeypatch.setitem(sys.modules, "starlette.applications", None)
+    assert cli.main(["sandbox"]) == 2
+    assert "pip install 'amazon-ae[sandbox]'" in capsys.readouterr().err
+
+
+async def test_the_doctor_says_line_by_line_what_it_found(tmp_path: Path) -> None:
+    """Machine, database and, without credentials, that Amazon was not asked."""
+    lines: list[str] = []
+    code = await examine(env={}, database=str(tmp_path / "a.db"), write=lines.append)
+    assert code == 0
+    text = "\n".join(lines)
+    for name in ("python", "amazon-ae", "extra sandbox", "browser", "time zone", "database", "credentials"):
+        assert name in text
+    assert "AMAZON_AE_SELLER_ID is not set" in text
+
+
+async def test_a_database_that_cannot_be_written_is_bad(tmp_path: Path) -> None:
+    """The folder does not exist."""
+    finding = await check_database(str(tmp_path / "missing" / "a.db"))
+    assert finding.verdict is Verdict.BAD
+    assert (await check_database(str(tmp_path / "a.db"))).verdict is Verdict.GOOD
+
+
+def test_the_machine_has_what_these_tests_run_on() -> None:
+    """Python is new enough, and nothing is bad."""
+    findings = {finding.name: finding for finding in check_machine()}
+    assert findings["python"].verdict is Verdict.GOOD
+    assert Verdict.BAD not in [finding.verdict for finding in findings.values()]
+
+
+async def verdicts(fake: FakeMws, clock: VirtualClock, env: dict[str, str]) -> dict[str, tuple[Verdict, str]]:
+    async with httpx.AsyncClient(transport=fake) as http:
+        findings = await check_amazon(env, clock=clock, http=http)
+    return {finding.name: (finding.verdict, finding.text) for finding in findings}
+
+
+async def test_good_credentials_are_good() -> None:
+    """Clock, service and account, by three requests."""
+    clock = VirtualClock()
+    fake = FakeMws(clock=clock)
+    found = await verdicts(fake, clock, ENV)
+    assert {name: verdict for name, (verdict, _) in found.items()} == dict.fromkeys(
+        ("clock", "service", "account"), Verdict.GOOD
+    )
+    assert [seen.action for seen in fake.requests] == ["GetServiceStatus", "ListMarketplaceParticipations"]
+
+
+async def test_a_wrong_secret_and_a_wrong_clock_are_told_apart() -> None:
+    """The secret is never repeated; the clock's error says by how much it is wrong."""
+    clock = VirtualClock()
+    wrong = await verdicts(FakeMws(clock=clock), clock, {**ENV, "AMAZON_AE_SECRET_KEY": "my-wrong-secret"})
+    assert wrong["clock"][0] is Verdict.GOOD
+    assert wrong["account"][0] is Verdict.BAD
+    assert "SignatureMismatch" in wrong["account"][1]
+    assert "my-wrong-secret" not in str(wrong)
+    skewed = await verdicts(FakeMws(clock=clock, skew_seconds=timedelta(hours=1).total_seconds()), clock, ENV)
+    assert skewed["clock"] == (Verdict.BAD, "3600 s behind Amazon's: set this machine's clock")
+    assert "set this machine's clock" in skewed["account"][1]
+
+
+async def test_an_ill_service_and_an_unreachable_one_are_bad() -> None:
+    """An internal error, and an endpoint where nobody answers."""
+    clock = VirtualClock()
+    fake = FakeMws(clock=clock)
+    fake.fail("GetServiceStatus", MwsFault.INTERNAL_ERROR, times=10)
+    found = await verdicts(fake, clock, ENV)
+    assert found["service"][0] is Verdict.BAD
+    assert found["account"][0] is Verdict.GOOD
+    found = await verdicts(fake, clock, {**ENV, "AMAZON_AE_MWS_ENDPOINT": "https://mws.nowhere.example"})
+    assert found["clock"] == (Verdict.BAD, "https://mws.nowhere.example cannot be reached: ConnectError")
+
+
+async def test_a_seller_without_this_marketplace_is_bad() -> None:
+    """The account is good but sells elsewhere; an unknown marketplace is named."""
+    clock = VirtualClock()
+    fake = FakeMws(clock=clock)
+    fake.marketplace = attrs.evolve(fake.marketplace, marketplace_id="ATVPDKIKX0DER")
+    found = await verdicts(fake, clock, ENV)
+    assert found["account"][0] is Verdict.BAD
+    assert "ATVPDKIKX0DER" in found["account"][1]
+    assert (await verdicts(fake, clock, {**ENV, "AMAZON_AE_MARKETPLACE": "XX"}))["marketplace"][0] is Verdict.BAD
