@@ -130,7 +130,7 @@ class InventoryBuffer:
         remaining = iter(updates)
         while chunk := [_change(update) for update in islice(remaining, _CHUNK)]:
             receipts = await self._storage.put(self._account, _KIND, chunk, connection=connection)
-            sent = sum(receipt.state is ReceiptState.WAITING for receipt in receipts)
+            sent = [receipt.state for receipt in receipts].count(ReceiptState.WAITING)
             waiting += sent
             unchanged += len(receipts) - sent
         return BufferedCount(waiting=waiting, unchanged=unchanged)

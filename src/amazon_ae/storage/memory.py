@@ -75,11 +75,14 @@ class MemoryStorage:
         for key, change in counting.items():
             row = queue.rows.get(key)
             if row is None:
-                newer, state = transitions.first_put(account, kind, change, now), ReceiptState.WAITING
-            else:
-                newer, state = transitions.put(row, change, now, keep_first=keep_first)
-            queue.write(newer)
-            receipts[key] = Receipt(key, newer.version, state)
+                first = transitions.first_put(change, now)
+                queue.write(ItemRow(account, kind, key, *first))
+                receipts[key] = Receipt(key, first.version, ReceiptState.WAITING)
+                continue
+            newer, state = transitions.put(row, change, now, keep_first=keep_first)
+            if newer is not None:
+                queue.write(row._replace(**newer._asdict(), code="", message=""))
+            receipts[key] = Receipt(key, row.version if newer is None else newer.version, state)
         if any(receipt.state is ReceiptState.WAITING for receipt in receipts.values()):
             self._watchers.call(account)
         return receipts_in_order(changes, receipts, keep_first=keep_first)

@@ -34,7 +34,7 @@ from amazon_ae.storage.rows import (
     receipts_in_order,
 )
 from amazon_ae.storage.sqlite_database import SqliteDatabase
-from amazon_ae.storage.sqlite_queries import Queries, put_values
+from amazon_ae.storage.sqlite_queries import Queries, Standing
 from amazon_ae.storage.sqlite_schema import DEFAULT_PREFIX, check_prefix, schema_sql
 from amazon_ae.storage.watchers import Watchers
 
@@ -126,22 +126,25 @@ class SQLiteStorage:
         self, cursor: sqlite3.Cursor, account: str, kind: ItemKind, changes: dict[str, Change], *, keep_first: bool
     ) -> dict[str, Receipt]:
         now = micros(self._clock.now())
-        known = self._rows(cursor, account, kind, changes)
+        found = cursor.execute(self._sql.standings, (account, kind.value, _listed(changes)))
+        known = {row[0]: row for row in map(Standing._make, found)}
         new: list[tuple[Any, ...]] = []
         changed: list[tuple[Any, ...]] = []
         receipts: dict[str, Receipt] = {}
-        for key, change in changes.items():
+        # In the order of their keys: neighbours in the index are written one after the other.
+        for key in sorted(changes):
             row = known.get(key)
             if row is None:
-                new.append(transitions.first_put(account, kind.value, change, now)[:-1])
-                receipts[key] = Receipt(key, 1, ReceiptState.WAITING)
+                first = transitions.first_put(changes[key], now)
+                new.append((*first, account, kind.value, key))
+                receipts[key] = Receipt(key, first.version, ReceiptState.WAITING)
                 continue
-            newer, state = transitions.put(row, change, now, keep_first=keep_first)
-            if newer is not row:
-                changed.append(put_values(newer))
-            receipts[key] = Receipt(key, newer.version, state)
-        cursor.executemany(self._sql.insert_item, new)
-        cursor.executemany(self._sql.put_item, changed)
+            newer, state = transitions.put(row, changes[key], now, keep_first=keep_first)
+            if newer is not None:
+                changed.append((*newer, row.id))
+            receipts[key] = Receipt(key, row.version if newer is None else newer.version, state)
+        cursor.executemany(self._sql.first_put, new)
+        cursor.executemany(self._sql.put, changed)
         return receipts
 
     async def open(

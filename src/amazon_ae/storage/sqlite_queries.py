@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 from amazon_ae.storage.rows import BatchRow, ItemRow
+from amazon_ae.storage.transitions import NewValue
 
-__all__ = ["STATS_CAP", "Queries", "put_values"]
+__all__ = ["STATS_CAP", "Queries", "Standing"]
 
 STATS_CAP: Final = 100_000
 """``stats`` counts up to here: the cost of reading this many index entries bounds it."""
 
+
+class Standing(NamedTuple):
+    """The columns that a put reads: a ``transitions.Standing``."""
+
+    key: str
+    id: int
+    version: int
+    state: str
+    put_at: int
+    batch_id: str | None
+    accepted_value: str | None
+    in_doubt: int
+
+
 # `id` is the last field of a row; the three before `version` never change.
 _ITEM = ", ".join(ItemRow._fields)
-_INSERTED = ", ".join(ItemRow._fields[:-1])
 _UPDATED = ", ".join(f"{name} = ?" for name in ItemRow._fields[3:-1])
-# What a put changes; the columns of other indexes stay unnamed, so that SQLite leaves those indexes alone.
-_PUT_FIELDS = ("version", "state", "value", "urgent", "reference", "put_at", "code", "message")
-_PUT = ", ".join(f"{name} = ?" for name in _PUT_FIELDS)
+# What a put writes; the columns of other indexes stay unnamed, so that SQLite leaves those indexes alone.
+_PUT = ", ".join(f"{name} = ?" for name in NewValue._fields)
+_STANDING = ", ".join(Standing._fields)
 _BATCH = ", ".join(BatchRow._fields)
 # The words of the partial indexes, so that the planner sees that they fit.
 _WAITING = "account = ? AND kind = ? AND state = 'waiting' AND batch_id IS NULL"
@@ -46,10 +60,14 @@ class Queries:
 
         self.items_by_keys: Final = f"SELECT {_ITEM} FROM {chosen}"
         self.item: Final = f"SELECT {_ITEM} FROM {items} WHERE account = ? AND kind = ? AND key = ?"
+        self.standings: Final = f"SELECT {_STANDING} FROM {chosen}"
+        self.first_put: Final = (
+            f"INSERT INTO {items} ({', '.join(NewValue._fields)}, account, kind, key, in_doubt, code, message)"
+            f" VALUES ({_marks(len(NewValue._fields) + 3)}, 0, '', '')"
+        )
+        self.put: Final = f"UPDATE {items} SET {_PUT}, code = '', message = '' WHERE id = ?"
         self.items_in_flight: Final = f"SELECT {_ITEM} FROM {items} WHERE batch_id = ?"
-        self.insert_item: Final = f"INSERT INTO {items} ({_INSERTED}) VALUES ({_marks(len(ItemRow._fields) - 1)})"
         self.update_item: Final = f"UPDATE {items} SET {_UPDATED} WHERE id = ?"
-        self.put_item: Final = f"UPDATE {items} SET {_PUT} WHERE id = ?"
         self.delete_item: Final = f"DELETE FROM {items} WHERE id = ?"
 
         self.waiting: Final = f"SELECT {_ITEM} FROM {items} WHERE {_WAITING} ORDER BY urgent DESC, put_at LIMIT ?"
@@ -90,11 +108,6 @@ class Queries:
         )
         self.delete_document: Final = f"DELETE FROM {documents} WHERE name = ?"
         self.names: Final = f"SELECT name FROM {documents} WHERE name >= ? AND substr(name, 1, ?) = ? ORDER BY name"
-
-
-def put_values(row: ItemRow) -> tuple[Any, ...]:
-    """The parameters of ``Queries.put_item``."""
-    return (row.version, row.state, row.value, row.urgent, row.reference, row.put_at, row.code, row.message, row.id)
 
 
 def _marks(count: int) -> str:
