@@ -237,7 +237,10 @@ class Caller:
             value = await self.off_loop(len(received.body), lambda: reader(received, now, throttle.restore_seconds))
         except AmazonAeError as error:
             self._tell(call, answer, error)
-            raise _for_the_caller(error, call) from error
+            told = _for_the_caller(error, call)
+            if told is error:
+                raise
+            raise told from error
         self._tell(call, answer, None)
         return value
 

@@ -1,0 +1,309 @@
+"""What reached Amazon and what did not; bounded answers; no secret in a log."""
+
+from __future__ import annotations
+
+import gzip
+import inspect
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from mws_support import CREDENTIALS, Amazon, client_of, envelope, error
+
+from amazon_ae.exceptions import (
+    AmazonAeError,
+    InvalidRequest,
+    NotSent,
+    OutcomeUnknown,
+    QuotaExceeded,
+    RequestThrottled,
+    ServiceUnavailable,
+    UnreadableResponse,
+)
+from amazon_ae.models.marketplaces import AE
+from amazon_ae.mws.client import MwsClient
+from amazon_ae.mws.retries import RetryPolicy
+from amazon_ae.mws.transport import surely_unsent
+from amazon_ae.testing.clocks import VirtualClock
+
+ONCE = RetryPolicy(delays_seconds=())
+FEED = envelope("SubmitFeed", "<FeedSubmissionInfo><FeedSubmissionId>1</FeedSubmissionId></FeedSubmissionInfo>")
+
+
+def httpx_exceptions() -> list[type[Exception]]:
+    """Every exception class that httpx shows."""
+    found = [value for _, value in inspect.getmembers(httpx, inspect.isclass) if issubclass(value, Exception)]
+    assert len(found) >= 25
+    return found
+
+
+def instance(kind: type[Exception]) -> Exception:
+    if issubclass(kind, httpx.HTTPStatusError):
+        request = httpx.Request("POST", "https://x")
+        return kind("no", request=request, response=httpx.Response(500))
+    try:
+        return kind("no")
+    except TypeError:
+        return kind()
+
+
+# What httpx raises while it looks for a connection: no byte of the request has left.
+BEFORE = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol", "InvalidURL"}
+
+
+@pytest.mark.parametrize("kind", httpx_exceptions(), ids=lambda kind: kind.__name__)
+async def test_every_exception_of_httpx_is_mapped(kind: type[Exception]) -> None:
+    """A write: NotSent before the connection, OutcomeUnknown after. A read: NotSent or ServiceUnavailable."""
+    amazon = Amazon(instance(kind))
+    client = client_of(amazon, retries=ONCE)
+    with pytest.raises(AmazonAeError) as write:
+        await client.feeds.submit("_X_", b"x", content_type="text/xml")
+    with pytest.raises(AmazonAeError) as read:
+        await client.orders.service_status()
+    unsent = kind.__name__ in BEFORE
+    assert surely_unsent(instance(kind)) is unsent
+    assert type(write.value) is (NotSent if unsent else OutcomeUnknown)
+    assert type(read.value) is (NotSent if unsent else ServiceUnavailable)
+    assert unsent or (read.value.status, read.value.retryable) == (0, True)
+    assert len(amazon.asked) == 2
+    cause = read.value.__cause__
+    assert isinstance(cause if unsent or cause is None else cause.__cause__, kind)
+
+
+@pytest.mark.parametrize(
+    "foreign", [OSError("gone"), RuntimeError("closed"), ValueError("odd"), ExceptionGroup("g", [OSError()])]
+)
+async def test_a_foreign_error_of_a_transport_is_mapped_too(foreign: Exception) -> None:
+    """The host's own transports, proxies and event hooks may raise anything; of a write nothing can be said then."""
+    client = client_of(Amazon(foreign), retries=ONCE)
+    with pytest.raises(OutcomeUnknown):
+        await client.feeds.submit("_X_", b"x", content_type="text/xml")
+
+
+async def test_a_closed_http_client_sent_nothing() -> None:
+    """Closed before the call: NotSent, whoever closed it."""
+    http = httpx.AsyncClient(transport=httpx.MockTransport(Amazon(FEED)))
+    client = MwsClient(CREDENTIALS, http=http, clock=VirtualClock(), retries=ONCE)
+    await http.aclose()
+    with pytest.raises(NotSent, match="closed"):
+        await client.feeds.submit("_X_", b"x", content_type="text/xml")
+    await client.aclose()
+    with pytest.raises(NotSent, match="closed"):
+        await client.orders.service_status()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(500, content=b""),
+        error("InternalError", 500),
+        error("ServiceUnavailable", 503),
+        httpx.Response(502, content=b"<html>Bad gateway</html>"),
+        httpx.Response(504, content=b"<html>Gateway timeout</html>"),
+        httpx.Response(200, content=FEED[:-40]),
+        httpx.Response(200, content=b""),
+        httpx.Response(200, content=b"<html>who knows</html>"),
+        httpx.Response(200, content=envelope("SubmitFeed", "<FeedSubmissionInfo/>")),
+    ],
+)  # fmt: skip
+async def test_a_feed_that_may_have_arrived_is_outcome_unknown(answer: httpx.Response) -> None:
+    """A 5xx, a proxy's page, a success that cannot be read: never resent, never called a failure."""
+    amazon = Amazon(answer)
+    client = client_of(amazon)
+    with pytest.raises(OutcomeUnknown):
+        await client.feeds.submit("_X_", b"x", content_type="text/xml")
+    assert len(amazon.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (error("AccessDenied", 401), "AccessDenied"),
+        (error("InputStreamDisconnected", 400), "InvalidRequest"),
+        (error("ContentMD5DoesNotMatch", 400), "InvalidRequest"),
+        (error("RequestThrottled", 503), "RequestThrottled"),
+        (error("QuotaExceeded", 503), "QuotaExceeded"),
+        (httpx.Response(404, content=b"<html>no</html>"), "InvalidRequest"),
+    ],
+)
+async def test_a_feed_that_amazon_refused_was_not_taken(answer: httpx.Response, kind: str) -> None:
+    """Amazon's own word: an AmazonError, and no second request."""
+    amazon = Amazon(answer)
+    with pytest.raises(AmazonAeError) as caught:
+        await client_of(amazon).feeds.submit("_X_", b"x", content_type="text/xml", wait=False)
+    assert type(caught.value).__name__ == kind
+    assert len(amazon.asked) == 1
+
+
+async def test_every_write_is_sent_once_and_every_read_again() -> None:
+    """Which operations are writes, seen from the wire."""
+    from decimal import Decimal
+
+    from amazon_ae.models.easy_ship import PackageDimensions, PackageWeight
+
+    box, grams = PackageDimensions(*[Decimal(1)] * 3), PackageWeight(Decimal(1))
+    order_id = "403-1234567-7654321"
+    writes: dict[str, Any] = {
+        "SubmitFeed": lambda c: c.feeds.submit("_X_", b"x", content_type="text/xml"),
+        "CancelFeedSubmissions": lambda c: c.feeds.cancel(["1"]),
+        "CreateScheduledPackage": lambda c: c.easy_ship.create_scheduled_package(order_id, "slot"),
+        "UpdateScheduledPackages": lambda c: c.easy_ship.update_scheduled_packages(order_id, "p", "slot"),
+        "RequestReport": lambda c: c.reports.request("_X_"),
+        "PutSomething": lambda c: c.call("Orders", "PutSomething"),
+    }
+    reads: dict[str, Any] = {
+        "GetOrder": lambda c: c.orders.get_many([order_id]),
+        "ListOrders": lambda c: c.orders.list(seller_order_id="1", created_after=c.clock.now()).all(),
+        "ListOrderItems": lambda c: c.orders.items(order_id),
+        "GetFeedSubmissionList": lambda c: c.feeds.list().all(),
+        "GetFeedSubmissionCount": lambda c: c.feeds.count(),
+        "GetFeedSubmissionResult": lambda c: c.feeds.result("1"),
+        "ListMarketplaceParticipations": lambda c: c.sellers.participations(),
+        "ListPickupSlots": lambda c: c.easy_ship.list_pickup_slots(order_id, dimensions=box, weight=grams),
+        "GetScheduledPackage": lambda c: c.easy_ship.get_scheduled_package(order_id),
+        "GetReport": lambda c: c.reports.get("1"),
+        "GetReportList": lambda c: c.reports.list().all(),
+        "GetReportRequestList": lambda c: c.reports.requests().all(),
+        "GetSomething": lambda c: c.call("Orders", "GetSomething"),
+    }
+    for action, ask in {**writes, **reads}.items():
+        amazon = Amazon(httpx.ReadTimeout("silence"))
+        with pytest.raises(ServiceUnavailable if action in reads else OutcomeUnknown):
+            await ask(client_of(amazon))
+        assert amazon.actions == [action] * (6 if action in reads else 1)
+
+
+class Endless(httpx.AsyncByteStream):
+    """A body without end, which says how much of it was taken."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self.closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            self.taken += 65_536
+            assert self.taken < 100_000_000, "nobody stops"
+            yield b"x" * 65_536
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_a_body_without_end_is_left_at_the_cap(status: int) -> None:
+    """A success above the cap is refused by name, an error's body is read no further than it is of use."""
+    body = Endless()
+    http = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(status, stream=body)))
+    client = MwsClient(CREDENTIALS, http=http, clock=VirtualClock(), retries=ONCE, max_body_bytes=1_000_000)
+    with pytest.raises(UnreadableResponse if status == 200 else ServiceUnavailable) as caught:
+        await client.orders.service_status()
+    assert status != 200 or "1,000,000 bytes (max_body_bytes)" in str(caught.value)
+    assert body.closed
+    assert body.taken <= (1_200_000 if status == 200 else 140_000)
+
+
+async def test_a_body_that_announces_itself_too_large_is_not_read() -> None:
+    """100 MB by its own account: refused with not a byte taken, and not asked for again."""
+    body = Endless()
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, stream=body, headers={"Content-Length": "100000000", "x-mws-request-id": "big"})
+
+    client = client_of(answer)
+    with pytest.raises(UnreadableResponse, match="larger than") as caught:
+        await client.orders.service_status()
+    assert (body.taken, body.closed, len(asked), caught.value.request_id) == (0, True, 1, "big")
+
+
+async def test_a_compressed_bomb_is_left_at_the_cap() -> None:
+    """The cap counts what comes out of the compression."""
+    packed = gzip.compress(b"x" * 20_000_000)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for begin in range(0, len(packed), 1000):
+            yield packed[begin : begin + 1000]
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=chunks(), headers={"Content-Encoding": "gzip"})
+
+    client = client_of(answer, max_body_bytes=2_000_000)
+    with pytest.raises(UnreadableResponse, match="larger than"):
+        await client.orders.service_status()
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    """A signed request goes to Amazon and nowhere else, also when the host's client follows redirects."""
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.host)
+        return httpx.Response(307, headers={"Location": "https://evil.example/"})
+
+    http = httpx.AsyncClient(transport=httpx.MockTransport(answer), follow_redirects=True)
+    client = MwsClient(CREDENTIALS, http=http, clock=VirtualClock(), retries=ONCE)
+    with pytest.raises(ServiceUnavailable):
+        await client.orders.service_status()
+    assert asked == ["mws.amazonservices.ae"]
+
+
+async def test_the_hosts_auth_cookies_and_parameters_stay_out_of_a_signed_request() -> None:
+    """What was signed is what travels, whatever the host's client does by default."""
+    amazon = Amazon(FEED)
+    http = httpx.AsyncClient(
+        transport=httpx.MockTransport(amazon), auth=("user", "password"), params={"extra": "1"}, cookies={"c": "1"},
+        headers={"X-Host": "1"},
+    )  # fmt: skip
+    await MwsClient(CREDENTIALS, http=http, clock=VirtualClock()).feeds.submit("_X_", b"x", content_type="text/xml")
+    (request,) = amazon.requests
+    assert not {"authorization", "cookie", "x-host"} & set(request.headers)
+    assert "extra" not in amazon.asked[0]
+    assert request.extensions["timeout"] == http.timeout.as_dict()
+
+
+async def test_no_secret_is_logged_or_shown(caplog: pytest.LogCaptureFixture) -> None:
+    """At the lowest level, httpx's included: not in a log, a repr, an error or its causes."""
+    caplog.set_level(logging.DEBUG)
+    ok, bad = client_of(Amazon(FEED)), client_of(Amazon(httpx.ReadError("reset")), retries=ONCE)
+    await ok.feeds.submit("_X_", b"x", content_type="text/xml")
+    shown = [repr(ok), repr(CREDENTIALS), repr(ok.feeds), str(AE)]
+    with pytest.raises(OutcomeUnknown) as caught:
+        await bad.feeds.submit("_X_", b"x", content_type="text/xml")
+    cause: BaseException | None = caught.value
+    while cause is not None:
+        shown.append(f"{cause} {cause!r}")
+        cause = cause.__cause__
+    shown += [record.getMessage() for record in caplog.records]
+    assert any("https://mws.amazonservices.ae/Feeds/2009-01-01?…" in text for text in shown)
+    for text in shown:
+        assert CREDENTIALS.secret_key not in text
+        assert str(CREDENTIALS.auth_token) not in text
+        assert "Signature" not in text
+    assert not logging.getLogger("httpx").filters
+
+
+async def test_a_throttled_feed_waits_and_is_sent_then() -> None:
+    """A throttle took nothing: with wait the feed leaves one restore interval later, once."""
+    amazon = Amazon(error("RequestThrottled", 503), FEED)
+    feed = await client_of(amazon).feeds.submit("_X_", b"x", content_type="text/xml")
+    assert (feed.feed_submission_id, amazon.seconds) == ("1", [0, 120])
+
+
+@pytest.mark.parametrize("code", ["RequestThrottled", "QuotaExceeded"])
+async def test_an_unpaced_feed_raises_its_throttle_at_once(code: str) -> None:
+    """The scheduler's ledger keeps the quota then; the pacer neither waits nor counts."""
+    amazon = Amazon(*[FEED] * 40, error(code, 503))
+    client = client_of(amazon)
+    for _ in range(40):
+        await client.feeds.submit("_X_", b"x", content_type="text/xml", paced=False)
+    with pytest.raises((RequestThrottled, QuotaExceeded)) as caught:
+        await client.feeds.submit("_X_", b"x", content_type="text/xml", paced=False)
+    assert caught.value.retry_at is not None
+    assert amazon.seconds == [0] * 41
+    amazon.answers[:] = [error("InputDataError", 400)]
+    with pytest.raises(InvalidRequest):
+        await client.feeds.submit("_X_", b"x", content_type="text/xml", paced=False)
