@@ -33,7 +33,7 @@ from amazon_ae.core.quota import Ledger
 from amazon_ae.exceptions import ConfigurationError
 from amazon_ae.models.feeds import ItemKind
 
-__all__ = ["Departure", "FeedPolicy", "LookAgain", "Queue", "Send", "decide", "plan"]
+__all__ = ["PICKUP", "STOCK", "URGENT", "Departure", "FeedPolicy", "LookAgain", "Queue", "Send", "decide", "plan"]
 
 PICKUP: Final = "pickup"
 URGENT: Final = "urgent"

@@ -29,7 +29,11 @@ import attrs
 from amazon_ae.exceptions import StorageError
 from amazon_ae.models.feeds import QuotaRule, QuotaSeen
 
-__all__ = ["Ledger", "Place"]
+__all__ = ["FOREIGN", "Ledger", "Place"]
+
+FOREIGN: Final = "foreign"
+"""The lane of a place that another program spent."""
+
 
 _SECOND: Final = 1_000_000
 _HOUR: Final = 3600 * _SECOND
@@ -47,7 +51,7 @@ _VERSION: Final = 1
 class Place:
     """One spent place: when (microseconds since the epoch, the store's time) and what left by it.
 
-    ``lane`` is the policy's word (``core.lanes``), or ``"foreign"`` for a place that another program spent.
+    ``lane`` is the policy's word (``core.lanes``), or ``FOREIGN`` for a place that another program spent.
     """
 
     at: int
@@ -210,16 +214,16 @@ class Ledger:
         wait = 3600.0 if seconds is None else min(max(seconds, 0.0), 3600.0)
         return attrs.evolve(self, blocked_until=max(self.blocked_until, self.now + math.ceil(wait * _SECOND)))
 
-    def observe(self, seen: QuotaSeen) -> Ledger:
+    def observe(self, seen: QuotaSeen | None) -> Ledger:
         """Amazon's headers: if fewer places are left than we count, another program spent the difference.
 
         More left than we count changes nothing: the header lags, and Amazon's hour is not the rolling one.
         """
-        if self.rule.per_hour is None:
+        if seen is None or self.rule.per_hour is None:
             return self
         ledger = self
         for _ in range(self.rule.per_hour - self.used - max(0, math.floor(seen.remaining))):
-            ledger = ledger._spend("foreign")
+            ledger = ledger._spend(FOREIGN)
         return ledger
 
     def _spend(self, lane: str) -> Ledger:

@@ -12,8 +12,25 @@ from datetime import datetime
 import attrs
 
 from amazon_ae.models.documents import DocumentKind
+from amazon_ae.models.feeds import ItemKind, Outcome
 
-__all__ = ["DocumentEvent", "Event", "EventSink", "SignInEvent"]
+__all__ = [
+    "DocumentEvent",
+    "DoubtSettled",
+    "Event",
+    "EventSink",
+    "FeedCancelled",
+    "FeedDelayed",
+    "FeedEvent",
+    "FeedInDoubt",
+    "FeedRefused",
+    "FeedSettled",
+    "FeedSubmitted",
+    "LookupFailed",
+    "PickupSettled",
+    "QuotaCorrected",
+    "SignInEvent",
+]
 
 
 @attrs.frozen(kw_only=True)
@@ -68,3 +85,107 @@ class DocumentEvent(Event):
     size: int = 0
     sha256: str = ""
     seconds: float = 0.0
+
+
+@attrs.frozen(kw_only=True)
+class FeedEvent(Event):
+    """Something about one feed. ``size`` is its number of items; ``feed_id`` is Amazon's, ``None`` before it is known."""
+
+    kind: ItemKind
+    batch_id: str
+    size: int
+    feed_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class FeedSubmitted(FeedEvent):
+    """Amazon accepted a feed.
+
+    Attributes:
+        waited_seconds: how long its oldest item had waited.
+        urgent: it left for urgent stock.
+        quota_free: places of the quota that could still be spent; ``None`` where the route has no quota.
+    """
+
+    waited_seconds: float
+    urgent: bool = False
+    quota_free: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class FeedSettled(FeedEvent):
+    """Every item of a feed has its outcome. ``seconds`` is from Amazon's acceptance; the counts are items."""
+
+    seconds: float
+    accepted: int
+    warned: int
+    rejected: int
+    retried: int
+    unknown: int
+
+
+@attrs.frozen(kw_only=True)
+class FeedRefused(FeedEvent):
+    """A feed was not accepted; its items wait again. ``code`` is Amazon's, or the error's name where nothing answered."""
+
+    code: str
+    hold_seconds: float
+
+
+@attrs.frozen(kw_only=True)
+class FeedCancelled(FeedEvent):
+    """Amazon cancelled a feed: nothing of it was taken; its items wait again. Its kind rests for ``hold_seconds``."""
+
+    hold_seconds: float
+
+
+@attrs.frozen(kw_only=True)
+class FeedDelayed(FeedEvent):
+    """A feed takes too long, or Amazon's people look at it (``status`` is Amazon's word). Its kind waits for it.
+
+    ``FeedScheduler.abandon(feed_id)`` ends the wait.
+    """
+
+    status: str
+    seconds: float
+
+
+@attrs.frozen(kw_only=True)
+class FeedInDoubt(FeedEvent):
+    """A feed was sent and not answered, or its process died. Nothing of its kind leaves until it is settled."""
+
+
+@attrs.frozen(kw_only=True)
+class DoubtSettled(FeedEvent):
+    """What came of a feed in doubt: ``found`` (its report follows), ``absent`` (its items wait again) or ``unknown``."""
+
+    verdict: str
+
+
+@attrs.frozen(kw_only=True)
+class QuotaCorrected(Event):
+    """Amazon's word lowered the count. ``reason`` is ``RequestThrottled``, ``QuotaExceeded`` or ``headers``.
+
+    Another program spends the same quota, or one of the two clocks is wrong.
+    """
+
+    quota: str
+    reason: str
+    quota_free: int
+
+
+@attrs.frozen(kw_only=True)
+class PickupSettled(Event):
+    """One order's pickup has its outcome. ``code`` says why it was rejected or is unknown."""
+
+    order_id: str
+    outcome: Outcome
+    code: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class LookupFailed(Event):
+    """The orders of waiting pickups could not be looked up; tried again after ``retry_seconds``. ``code`` as in ``FeedRefused``."""
+
+    code: str
+    retry_seconds: float
