@@ -1,0 +1,545 @@
+"""Feed documents: what is written, what is refused, and how it streams."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import tracemalloc
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amazon_ae.exceptions import ConfigurationError
+from amazon_ae.models.feeds import InventoryUpdate, PickupRequest
+from amazon_ae.mws.documents import (
+    CANCEL_REASONS,
+    COLUMNS_2017,
+    COLUMNS_WITH_INVOICE,
+    COLUMNS_WITH_TRANSPARENCY,
+    AcknowledgedItem,
+    EasyShipDocumentRequest,
+    FeedWriter,
+    FulfilledItem,
+    OrderAcknowledgement,
+    OrderFulfillment,
+    PickupFormat,
+    easy_ship_document_feed,
+    inventory_feed,
+    join_feed,
+    order_acknowledgement_feed,
+    order_fulfillment_feed,
+    schedule_pickup_file,
+)
+from amazon_ae.mws.slices import gather_feed
+
+SELLER = "A1EXAMPLESELLR"
+ORDER = "171-1234567-1234567"
+CODE = "12345678901234"
+ILLEGAL = "\x00\x08\x0b\x0c\x1f\ud800\udfff\ufffe\uffff"
+
+
+def tree(chunks: Iterator[bytes]) -> ElementTree.Element:
+    """The feed as a parser sees it."""
+    return ElementTree.fromstring(join_feed(chunks))
+
+
+def shape(element: ElementTree.Element) -> Any:
+    """Names and texts, without the white space between elements."""
+    return (element.tag, [shape(child) for child in element] or (element.text or "").strip())
+
+
+# Inventory
+
+
+def test_an_inventory_feed_holds_the_schemas_elements_in_its_order() -> None:
+    """RestockDate stands before FulfillmentLatency; what is not given is left out."""
+    feed = tree(
+        inventory_feed(
+            SELLER,
+            [
+                InventoryUpdate("A-1", 12),
+                InventoryUpdate("A-2", 0, fulfillment_latency_days=2, restock_date=date(2021, 12, 1)),
+            ],
+        )
+    )
+    assert shape(feed) == (
+        "AmazonEnvelope",
+        [
+            ("Header", [("DocumentVersion", "1.01"), ("MerchantIdentifier", SELLER)]),
+            ("MessageType", "Inventory"),
+            (
+                "Message",
+                [
+                    ("MessageID", "1"),
+                    ("OperationType", "Update"),
+                    ("Inventory", [("SKU", "A-1"), ("Quantity", "12")]),
+                ],
+            ),
+            (
+                "Message",
+                [
+                    ("MessageID", "2"),
+                    ("OperationType", "Update"),
+                    (
+                        "Inventory",
+                        [
+                            ("SKU", "A-2"),
+                            ("Quantity", "0"),
+                            ("RestockDate", "2021-12-01"),
+                            ("FulfillmentLatency", "2"),
+                        ],
+                    ),
+                ],
+            ),
+        ],
+    )
+
+
+@given(
+    st.lists(
+        st.text(st.characters(exclude_categories=["Cs"], exclude_characters=ILLEGAL), min_size=1, max_size=40).filter(
+            lambda text: not any(ord(character) < 32 and character not in "\t\n\r" for character in text)
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+    st.text("ab&<>\"'", min_size=1, max_size=9),
+)
+def test_whatever_sku_xml_can_carry_arrives_unchanged(skus: list[str], seller: str) -> None:
+    """Arabic, emoji, markup, quotes, tabs and line ends: what a parser reads is what was meant."""
+    feed = tree(inventory_feed(seller, [InventoryUpdate(sku, number) for number, sku in enumerate(skus)]))
+    assert [sku.text for sku in feed.iter("SKU")] == skus
+    assert [quantity.text for quantity in feed.iter("Quantity")] == [str(number) for number in range(len(skus))]
+    assert [number.text for number in feed.iter("MessageID")] == [str(number) for number in range(1, len(skus) + 1)]
+    assert feed.findtext("Header/MerchantIdentifier") == seller
+
+
+@pytest.mark.parametrize("character", ILLEGAL)
+def test_what_xml_forbids_is_refused_by_name_before_it_gets_anywhere(character: str) -> None:
+    """The SKU, the character and its place are in the message."""
+    with pytest.raises(ConfigurationError, match=rf"SKU 'AB.*U\+{ord(character):04X} at position 3, which XML cannot"):
+        InventoryUpdate(f"AB{character}C", 1)
+
+
+def test_the_document_refuses_on_its_own_what_a_model_let_pass() -> None:
+    """A value made behind the model's back does not reach the wire either."""
+    update = InventoryUpdate("GOOD", 1)
+    object.__setattr__(update, "sku", "BA\x0bD")
+    with pytest.raises(ConfigurationError, match=r"U\+000B"):
+        join_feed(inventory_feed(SELLER, [InventoryUpdate("A", 1), update]))
+
+
+def test_no_record_and_too_many_records_are_refused() -> None:
+    """The envelope needs a message; a limit counts over chunks."""
+    with pytest.raises(ConfigurationError, match="at least one message"):
+        join_feed(inventory_feed(SELLER, []))
+    updates = [InventoryUpdate(f"S{number}", 1) for number in range(1_201)]
+    assert len(tree(inventory_feed(SELLER, updates, max_records=1_201)).findall("Message")) == 1_201
+    with pytest.raises(ConfigurationError, match=r"more than 1,200 records"):
+        join_feed(inventory_feed(SELLER, updates, max_records=1_200))
+
+
+def test_a_feed_that_grows_beyond_the_limit_is_refused_while_it_grows() -> None:
+    """Amazon's limit is 2 GiB; a smaller one shows it."""
+    writer = FeedWriter(max_bytes=10)
+    writer.write(b"0123456789")
+    with pytest.raises(ConfigurationError, match="larger than 10 bytes"):
+        writer.write(b"!")
+    with pytest.raises(ConfigurationError, match="larger than"):
+        join_feed(inventory_feed(SELLER, [InventoryUpdate("A", 1)]), max_bytes=100)
+
+
+def _many(count: int) -> Iterator[InventoryUpdate]:
+    return (InventoryUpdate(f"AE-SKU-{number:06d}", number % 100) for number in range(count))
+
+
+def test_memory_holds_the_body_and_little_else() -> None:
+    """50,000 messages out of a generator: the peak is the body plus less than half of it, not twice."""
+    tracemalloc.start()
+    try:
+        body = join_feed(inventory_feed(SELLER, _many(50_000)))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(body) > 7_000_000
+    assert peak < 1.5 * len(body)
+
+
+async def test_writing_a_large_feed_lets_others_run() -> None:
+    """No slice of 50,000 messages holds the event loop for 50 ms (of processor time: the machine may be busy)."""
+    updates = list(_many(50_000))
+    beats, longest, done = 0, 0.0, False
+
+    async def heartbeat() -> None:
+        nonlocal beats, longest
+        last = time.thread_time()
+        while not done:
+            await asyncio.sleep(0)
+            now = time.thread_time()
+            beats, longest, last = beats + 1, max(longest, now - last), now
+
+    beat = asyncio.create_task(heartbeat())
+    await asyncio.sleep(0)
+    body = await gather_feed(inventory_feed(SELLER, updates))
+    done = True
+    await beat
+    assert body.count(b"<Message>") == 50_000
+    assert beats > 90
+    assert longest < 0.05
+
+
+# Orders
+
+
+def test_a_ship_confirmation_holds_what_it_was_given() -> None:
+    """Instants in UTC, texts escaped, both kinds of item codes."""
+    when = datetime(2021, 11, 18, 13, 0, 30, 999, tzinfo=timezone(timedelta(hours=4)))
+    feed = tree(
+        order_fulfillment_feed(
+            SELLER,
+            [
+                OrderFulfillment(
+                    amazon_order_id=ORDER,
+                    merchant_fulfillment_id="77",
+                    fulfilled_at=when,
+                    carrier_code="Other",
+                    carrier_name="شركة <النقل> & Co",
+                    shipping_method="Standard",
+                    tracking_number="1&2",
+                    cash_on_delivery=True,
+                    items=(
+                        FulfilledItem(amazon_order_item_code=CODE, quantity=2, transparency_codes=("AZ:1", "AZ:2")),
+                        FulfilledItem(merchant_order_item_id="line-2", merchant_fulfillment_item_id="8"),
+                    ),
+                ),
+                OrderFulfillment(merchant_order_id="SO-1", fulfilled_at=when),
+            ],
+        )
+    )
+    first, second = feed.findall("Message")
+    assert shape(first) == (
+        "Message",
+        [
+            ("MessageID", "1"),
+            (
+                "OrderFulfillment",
+                [
+                    ("AmazonOrderID", ORDER),
+                    ("MerchantFulfillmentID", "77"),
+                    ("FulfillmentDate", "2021-11-18T09:00:30Z"),
+                    (
+                        "FulfillmentData",
+                        [
+                            ("CarrierCode", "Other"),
+                            ("CarrierName", "شركة <النقل> & Co"),
+                            ("ShippingMethod", "Standard"),
+                            ("ShipperTrackingNumber", "1&2"),
+                        ],
+                    ),
+                    ("CODCollectionMethod", "DirectPayment"),
+                    (
+                        "Item",
+                        [
+                            ("AmazonOrderItemCode", CODE),
+                            ("Quantity", "2"),
+                            ("TransparencyCode", "AZ:1"),
+                            ("TransparencyCode", "AZ:2"),
+                        ],
+                    ),
+                    ("Item", [("MerchantOrderItemID", "line-2"), ("MerchantFulfillmentItemID", "8")]),
+                ],
+            ),
+        ],
+    )
+    assert shape(second)[1][1] == (
+        "OrderFulfillment",
+        [("MerchantOrderID", "SO-1"), ("FulfillmentDate", "2021-11-18T09:00:30Z")],
+    )
+
+
+NOW = datetime(2021, 11, 18, 9, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("make", "rule"),
+    [
+        (lambda: OrderFulfillment(fulfilled_at=NOW), "exactly one of AmazonOrderID"),
+        (lambda: OrderFulfillment(amazon_order_id=ORDER, merchant_order_id="1", fulfilled_at=NOW), "exactly one"),
+        (lambda: OrderFulfillment(amazon_order_id="1-2-3", fulfilled_at=NOW), "3-7-7"),
+        (
+            lambda: OrderFulfillment(amazon_order_id=ORDER, fulfilled_at=datetime(2021, 1, 1)),  # noqa: DTZ001
+            "no time zone",
+        ),
+        (
+            lambda: OrderFulfillment(
+                amazon_order_id=ORDER, fulfilled_at=NOW, carrier_code="DHL", carrier_name="Fast One"
+            ),
+            "CarrierName goes alone",
+        ),
+        (lambda: FulfilledItem(), "exactly one of AmazonOrderItemCode"),
+        (lambda: FulfilledItem(amazon_order_item_code="123"), "14 digits"),
+        (lambda: FulfilledItem(amazon_order_item_code=CODE, quantity=0), ">= 1"),
+        (lambda: FulfilledItem(amazon_order_item_code=CODE, quantity=True), ">= 1"),
+        (lambda: FulfilledItem(amazon_order_item_code=CODE, transparency_codes=("A",) * 11), "at most 10"),
+        (lambda: AcknowledgedItem(amazon_order_item_code=CODE, cancel_reason="Bored"), "CancelReason is one of"),
+        (lambda: OrderAcknowledgement(amazon_order_id=ORDER, status_code="Maybe"), "Success or Failure"),  # type: ignore[arg-type]
+        (
+            lambda: OrderAcknowledgement(
+                amazon_order_id=ORDER,
+                status_code="Success",
+                items=(AcknowledgedItem(amazon_order_item_code=CODE, cancel_reason="NoInventory"),),
+            ),
+            "Failure only",
+        ),
+        (lambda: EasyShipDocumentRequest(ORDER, "Passport"), "DocumentType is one of"),
+    ],
+)
+def test_rules_of_order_feeds_are_checked_when_the_value_is_made(make: Any, rule: str) -> None:
+    """The error names the rule; nothing is written."""
+    with pytest.raises(ConfigurationError, match=rule):
+        make()
+
+
+def test_an_illegal_character_in_an_order_feed_names_order_and_element() -> None:
+    """A person can find it."""
+    bad = OrderFulfillment(amazon_order_id=ORDER, fulfilled_at=NOW, tracking_number="12\x1f3")
+    with pytest.raises(ConfigurationError, match=rf"ShipperTrackingNumber of order {ORDER} holds U\+001F at position"):
+        join_feed(order_fulfillment_feed(SELLER, [bad]))
+
+
+def test_an_acknowledgement_and_a_cancellation() -> None:
+    """Success binds the seller's own id to the order; Failure cancels items for a reason."""
+    feed = tree(
+        order_acknowledgement_feed(
+            SELLER,
+            [
+                OrderAcknowledgement(amazon_order_id=ORDER, status_code="Success", merchant_order_id="SO-1"),
+                OrderAcknowledgement(
+                    amazon_order_id=ORDER,
+                    status_code="Failure",
+                    items=(
+                        AcknowledgedItem(
+                            amazon_order_item_code=CODE,
+                            merchant_order_item_id="1",
+                            cancel_reason="NoInventory",
+                            quantity=1,
+                        ),
+                    ),
+                ),
+            ],
+        )
+    )
+    assert [shape(each[1])[1] for each in feed.findall("Message")] == [
+        [("AmazonOrderID", ORDER), ("MerchantOrderID", "SO-1"), ("StatusCode", "Success")],
+        [
+            ("AmazonOrderID", ORDER),
+            ("StatusCode", "Failure"),
+            (
+                "Item",
+                [
+                    ("AmazonOrderItemCode", CODE),
+                    ("MerchantOrderItemID", "1"),
+                    ("CancelReason", "NoInventory"),
+                    ("Quantity", "1"),
+                ],
+            ),
+        ],
+    ]
+    assert len(CANCEL_REASONS) == 14
+
+
+def test_easy_ship_documents_are_one_message_each_and_count_over_chunks() -> None:
+    """250 requests: MessageID 1 to 250."""
+    feed = tree(easy_ship_document_feed(SELLER, [EasyShipDocumentRequest(ORDER, "Invoice")] * 250))
+    assert [message.findtext("MessageID") for message in feed.findall("Message")] == [
+        str(number) for number in range(1, 251)
+    ]
+    assert feed.find("Message/OperationType") is None
+
+
+# The Schedule Pickup file
+
+PICKUP = PickupRequest(
+    order_id=ORDER,
+    pickup_date=date(2021, 11, 19),
+    pickup_time="10:00 AM",
+    weight_grams=Decimal("500"),
+    length_cm=Decimal("10"),
+    width_cm=Decimal("30.50"),
+    height_cm=Decimal("1E+1"),
+    package_identifier="SO-1001",
+    invoice_id="IN-7",
+)
+
+
+def rows(form: PickupFormat | None, *requests: PickupRequest) -> list[list[str]]:
+    """The file's cells."""
+    text = join_feed(schedule_pickup_file(requests, form)).decode((form or PickupFormat()).charset)
+    assert text.endswith("\n")
+    return [line.split("\t") for line in text.removesuffix("\n").split("\n")]
+
+
+def test_the_pickup_file_is_the_published_template() -> None:
+    """The largest side is the length, numbers are plain, empty cells stay."""
+    assert rows(None, PICKUP, PickupRequest(order_id="171-7654321-7654321", pickup_date=date(2021, 11, 20))) == [
+        list(COLUMNS_2017),
+        [ORDER, "500", "30.5", "10", "10", "2021-11-19", "10:00 AM", "SO-1001"],
+        ["171-7654321-7654321", "", "", "", "", "2021-11-20", "", ""],
+    ]
+
+
+def test_columns_headings_dates_times_and_charset_are_the_hosts_choice() -> None:
+    """All of them are UNVERIFIED for the UAE."""
+    form = PickupFormat(
+        columns=COLUMNS_WITH_TRANSPARENCY,
+        headings={"order_id": "order-id"},
+        date_format="%Y/%m/%d",
+        clock_hours=24,
+        default_time="2:30 pm",
+        charset="cp1256",
+    )
+    heading, first, second = rows(
+        form,
+        attrs.evolve(PICKUP, package_identifier="طرد"),
+        attrs.evolve(PICKUP, order_id="171-7654321-7654321", pickup_time=None),
+    )
+    assert heading == ["order-id", *COLUMNS_WITH_TRANSPARENCY[1:]]
+    assert first == [ORDER, "IN-7", "500", "30.5", "10", "10", "2021/11/19", "10:00", "طرد", ""]
+    assert second[7] == "14:30"
+    assert form.content_type == "text/tab-separated-values; charset=cp1256"
+    assert COLUMNS_WITH_TRANSPARENCY[:-1] == COLUMNS_WITH_INVOICE
+
+
+@pytest.mark.parametrize(
+    ("given_time", "hours", "written"),
+    [
+        ("00:15", 12, "12:15 AM"),
+        ("12:00", 12, "12:00 PM"),
+        ("23:59", 12, "11:59 PM"),
+        ("12:05 AM", 24, "00:05"),
+        ("12:05pm", 24, "12:05"),
+        ("1:05 PM", 24, "13:05"),
+        ("10:00 - 13:00", 24, "10:00 - 13:00"),
+        ("10:00 AM", None, "10:00 AM"),
+    ],
+)
+def test_times_are_written_for_either_clock(given_time: str, hours: Any, written: str) -> None:
+    """A slot in words of its own is left as it is."""
+    form = PickupFormat(clock_hours=hours)
+    assert rows(form, attrs.evolve(PICKUP, pickup_time=given_time))[1][6] == written
+
+
+@pytest.mark.parametrize("character", ["\t", "\n", "\r", "\x00", "\x85", "\u2028"])
+def test_what_would_break_a_line_is_refused_by_name(character: str) -> None:
+    """By the model, and by the file for a value made behind its back."""
+    found = rf"package_identifier of order '{ORDER}' holds U\+{ord(character):04X}"
+    with pytest.raises(ConfigurationError, match=found):
+        attrs.evolve(PICKUP, package_identifier=f"A{character}B")
+    sneaky = attrs.evolve(PICKUP)
+    object.__setattr__(sneaky, "package_identifier", f"A{character}B")
+    with pytest.raises(ConfigurationError, match=rf"merchant_additional_identifier of order {ORDER} holds U\+"):
+        join_feed(schedule_pickup_file([sneaky]))
+
+
+def test_a_letter_that_the_charset_lacks_is_refused_with_order_and_column() -> None:
+    """Arabic in Latin-1."""
+    form = PickupFormat(charset="iso-8859-1")
+    with pytest.raises(ConfigurationError, match=rf"merchant_additional_identifier of order {ORDER} holds U\+0637"):
+        join_feed(schedule_pickup_file([attrs.evolve(PICKUP, package_identifier="طرد")], form))
+
+
+def _orders(count: int) -> list[PickupRequest]:
+    return [attrs.evolve(PICKUP, order_id=f"171-0000000-{number:07d}") for number in range(count)]
+
+
+def test_a_pickup_file_holds_one_to_five_hundred_orders_each_once() -> None:
+    """Amazon's limit, or a smaller one of the host's."""
+    assert len(rows(None, *_orders(500))) == 501
+    with pytest.raises(ConfigurationError, match="at most 500 orders"):
+        join_feed(schedule_pickup_file(_orders(501)))
+    with pytest.raises(ConfigurationError, match="at most 2 orders"):
+        join_feed(schedule_pickup_file(_orders(3), PickupFormat(max_orders=2)))
+    with pytest.raises(ConfigurationError, match="at least one order"):
+        join_feed(schedule_pickup_file([]))
+    with pytest.raises(ConfigurationError, match="in the batch twice"):
+        join_feed(schedule_pickup_file([PICKUP, PICKUP]))
+    with pytest.raises(ConfigurationError, match="3-7-7"):
+        join_feed(schedule_pickup_file([attrs.evolve(PICKUP, order_id="SO-1001")]))
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        ({"columns": ("order_id", "colour")}, "unknown column 'colour'"),
+        ({"columns": ("package_weight",)}, "must hold order_id"),
+        ({"columns": ("order_id", "order_id")}, "each name once"),
+        ({"headings": {"order_id": "a\tb"}}, "tab"),
+        ({"charset": "klingon"}, "unknown charset"),
+        ({"charset": "utf-16"}, "as one byte"),
+        ({"max_orders": 501}, "1-500"),
+    ],
+)
+def test_a_format_that_cannot_work_is_refused(options: dict[str, Any], rule: str) -> None:
+    """When it is made, not at the first pickup."""
+    with pytest.raises(ConfigurationError, match=rule):
+        PickupFormat(**options)
+
+
+@pytest.mark.parametrize("value", [Decimal(0), Decimal(-1), Decimal("NaN"), Decimal("Infinity"), 5])
+def test_a_parcel_has_a_positive_finite_size(value: Any) -> None:
+    """The error names order and field."""
+    with pytest.raises(ConfigurationError, match=rf"weight_grams of order '{ORDER}'"):
+        attrs.evolve(PICKUP, weight_grams=value)
+
+
+# Against the derived samples
+
+
+def test_our_feeds_have_the_samples_shape(samples: Path) -> None:
+    """Element by element, white space aside."""
+    folder = samples / "derived"
+
+    def sample(name: str) -> Any:
+        return shape(ElementTree.parse(folder / name).getroot())
+
+    assert shape(
+        tree(
+            inventory_feed(
+                SELLER,
+                [
+                    InventoryUpdate("AE-SKU-0001", 12, fulfillment_latency_days=1),
+                    InventoryUpdate("AE-SKU-0002", 0, restock_date=date(2021, 12, 1)),
+                ],
+            )
+        )
+    ) == sample("feed_inventory.xml")
+    shipped = OrderFulfillment(
+        amazon_order_id=ORDER,
+        fulfilled_at=NOW,
+        carrier_name="Aramex",
+        shipping_method="Standard",
+        tracking_number="1234567890",
+        items=(FulfilledItem(amazon_order_item_code=CODE, quantity=1),),
+    )
+    assert shape(tree(order_fulfillment_feed(SELLER, [shipped]))) == sample("feed_order_fulfillment.xml")
+    item = AcknowledgedItem(
+        amazon_order_item_code=CODE, merchant_order_item_id="SO-1001-1", cancel_reason="NoInventory"
+    )
+    cancelled = OrderAcknowledgement(
+        amazon_order_id=ORDER, status_code="Failure", merchant_order_id="SO-1001", items=(item,)
+    )
+    assert shape(tree(order_acknowledgement_feed(SELLER, [cancelled]))) == sample(
+        "feed_order_acknowledgement_cancel.xml"
+    )
+    label = EasyShipDocumentRequest(ORDER, "ShippingLabel")
+    assert shape(tree(easy_ship_document_feed(SELLER, [label]))) == sample("feed_easyship_document.xml")
+    pickup = attrs.evolve(PICKUP, length_cm=Decimal(30), width_cm=Decimal(20), height_cm=Decimal(10))
+    assert join_feed(schedule_pickup_file([pickup])) == (folder / "schedule_pickup.flatfile.txt").read_bytes()
