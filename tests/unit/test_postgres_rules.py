@@ -1,0 +1,134 @@
+"""The rules in SQL are the rules in Python: any history gives the same answers in PostgreSQL and in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from amazon_ae.exceptions import StaleLease
+from amazon_ae.models.feeds import ItemKind, ItemOutcome, Outcome
+from amazon_ae.models.stored import Change
+from amazon_ae.ports import Storage
+from amazon_ae.storage.memory import MemoryStorage
+from amazon_ae.storage.postgres import PostgresStorage
+from amazon_ae.testing.clocks import VirtualClock
+
+pytestmark = pytest.mark.postgres
+KIND = ItemKind.INVENTORY
+KEYS = ["a", "b", "ج"]
+_numbers = itertools.count()
+
+_keys = st.sampled_from(KEYS)
+_changes = st.lists(
+    st.builds(Change, _keys, st.sampled_from("12"), st.booleans(), st.sampled_from([None, "ref"])),
+    min_size=1,
+    max_size=4,
+)
+_outcomes = st.lists(
+    st.builds(ItemOutcome, _keys, st.sampled_from(Outcome), st.sampled_from(["", "85"]), st.sampled_from(["", "why"])),
+    max_size=4,
+)
+_steps = st.one_of(
+    st.tuples(st.just("put"), _changes, st.booleans()),
+    st.tuples(st.just("open"), st.none() | st.lists(_keys, max_size=2), st.booleans(), st.booleans()),
+    st.tuples(st.just("submit")),
+    st.tuples(st.just("take_over")),
+    st.tuples(st.just("settle"), _outcomes),
+    st.tuples(st.just("settle_as_zombie"), _outcomes),
+    st.tuples(st.just("reject"), _outcomes),
+    st.tuples(st.just("resolve"), st.lists(_keys, max_size=3), st.sampled_from([o for o in Outcome if o != "unknown"])),
+    st.tuples(st.just("purge"), st.integers(0, 5)),
+)
+
+
+class History:
+    """One store, driven by steps; answers what a caller sees."""
+
+    def __init__(self, store: Storage, clock: VirtualClock, account: str) -> None:
+        self.store = store
+        self.clock = clock
+        self.account = account
+        self.batches = itertools.count()
+        self.fences: dict[str, list[int]] = {}
+
+    async def perform(self, step: tuple[Any, ...]) -> Any:
+        """Do one step and return its answer."""
+        verb, *arguments = step
+        store, account = self.store, self.account
+        open_batches = await store.unfinished(account)
+        batch = open_batches[0] if open_batches else None
+        match verb:
+            case "put":
+                return await store.put(account, KIND, arguments[0], keep_first=arguments[1])
+            case "open":
+                keys, exclusive, admitted = arguments
+                return await store.open(
+                    account,
+                    KIND,
+                    batch_id=f"{account}-{next(self.batches)}",
+                    limit=10,
+                    lease_seconds=3,
+                    exclusive=exclusive,
+                    keys=keys,
+                    ledger=f"{account}/quota",
+                    admit=lambda text, now: f"{text or ''}{now.minute}" if admitted else None,
+                )
+            case "submit" if batch:
+                await store.mark_submitted(
+                    batch.batch_id, batch.fence, feed_id="f", submitted_at=self.clock.now(), lease_seconds=3
+                )
+            case "take_over" if batch:
+                return await store.take_over(batch.batch_id, lease_seconds=3)
+            case "settle" if batch:
+                await store.settle(batch.batch_id, batch.fence, arguments[0])
+            case "settle_as_zombie" if batch:
+                with pytest.raises(StaleLease):
+                    await store.settle(batch.batch_id, batch.fence - 1, arguments[0])
+            case "reject":
+                await store.reject(account, KIND, arguments[0])
+            case "resolve":
+                return await store.resolve(account, KIND, arguments[0], outcome=arguments[1])
+            case "purge":
+                before = self.clock.now() - timedelta(seconds=arguments[0])
+                return await store.purge(account, KIND, settled_before=before)
+        return None
+
+    async def seen(self) -> tuple[Any, ...]:
+        """Everything a caller can see."""
+        store, account = self.store, self.account
+        return (
+            [await store.item(account, KIND, key) for key in KEYS],
+            {item.key for item in await store.waiting(account, KIND, limit=10)},
+            await store.stats(account, KIND),
+            await store.dead(account, KIND),
+            await store.unfinished(account),
+            await store.names(account),
+            await store.load(f"{account}/quota"),
+        )
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=st.lists(_steps, min_size=3, max_size=14))
+def test_any_history_gives_the_same_answers(postgres_uri: str, history: list[tuple[Any, ...]]) -> None:
+    """Each step answers alike and leaves alike what can be seen."""
+    account = f"rules-{next(_numbers)}"
+
+    async def compare() -> None:
+        clocks = VirtualClock(autojump=False), VirtualClock(autojump=False)
+        async with PostgresStorage(postgres_uri, clock=clocks[1], max_connections=1) as postgres:
+            sides = [History(MemoryStorage(clock=clocks[0]), clocks[0], account), History(postgres, clocks[1], account)]
+            for step in history:
+                answers = [await side.perform(step) for side in sides]
+                assert answers[0] == answers[1], step
+                seen = [await side.seen() for side in sides]
+                assert seen[0] == seen[1], step
+                for clock in clocks:
+                    clock.jump(1)
+
+    asyncio.run(compare())
