@@ -1,0 +1,435 @@
+"""Processing reports: exactly one outcome per item, whatever Amazon sends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amazon_ae.exceptions import AmazonError, UnreadableResponse
+from amazon_ae.models.feeds import FeedItem, InventoryUpdate, ItemOutcome, Outcome
+from amazon_ae.mws.processing_reports import (
+    ProcessingReport,
+    ReportReference,
+    ReportRow,
+    outcome_steps,
+    outcomes,
+    read_report,
+    report_steps,
+)
+from amazon_ae.mws.slices import in_slices
+
+
+def items(count: int) -> list[FeedItem]:
+    """Items K1 to Kn."""
+    return [FeedItem(number, f"K{number}", InventoryUpdate(f"K{number}", 1)) for number in range(1, count + 1)]
+
+
+def result(message_id: int, code: str = "8541", kind: str = "Error", text: str = "no", extra: str = "") -> str:
+    """One Result element."""
+    return (
+        f"<Result><MessageID>{message_id}</MessageID><ResultCode>{kind}</ResultCode>"
+        f"<ResultMessageCode>{code}</ResultMessageCode><ResultDescription>{escape(text)}</ResultDescription>{extra}</Result>"
+    )
+
+
+def report(
+    *results: str, status: str | None = "Complete", summary: tuple[int, int, int, int] | None = None, more: str = ""
+) -> bytes:
+    """A whole report; ``summary`` is processed, successful, with error, with warning."""
+    counts = ""
+    if summary is not None:
+        names = ("Processed", "Successful", "WithError", "WithWarning")
+        pairs = zip(names, summary, strict=True)
+        counts = "".join(f"<Messages{name}>{count}</Messages{name}>" for name, count in pairs)
+        counts = f"<ProcessingSummary>{counts}</ProcessingSummary>"
+    code = "" if status is None else f"<StatusCode>{status}</StatusCode>"
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?><AmazonEnvelope><Header><DocumentVersion>1.02</DocumentVersion>'
+        "<MerchantIdentifier>A1</MerchantIdentifier></Header><MessageType>ProcessingReport</MessageType><Message>"
+        "<MessageID>1</MessageID><ProcessingReport><DocumentTransactionID>4711</DocumentTransactionID>"
+        f"{code}{counts}{''.join(results)}{more}</ProcessingReport></Message></AmazonEnvelope>"
+    ).encode()
+
+
+def judged(body: bytes, count: int, doubtful: Outcome = Outcome.RETRY) -> list[str]:
+    """Outcome and code of every item, in order."""
+    found = outcomes(read_report(body), items(count), doubtful=doubtful)
+    assert [each.key for each in found] == [f"K{number}" for number in range(1, count + 1)]
+    return [f"{each.outcome}:{each.code}" if each.code else str(each.outcome) for each in found]
+
+
+# XML
+
+
+def test_no_row_means_accepted_where_the_summary_agrees() -> None:
+    """Only errors and warnings have rows."""
+    body = report(
+        result(2, "8541", text="bad"), result(3, "5000", "Warning", "skipped"), summary=(4, 3, 1, 1)
+    )
+    assert judged(body, 4) == ["accepted", "rejected:8541", "accepted_with_warnings:5000", "accepted"]
+
+
+def test_a_report_without_a_summary_is_believed_if_it_is_complete() -> None:
+    """The schema makes the summary optional."""
+    assert judged(report(result(1)), 2) == ["rejected:8541", "accepted"]
+
+
+def test_the_first_errors_code_stands_and_all_texts_are_joined() -> None:
+    """An item with a warning and two errors."""
+    body = report(
+        result(1, "5000", "Warning", "old news"),
+        result(1, "8541", text="first <&> error"),
+        result(1, "99001", text="second"),
+        summary=(1, 0, 1, 1),
+    )
+    (found,) = outcomes(read_report(body), items(1), doubtful=Outcome.RETRY)
+    assert found == ItemOutcome("K1", Outcome.REJECTED, "8541", "8541: first <&> error | 99001: second")
+
+
+def test_what_a_dead_letter_keeps_is_bounded() -> None:
+    """A thousand rows of a thousand letters become at most 2,000."""
+    body = report(*(result(1, text=f"{number} {'x' * 1000}") for number in range(1000)))
+    (found,) = outcomes(read_report(body), items(1), doubtful=Outcome.RETRY)
+    assert len(found.message) == 2_000
+
+
+def test_an_error_for_message_zero_reaches_every_item() -> None:
+    """Its text and code, beside an item's own."""
+    body = report(result(0, "6001", text="broken file"), result(2, "8541", text="own"), summary=(0, 0, 1, 0))
+    found = outcomes(read_report(body), items(3), doubtful=Outcome.UNKNOWN)
+    assert [(each.outcome, each.code) for each in found] == [
+        (Outcome.REJECTED, "6001"),
+        (Outcome.REJECTED, "8541"),
+        (Outcome.REJECTED, "6001"),
+    ]
+    assert found[1].message == "8541: own | 6001: broken file"
+
+
+def test_a_warning_for_message_zero_reaches_every_accepted_item() -> None:
+    """And changes no rejection."""
+    body = report(result(0, "99", "Warning", "note"), result(2), summary=(2, 1, 1, 0))
+    assert judged(body, 2) == ["accepted_with_warnings:99", "rejected:8541"]
+
+
+def test_a_rejected_feed_rejects_every_item() -> None:
+    """With the errors that the report shows, or a code of our own."""
+    assert judged(report(status="Rejected"), 2) == ["rejected:FeedRejected"] * 2
+    assert judged(report(result(2, "77"), status="Rejected"), 2) == ["rejected:77"] * 2
+
+
+def test_a_feed_in_processing_has_no_report_yet() -> None:
+    """Retryable, like Amazon's own answer."""
+    with pytest.raises(AmazonError) as caught:
+        judged(report(status="Processing"), 1)
+    assert caught.value.retryable
+    assert caught.value.code == "FeedProcessingResultNotReady"
+
+
+@pytest.mark.parametrize(
+    ("body", "count"),
+    [
+        (report(summary=(2, 2, 0, 0)), 3),  # not all processed
+        (report(result(1), summary=(3, 1, 2, 0)), 3),  # an error without its row
+        (report(result(1), summary=(3, 1, 1, 0)), 3),  # a success is missing
+        (report(summary=(3, 0, 0, 0)), 3),  # nothing successful
+        (report(result(9), summary=(3, 2, 1, 0)), 3),  # an error of no item
+        (report(result(9)), 3),
+        (report(status=None), 3),  # Amazon's own printed example breaks off like this
+        (report(status="Sleeping", summary=(3, 3, 0, 0)), 3),
+    ],
+)
+def test_doubt_is_never_called_accepted(body: bytes, count: int) -> None:
+    """Stock may be sent again; of a pickup nobody can tell. An item with its own error stays rejected."""
+    for doubtful in (Outcome.RETRY, Outcome.UNKNOWN):
+        found = judged(body, count, doubtful)
+        assert {outcome for outcome in found if not outcome.startswith("rejected")} == {f"{doubtful}:ReportIncomplete"}
+
+
+def test_a_warning_does_not_heal_a_doubtful_report() -> None:
+    """The item is doubtful all the same."""
+    body = report(result(1, "5000", "Warning"), summary=(1, 1, 0, 1))
+    assert judged(body, 2) == ["retry:ReportIncomplete"] * 2
+
+
+def test_more_successes_than_the_rows_leave_do_not_undo_an_error() -> None:
+    """The row is about one item, the count is not."""
+    assert judged(report(result(1), summary=(2, 2, 0, 0)), 2) == ["rejected:8541", "accepted"]
+
+
+@pytest.mark.parametrize("successful", [1, 2])
+def test_a_message_with_a_warning_may_count_as_successful_or_not(successful: int) -> None:
+    """Amazon does not publish which."""
+    body = report(result(1, "5000", "Warning"), summary=(2, successful, 0, 1))
+    assert judged(body, 2) == ["accepted_with_warnings:5000", "accepted"]
+
+
+def test_two_errors_of_one_message_do_not_hide_another_messages_lost_row() -> None:
+    """Two messages failed, both rows shown are of the first."""
+    body = report(result(1), result(1, "2"), summary=(3, 1, 2, 0))
+    assert judged(body, 3) == ["rejected:8541", "retry:ReportIncomplete", "retry:ReportIncomplete"]
+
+
+def test_a_row_without_a_usable_number_finds_its_item_by_sku_or_order_id() -> None:
+    """AdditionalInfo names it."""
+    extra = "<AdditionalInfo><SKU>K2</SKU><AmazonOrderID>K3</AmazonOrderID></AdditionalInfo>"
+    body = report(result(99, extra=extra), summary=(3, 2, 1, 0))
+    assert judged(body, 3) == ["accepted", "rejected:8541", "accepted"]
+
+
+def test_namespaces_prefixes_and_unknown_elements_are_passed_over() -> None:
+    """Local names count; a new result code is a warning; order does not matter."""
+    body = (
+        b'<a:AmazonEnvelope xmlns:a="urn:new"><a:Message><a:ProcessingReport><a:News><a:StatusCode2>x</a:StatusCode2>'
+        b"</a:News><a:Result><a:ResultDescription>t</a:ResultDescription><a:ResultCode>Hint</a:ResultCode>"
+        b"<a:New/><a:MessageID>1</a:MessageID></a:Result><a:StatusCode>Complete</a:StatusCode>"
+        b"</a:ProcessingReport></a:Message></a:AmazonEnvelope>"
+    )
+    assert judged(body, 2) == ["accepted_with_warnings", "accepted"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "<ReportReferenceId>555</ReportReferenceId>",
+        "<Documents><Document><ReportReferenceId>555</ReportReferenceId></Document></Documents>",
+    ],
+)
+def test_a_report_reference_is_found_wherever_it_stands(more: str) -> None:
+    """Its place in the XML is not published."""
+    assert read_report(report(more=more)).references == (ReportReference("555"),)
+    inside = read_report(report(result(3, extra=f"<AdditionalInfo>{more}</AdditionalInfo>")))
+    assert inside.references == (ReportReference("555", 3),)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "neither XML nor"),
+        (b"just a sentence", "neither XML nor"),
+        (report()[:-30], "not well-formed"),
+        (b"<html><body>Sign in</body></html>", "its root is <html>"),
+        (b"<!DOCTYPE html><html></html>", "document type"),
+        (b'<!DOCTYPE a [<!ENTITY b "bbb"><!ENTITY c "&b;&b;">]><a>&c;</a>', "document type"),
+        (b"<AmazonEnvelope><Header/></AmazonEnvelope>", "its root is <AmazonEnvelope>"),
+        (b'<?xml version="1.0" encoding="klingon"?><a/>', "not well-formed"),
+    ],
+)
+def test_what_is_no_report_is_said_to_be_none(body: bytes, reason: str) -> None:
+    """A bounded, clear error."""
+    with pytest.raises(UnreadableResponse, match=reason):
+        read_report(body)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "iso-8859-1", "utf-16"])
+@pytest.mark.parametrize("declared", ["own", "utf-8"])
+def test_encodings_are_read_as_declared_and_as_they_are(encoding: str, declared: str) -> None:
+    """A body that calls itself UTF-8 and is CP1252 is read all the same."""
+    name = "utf-8" if encoding == "utf-8-sig" or declared == "utf-8" else encoding
+    if encoding == "utf-16" and declared != "own":
+        return
+    text = report(result(1, text="größer €" if encoding != "iso-8859-1" else "größer")).decode()
+    body = text.replace('encoding="UTF-8"', f'encoding="{name}"').encode(encoding)
+    assert read_report(body).rows[0].text.startswith("größer")
+
+
+@given(
+    count=st.integers(1, 8),
+    rows=st.lists(
+        st.tuples(st.integers(0, 10), st.sampled_from(["Error", "Warning", "Odd"]), st.text("ab<&é", max_size=5)),
+        max_size=12,
+    ),
+    status=st.sampled_from(["Complete", "Rejected", "Odd", None]),
+    summary=st.none() | st.tuples(*[st.integers(0, 10)] * 4),
+)
+def test_any_report_gives_exactly_one_outcome_per_item_in_order(
+    count: int,
+    rows: list[tuple[int, str, str]],
+    status: str | None,
+    summary: tuple[int, int, int, int] | None,
+) -> None:
+    """And an item with an error row is never anything but rejected; nothing is accepted of a feed not Complete."""
+    body = report(*(result(number, "1", kind, text) for number, kind, text in rows), status=status, summary=summary)
+    found = outcomes(read_report(body), items(count), doubtful=Outcome.UNKNOWN)
+    assert [each.key for each in found] == [f"K{number}" for number in range(1, count + 1)]
+    failed = {number for number, kind, _ in rows if kind == "Error"}
+    for number, each in enumerate(found, 1):
+        if number in failed or 0 in failed or status == "Rejected":
+            assert each.outcome is Outcome.REJECTED
+        elif status != "Complete" or (summary is not None and summary[0] < count):
+            assert each.outcome is Outcome.UNKNOWN
+
+
+async def test_a_report_on_thirty_thousand_errors_lets_others_run() -> None:
+    """Reading and judging go in slices below 50 ms (of processor time)."""
+    body = report(*(result(number, text="no record of this SKU") for number in range(1, 30_001)))
+    batch = items(30_000)
+    longest, done = 0.0, False
+
+    async def heartbeat() -> None:
+        nonlocal longest
+        last = time.thread_time()
+        while not done:
+            await asyncio.sleep(0)
+            now = time.thread_time()
+            longest, last = max(longest, now - last), now
+
+    beat = asyncio.create_task(heartbeat())
+    await asyncio.sleep(0)
+    read = await in_slices(report_steps(body))
+    found = await in_slices(outcome_steps(read, batch, doubtful=Outcome.RETRY))
+    done = True
+    await beat
+    assert len(found) == 30_000
+    assert {each.outcome for each in found} == {Outcome.REJECTED}
+    assert longest < 0.05
+
+
+# Flat files
+
+
+def flat(*rows: str, processed: str = "3", successful: str = "2", heading: str | None = None) -> bytes:
+    """A flat-file report."""
+    heading = heading or "original-record-number\tsku\terror-code\terror-type\terror-message"
+    return (
+        "Feed Processing Summary:\n"
+        f"\tNumber of records processed\t\t{processed}\n\tNumber of records successful\t\t{successful}\n\n"
+        + "".join(f"{line}\n" for line in (heading, *rows))
+    ).encode()
+
+
+def test_a_flat_report_names_items_by_key_and_else_by_record_number() -> None:
+    """The key wins over a number that contradicts it."""
+    assert judged(flat("1\tK2\t90011\tError\talready"), 3) == ["accepted", "rejected:90011", "accepted"]
+    assert judged(flat("2\t\t90011\tError\talready"), 3) == ["accepted", "rejected:90011", "accepted"]
+    assert judged(flat("2\tmangled\t90011\tError\talready"), 3) == ["accepted", "rejected:90011", "accepted"]
+    assert judged(flat("1\tK1\t1\tWarning\tlate", successful="3"), 3)[0] == "accepted_with_warnings:1"
+
+
+def test_a_clean_flat_report_has_no_table() -> None:
+    """Only the summary."""
+    body = b"Feed Processing Summary:\r\n\tNumber of records processed\t\t3\r\n\tNumber of records successful\t\t3\r\n"
+    assert judged(body, 3) == ["accepted"] * 3
+    assert judged(body, 4, Outcome.UNKNOWN) == ["unknown:ReportIncomplete"] * 4
+
+
+def test_without_its_summary_a_flat_report_accepts_nothing() -> None:
+    """It may have been cut short."""
+    body = b"original-record-number\tsku\terror-code\terror-type\terror-message\n1\tK1\t5\tError\tno\n"
+    assert judged(body, 2) == ["rejected:5", "retry:ReportIncomplete"]
+
+
+@pytest.mark.parametrize(
+    ("summary", "heading", "kind"),
+    [
+        (
+            "Übersicht:\n\tAnzahl der verarbeiteten Datensätze\t\t1.003\n\tAnzahl der erfolgreichen\t\t1.002",
+            "Ursprüngliche Datensatznummer\tSKU\tFehlercode\tFehlertyp\tFehlermeldung",
+            "Fehler",
+        ),
+        (
+            "ملخص معالجة الملف:\n\tعدد السجلات التي تمت معالجتها\t\t١٠٠٣\n\tعدد السجلات الناجحة\t\t١٠٠٢",
+            "رقم السجل\tsku\tرمز الخطأ\tنوع الخطأ\tرسالة الخطأ",
+            "خطأ",
+        ),
+        (
+            "Récapitulatif:\n\tNombre d'enregistrements traités\t\t1 003\n\tNombre réussis\t\t1 002",
+            "original-record-number\tsku\terror-code\terror-type\terror-message",
+            "Erreur",
+        ),
+    ],
+)
+def test_headings_in_other_languages_are_tolerated(summary: str, heading: str, kind: str) -> None:
+    """The columns stand where they always stand; numbers may be grouped or Arabic."""
+    body = f"{summary}\n\n{heading}\n7\tK7\t90011\t{kind}\tnein\n".encode()
+    found = outcomes(read_report(body), items(1003), doubtful=Outcome.RETRY)
+    assert [each.key for each in found if each.outcome is not Outcome.ACCEPTED] == ["K7"]
+    assert found[6] == ItemOutcome("K7", Outcome.REJECTED, "90011", "nein")
+
+
+@pytest.mark.parametrize("word", ["Warning", "WARNING", "Warnung", "Avertissement", "تحذير"])
+def test_warnings_are_known_in_other_languages(word: str) -> None:
+    """What is not known to be a warning is an error: nothing refused is called accepted."""
+    assert judged(flat(f"1\tK1\t5\t{word}\tx", successful="3"), 3)[0] == "accepted_with_warnings:5"
+    assert judged(flat("1\tK1\t5\tSomething\tx"), 3)[0] == "rejected:5"
+
+
+def test_columns_may_come_in_another_order_and_with_more_of_them() -> None:
+    """English names say where they are; an order id is found in any column."""
+    heading = "error-type\terror_code\tOrder ID\tother\tError Message\toriginal-record-number"
+    body = flat("Error\t90012\tK3\tx\tnot easy ship\t1", heading=heading)
+    found = outcomes(read_report(body), items(3), doubtful=Outcome.UNKNOWN)
+    assert found[2] == ItemOutcome("K3", Outcome.REJECTED, "90012", "not easy ship")
+    assert found[0].outcome is Outcome.ACCEPTED
+
+
+def test_record_numbers_may_begin_elsewhere() -> None:
+    """Where the heading counts as line 1; a number below the first is nobody's."""
+    body = flat("3\t\t7\tError\tx")
+    second = outcomes(read_report(body, first_record=2), items(3), doubtful=Outcome.UNKNOWN)
+    assert [each.outcome for each in second] == [Outcome.ACCEPTED, Outcome.REJECTED, Outcome.ACCEPTED]
+    nobody = outcomes(read_report(flat("1\t\t7\tError\tx"), first_record=2), items(3), doubtful=Outcome.UNKNOWN)
+    assert {each.outcome for each in nobody} == {Outcome.UNKNOWN}
+
+
+def test_record_zero_is_the_whole_file() -> None:
+    """As MessageID 0 is the whole feed."""
+    assert judged(flat("0\t\t6001\tError\tbad header", processed="0", successful="0"), 2) == ["rejected:6001"] * 2
+
+
+@pytest.mark.parametrize(
+    ("encoding", "charset"),
+    [("utf-8", "iso-8859-1"), ("utf-8", None), ("cp1252", "iso-8859-1"), ("cp1252", None), ("cp1256", "windows-1256")],
+)
+def test_flat_reports_are_read_by_their_bytes_first(encoding: str, charset: str | None) -> None:
+    """UTF-8 under a Latin-1 header, CP1252 under none."""
+    text = "تحذير" if encoding in ("utf-8", "cp1256") else "“größer”"
+    body = flat("1\tK1\t5\tError\tXX").decode().replace("XX", text).encode(encoding)
+    assert read_report(body, charset=charset).rows[0].text == text
+
+
+def test_undecodable_bytes_are_no_reason_to_fail() -> None:
+    """Latin-1 is the last step: it reads everything."""
+    assert read_report(flat("1\tK1\t5\tError\tXX").replace(b"XX", b"\x81\xff")).rows[0].text == "\x81\xff"
+
+
+def test_values_are_frozen() -> None:
+    """A report can be shared."""
+    found = read_report(flat("1\tK1\t5\tError\tx"))
+    assert found == ProcessingReport(
+        status_code="Complete",
+        processed=3,
+        successful=2,
+        rows=(ReportRow(message_id=1, is_error=True, code="5", text="x", keys=("K1",)),),
+        by_key=True,
+    )
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        found.status_code = "Rejected"  # type: ignore[misc]
+
+
+# Recorded reports
+
+
+def test_recorded_reports(samples: Path) -> None:
+    """Seven messages, six refused, the fifth without a row; one unknown order; a printed example that breaks off."""
+    folder = samples / "processing_reports"
+    seven = (folder / "interchange_00_error_6024_6025_6026.xml").read_bytes()
+    assert judged(seven, 7) == [
+        "rejected:6024",
+        "rejected:6025",
+        "rejected:6026",
+        "rejected:6024",
+        "accepted",
+        "rejected:6024",
+        "rejected:6024",
+    ]
+    assert judged((folder / "interchange_02_error_18028.xml").read_bytes(), 1) == ["rejected:18028"]
+    printed = (samples / "docs" / "GetFeedSubmissionResult.response.xml").read_bytes()
+    assert read_report(printed).feed_id == "4319742521"
+    assert judged(printed, 1, Outcome.UNKNOWN) == ["unknown:ReportIncomplete"]
