@@ -32,7 +32,7 @@ class PortalRequest:
     at: datetime
 
 
-@attrs.define
+@attrs.define(eq=False)
 class _Fault:
     error: PortalError
     order_id: str | None
@@ -74,13 +74,18 @@ class FakeSellerPortal:
         Raises:
             ConfigurationError: the orders are the host's own mapping: add it there.
         """
-        if self._orders is not self._own:
-            raise ConfigurationError("this portal reads the host's own orders: add the order there")
+        self._require_own()
         self._own[order.order_id] = order
 
     def schedule_pickup(self, order_id: str) -> None:
-        """Do what an accepted pickup feed does: the order now has a pickup tomorrow, and soon a label."""
-        order = self._orders[order_id]
+        """Do what an accepted pickup feed does: the order now has a pickup tomorrow, and soon a label.
+
+        Raises:
+            ConfigurationError: the orders are the host's own mapping: change the order there.
+            KeyError: no order has this id.
+        """
+        self._require_own()
+        order = self._own[order_id]
         now = self._clock.now()
         pickup = PortalPickup(
             scheduled_at=now, day=now.date() + timedelta(days=1), tracking_id=f"AE{order_id.replace('-', '')[-10:]}"
@@ -94,7 +99,12 @@ class FakeSellerPortal:
 
         Args:
             order_id: only this order's; of any order by default.
+
+        Raises:
+            ConfigurationError: ``times`` is below 1: it could never happen.
         """
+        if times is not None and times < 1:
+            raise ConfigurationError("times must be at least 1, or None for ever")
         self._faults.setdefault(kind, []).append(_Fault(error, order_id, times))
 
     def clear_faults(self) -> None:
@@ -114,6 +124,10 @@ class FakeSellerPortal:
         self.requests.extend(PortalRequest(order_id, kind, now) for kind in asked)
         await self._clock.sleep(self.delay_seconds)
         return DocumentSet(order_id, {kind: self._document(order_id, kind) for kind in asked})
+
+    def _require_own(self) -> None:
+        if self._orders is not self._own:
+            raise ConfigurationError("this portal reads the host's own orders: change them there")
 
     def _document(self, order_id: str, kind: DocumentKind) -> Document | PortalError:
         if (error := self._fault(order_id, kind)) is not None:
@@ -151,7 +165,7 @@ class FakeSellerPortal:
             if fault.order_id in (None, order_id):
                 if fault.times is not None:
                     fault.times -= 1
-                    if fault.times <= 0:
+                    if fault.times == 0:
                         faults.remove(fault)
                 return fault.error
         return None

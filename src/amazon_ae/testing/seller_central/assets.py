@@ -93,8 +93,8 @@ class KatModal extends HTMLElement {
     const root = this.attachShadow({ mode: 'open' });
     root.innerHTML = '<div style="position: fixed; inset: 0; background: #0007; z-index: 40"><div role="dialog"'
       + ' style="background: #fff; width: 320px; margin: 130px auto; padding: 20px; border-radius: 8px">'
-      + '<button name="close" aria-label="Close" style="float: inline-end; cursor: pointer">\\u00d7</button>'
-      + '<slot></slot></div></div>';
+      + '<button class="close" name="close" aria-label="Close" style="float: inline-end; cursor: pointer">'
+      + '\\u00d7</button><slot></slot></div></div>';
     root.querySelector('[name=close]').addEventListener('click', () => { sandboxClose('katal'); this.remove() });
   }
 }

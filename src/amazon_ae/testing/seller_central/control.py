@@ -20,6 +20,13 @@ from amazon_ae.testing.seller_central.visits import VARIANTS_COOKIE, read_form, 
 __all__ = ["ControlPages"]
 
 _SHOWN_REQUESTS = 25
+_STYLE = """<style>
+main.narrow { max-width: 1040px }
+.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(210px, 1fr)); gap: 2px 18px }
+.line { display: flex; flex-wrap: wrap; gap: 8px }
+.line > * { width: auto !important; flex: 1 1 120px }
+td, th { padding: 4px 9px }
+</style>"""
 
 
 class ControlPages:
@@ -137,9 +144,7 @@ class ControlPages:
             f"<div class=\"actions\">{_button('expire', 'End all sessions')}</div>"
             f"<h2>Requests</h2>{self._requests()}"
         )
-        head = "<style>main.narrow{max-width:1040px}.grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(210px,1fr));gap:2px 18px}"
-        head += ".line{display:flex;flex-wrap:wrap;gap:8px}.line>*{width:auto!important;flex:1 1 120px}td,th{padding:4px 9px}</style>"
-        return HTMLResponse(narrow_page("Sandbox control", body, language=Language.ENGLISH, head=head))
+        return HTMLResponse(narrow_page("Sandbox control", body, language=Language.ENGLISH, head=_STYLE))
 
     def _users(self) -> str:
         now = self._state.clock.now()
@@ -159,7 +164,9 @@ class ControlPages:
         waiting = [sign_in for sign_in in self._state.sign_ins.values() if sign_in.email][-3:]
         if not waiting:
             return ""
-        rows = "".join(f"<tr><td>{escape(sign_in.email)}</td><td>{sign_in.answer}</td></tr>" for sign_in in reversed(waiting))
+        rows = "".join(
+            f"<tr><td>{escape(sign_in.email)}</td><td>{sign_in.answer}</td></tr>" for sign_in in reversed(waiting)
+        )
         return (
             "<h2>Sign-ins under way</h2><table><thead><tr><th>E-mail</th><th>Captcha and SMS code</th></tr></thead>"
             f"<tbody>{rows}</tbody></table>"

@@ -49,6 +49,7 @@ class SignInDesk:
                 for path in ("/ap/signin", "/ax/claim", "/ap/mfa", "/ap/cvf/request", "/ap/cvf/approval")
             ),
             Route("/ap/signin", self.post_password, methods=["POST"]),
+            Route("/ap/switchaccount", self.switch_account, methods=["POST"]),
             Route("/ax/claim", self.post_password, methods=["POST"]),
             Route("/ap/mfa", self.post_code, methods=["POST"]),
             Route("/ap/mfa/new-otp", self.resend_code, methods=["GET"]),
@@ -77,6 +78,18 @@ class SignInDesk:
             sign_in = self._state.start_sign_in(visit.browser, return_to)
         return self._advance(visit, sign_in)
 
+    async def switch_account(self, request: Request) -> Response:
+        """The e-mail that was chosen from the list; none of them leads to the empty form."""
+        visit = visit_of(request, self._state)
+        form = await read_form(request)
+        sign_in = self._found(visit, form)
+        if sign_in is None:
+            return self.first_page_from_home(visit)
+        user = self._state.user(form.get("claim", ""))
+        sign_in.account_chosen = True
+        sign_in.email = user.email if user else ""
+        return self._advance(visit, sign_in)
+
     async def post_password(self, request: Request) -> Response:
         """E-mail, password or both."""
         visit = visit_of(request, self._state)
@@ -92,14 +105,14 @@ class SignInDesk:
             if user is None:
                 return self._unknown_account(visit, sign_in, form.get("email", ""))
             sign_in.email = user.email
-            if "password" not in form:
-                return self._advance(visit, sign_in)
+        if "password" not in form:
+            return self._advance(visit, sign_in)
         error = self._check_password(visit, sign_in, form)
         if not error:
             sign_in.password_ok = True
             return self._advance(visit, sign_in)
-        step = Step.EMAIL if visit.variants.sign_in is SignInForm.ONE_PAGE else Step.PASSWORD
-        return self._page(visit, sign_in, step, error=error)
+        one_page = visit.variants.sign_in is SignInForm.ONE_PAGE and not sign_in.account_chosen
+        return self._page(visit, sign_in, Step.EMAIL if one_page else Step.PASSWORD, error=error)
 
     def _check_password(self, visit: Visit, sign_in: SignIn, form: dict[str, str]) -> str:
         """The error to show, or ``""``."""
@@ -297,7 +310,11 @@ class SignInDesk:
             self._state.sign_ins.pop(sign_in.sign_in_id, None)
             response = RedirectResponse(sign_in.return_to, 302)
             response.set_cookie(
-                SESSION_COOKIE, session.session_id, max_age=int(self._state.session_seconds), httponly=True, samesite="lax"
+                SESSION_COOKIE,
+                session.session_id,
+                max_age=int(self._state.session_seconds),
+                httponly=True,
+                samesite="lax",
             )
             return response
         path = path_of(step, visit.variants)
@@ -317,7 +334,10 @@ class SignInDesk:
                 status_code=405 if is_waf else status,
                 headers={"x-amzn-waf-action": "captcha"} if is_waf else None,
             )
-        if step is Step.EMAIL:
+        if step is Step.SWITCH:
+            emails = [user.email for user in self._state.users.values()]
+            html = pages.switch_page(sign_in, emails, language)
+        elif step is Step.EMAIL:
             html = (
                 pages.claim_page(sign_in, language, error=error)
                 if variants.sign_in is SignInForm.CLAIM
@@ -328,6 +348,10 @@ class SignInDesk:
         elif step is Step.CODE:
             html = pages.code_page(sign_in, language, error=error)
         else:
-            build = {Step.DEVICE: pages.device_page, Step.PHONE: pages.account_fixup_page, Step.REMIND: pages.remind_page}[step]
+            build = {
+                Step.DEVICE: pages.device_page,
+                Step.PHONE: pages.account_fixup_page,
+                Step.REMIND: pages.remind_page,
+            }[step]
             html = build(sign_in, language)
         return HTMLResponse(html, status_code=status)

@@ -52,8 +52,8 @@ class PlannedFault:
     order_id: str | None
 
     def fits(self, path: str, kind: DocumentKind | None, order_id: str | None) -> bool:
-        """Whether it is meant for this request."""
-        if self.order_id is not None and self.order_id != order_id:
+        """Whether it is meant for this request; several order ids are separated by semicolons, as in the address."""
+        if self.order_id is not None and self.order_id not in (order_id or "").split(";"):
             return False
         return self.where is kind if isinstance(self.where, DocumentKind) else path.startswith(self.where)
 

@@ -63,7 +63,9 @@ def order_list_page(frame: Frame, orders: Sequence[PortalOrder], *, page: int, l
         for order in orders
     )
     head = "".join(f"<th>{say(name, language)}</th>" for name in ("order_id", "purchased", "ship_by", "status"))
-    more = f'<a href="{path}?page={page + 1}">{say("next", language)}</a>' if page < last_page else say("next", language)
+    more = say("next", language)
+    if page < last_page:
+        more = f'<a href="{path}?page={page + 1}">{more}</a>'
     body = (
         f'<h1>{say("orders", language)}</h1><p><a href="/orders-v3/mfn/unshipped">{say("Unshipped", language)}</a> · '
         f'<a href="/orders-v3/mfn/shipped">{say("Shipped", language)}</a></p><table id="orders-table"><thead>'
@@ -153,8 +155,9 @@ def _label_action(frame: Frame, order: PortalOrder) -> str:
 def _modal(frame: Frame, order: PortalOrder) -> str:
     in_frame = ' data-frame="1"' if frame.variants.invoice is InvoiceForm.MODAL_FRAME else ""
     return (
-        f'<div class="a-popover-modal" aria-hidden="true" data-address="/orders-v3/order/{order.order_id}/invoices"{in_frame}>'
-        f'<div class="a-popover-inner" role="dialog"><button type="button" name="close">{say("close", frame.language)}</button>'
+        f'<div class="a-popover-modal" aria-hidden="true"{in_frame} '
+        f'data-address="/orders-v3/order/{order.order_id}/invoices"><div class="a-popover-inner" role="dialog">'
+        f'<button type="button" name="close">{say("close", frame.language)}</button>'
         f'<h2>{say("invoices", frame.language)}</h2><div class="a-popover-content"></div></div></div>'
         f"<script>{INVOICE_MODAL}</script>"
     )
@@ -200,20 +203,26 @@ def packing_slip_page(language: Language, orders: Iterable[PortalOrder]) -> str:
         head = "".join(f"<th>{say(name, language)}</th>" for name in ("quantity", "product", "price"))
         address = "<br>".join(escape(line) for line in (order.buyer_name, *order.address) if line)
         sheets += (
-            f'<section style="break-after:page"><h1>{say("slip_title", language)}</h1><h2>{say("ship_to", language)}'
+            f'<section class="packing-slip"><h1>{say("slip_title", language)}</h1><h2>{say("ship_to", language)}'
             f'</h2><p>{address}</p>'
             f'<p>{say("order_id", language)}: <b dir="ltr">{order.order_id}</b></p><table><thead><tr>{head}</tr>'
             f'</thead>'
             f'<tbody>{rows}</tbody></table><p>{say("thanks", language)}</p></section>'
         )
-    style = "<style>@page{size:A4;margin:14mm}main.narrow{max-width:760px}section:last-child{break-after:auto!important}</style>"
+    style = (
+        "<style>@page { size: A4; margin: 14mm } main.narrow { max-width: 760px } "
+        "section + section { break-before: page }</style>"
+    )
     return narrow_page(say("slip_title", language), sheets, language=language, head=style)
 
 
 def batch_page(frame: Frame, batch: LabelBatch, *, done: bool) -> str:
     """The page on which labels are made in the background."""
     language = frame.language
-    download = f'<a href="/easyship/label/batch/{batch.batch_id}/labels.pdf">{say("download_labels", language)}</a>' if done else ""
+    download = ""
+    if done:
+        address = f"/easyship/label/batch/{batch.batch_id}/labels.pdf"
+        download = f'<a href="{address}">{say("download_labels", language)}</a>'
     state = say("done" if done else "in_progress", language)
     body = (
         f'<h1>{say("batch_title", language)}</h1><form method="get" action="/easyship/label/batch/{batch.batch_id}">'

@@ -52,7 +52,9 @@ def picker_page(
     return seller_page(title, body, language=language, csrf=csrf)
 
 
-def older_picker_page(account: str, marketplaces: Sequence[str], return_to: str, language: Language, *, csrf: str) -> str:
+def older_picker_page(
+    account: str, marketplaces: Sequence[str], return_to: str, language: Language, *, csrf: str
+) -> str:
     """``/merchant-picker``: one column of accounts, one of marketplaces, then "Select account"."""
     title = say("pick_account", language)
     rows = "".join(

@@ -28,6 +28,7 @@ class Step(StrEnum):
     """The page a sign-in stands at."""
 
     CHALLENGE = "challenge"
+    SWITCH = "switch"
     EMAIL = "email"
     PASSWORD = "password"
     DEVICE = "device"
@@ -44,6 +45,7 @@ def next_step(sign_in: SignIn, variants: SiteVariants, user: SiteUser | None, *,
     code_due = user is not None and bool(user.totp_secret) and not sign_in.code_ok and not trusted
     rules = (
         (pending in _BEFORE_EMAIL, Step.CHALLENGE),
+        (variants.switch_accounts and not sign_in.email and not sign_in.account_chosen, Step.SWITCH),
         (not sign_in.email, Step.EMAIL),
         (not sign_in.password_ok, Step.PASSWORD),
         (pending in AFTER_PASSWORD, Step.CHALLENGE),
@@ -66,6 +68,7 @@ _CHALLENGE_PATHS: Final = {
     Challenge.PASSWORD_CHANGE: "/ap/forgotpassword/reverification",
 }
 _STEP_PATHS: Final = {
+    Step.SWITCH: "/ap/signin",
     Step.PASSWORD: "/ap/signin",
     Step.DEVICE: "/ap/mfa",
     Step.CODE: "/ap/mfa",

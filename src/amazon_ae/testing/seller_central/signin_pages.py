@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 
 from amazon_ae.testing.seller_central.html import alert, hidden, narrow_page
@@ -18,6 +19,7 @@ __all__ = [
     "password_page",
     "remind_page",
     "sign_in_page",
+    "switch_page",
 ]
 
 
@@ -26,11 +28,28 @@ def sign_in_page(sign_in: SignIn, form: SignInForm, language: Language, *, error
     one_page = form is SignInForm.ONE_PAGE
     fields = _email_field("ap_email", language)
     if one_page:
-        fields += _password_field(language) + captcha + _remember_me(language) + _submit("signInSubmit", say("sign_in", language))
+        fields += _password_field(language) + captcha + _remember_me(language)
+        fields += _submit("signInSubmit", say("sign_in", language))
     else:
         fields += _submit("continue", say("continue", language))
-    box = alert(error, "auth-error-message-box" if one_page else "auth-email-invalid-claim-alert", language=language) if error else ""
+    box_id = "auth-error-message-box" if one_page else "auth-email-invalid-claim-alert"
+    box = alert(error, box_id, language=language) if error else ""
     return _form_page(sign_in, "/ap/signin", box, fields, language)
+
+
+def switch_page(sign_in: SignIn, emails: Iterable[str], language: Language) -> str:
+    """"Switch accounts": who signs in? No public source shows its markup: UNVERIFIED."""
+    rows = "".join(
+        f'<p><button type="submit" name="claim" value="{escape(email)}" class="cvf-account-switcher-claim">'
+        f"{escape(email)}</button></p>"
+        for email in emails
+    )
+    body = (
+        f'<h1>{say("switch_accounts", language)}</h1><form method="post" action="/ap/switchaccount">'
+        f'{hidden(workflowState=sign_in.sign_in_id)}{rows}'
+        f'<p><button type="submit" name="claim" value="">{say("add_account", language)}</button></p></form>'
+    )
+    return narrow_page(say("switch_accounts", language), body, language=language)
 
 
 def claim_page(sign_in: SignIn, language: Language, *, error: str = "") -> str:
@@ -150,7 +169,10 @@ def _password_field(language: Language) -> str:
 
 
 def _remember_me(language: Language) -> str:
-    return f'<p><label class="plain"><input type="checkbox" name="rememberMe" value="true"> {say("remember_me", language)}</label></p>'
+    return (
+        '<p><label class="plain"><input type="checkbox" name="rememberMe" value="true"> '
+        f'{say("remember_me", language)}</label></p>'
+    )
 
 
 def _submit(element_id: str, text: str) -> str:

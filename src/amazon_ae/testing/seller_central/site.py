@@ -232,7 +232,7 @@ class SellerCentralSite:
                 continue
             fault = planned.fault
             scope["sandbox.fault"] = planned
-        if fault in _STATUS:
+        if fault is not None and fault in _STATUS:
             await PlainTextResponse("", status_code=_STATUS[fault])(scope, receive, send)
             return
         if fault is Fault.HANG:
@@ -279,7 +279,7 @@ class SellerCentralSite:
         """Which document of which order a request wants, as far as its address tells."""
         path: str = scope["path"]
         query = _query(scope)
-        named = (query.get("orderIds") or query.get("orderId") or [None])[0]
+        named = (query.get("orderIds") or query.get("orderId") or [""])[0] or None
         parts = path.split("/")
         if path == "/orders/packing-slip":
             return DocumentKind.PACKING_SLIP, named

@@ -96,6 +96,7 @@ class SignIn:
     Attributes:
         return_to: path and query of the page that asked for it; never another site.
         by_message: an SMS was asked for, so the code to type is ``answer``, not the authenticator's.
+        account_chosen: the "switch accounts" page was answered.
         answer: what the captcha shows, or the code that was sent by SMS.
         approved: the push message was confirmed on the other device.
     """
@@ -104,6 +105,7 @@ class SignIn:
     browser: Browser
     return_to: str
     email: str = attrs.field(default="", repr=False)
+    account_chosen: bool = False
     password_ok: bool = False
     device_chosen: bool = False
     by_message: bool = False

@@ -118,6 +118,7 @@ class SiteVariants:
     """One face of the site. Change it with ``attrs.evolve``.
 
     Attributes:
+        switch_accounts: begin with a list of e-mails to choose from; its markup is UNVERIFIED.
         device_choice: ask which device shows the code before asking for the code.
         honour_trust: a browser that ticked "don't ask again" is not asked for a code again.
         may_see_orders: ``False`` sends order pages to ``/authorization/failed``.
@@ -126,6 +127,7 @@ class SiteVariants:
 
     language: Language = Language.ENGLISH
     sign_in: SignInForm = SignInForm.TWO_PAGES
+    switch_accounts: bool = False
     device_choice: bool = False
     honour_trust: bool = True
     challenge: Challenge = Challenge.NONE
