@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from amazon_ae.testing.storage_contract import batches, items
+from amazon_ae.testing.storage_contract import batches, items, sharing, walk
 from amazon_ae.testing.storage_contract.trial import MakeStorage, StorageTrial, Transaction
 
 __all__ = ["STORAGE_CHECKS", "StorageTrial", "check_storage"]
@@ -24,6 +24,8 @@ __all__ = ["STORAGE_CHECKS", "StorageTrial", "check_storage"]
 STORAGE_CHECKS: Final[tuple[Callable[[StorageTrial], Awaitable[None]], ...]] = (
     *items.CHECKS,
     *batches.CHECKS,
+    *sharing.CHECKS,
+    *walk.CHECKS,
 )
 """Every check of the contract: ``async def check_...(trial: StorageTrial) -> None``. The docstring states the fact."""
 

@@ -59,10 +59,9 @@ class StorageTrial:
 
     async def elapse(self, seconds: float) -> None:
         """Let time pass for the store."""
+        self.clock.jump(seconds)
         if self._elapse is not None:
             await self._elapse(seconds)
-        else:
-            self.clock.jump(seconds)
 
     @asynccontextmanager
     async def desk(self, kind: ItemKind = ItemKind.INVENTORY) -> AsyncIterator[Desk]:
