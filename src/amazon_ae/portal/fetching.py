@@ -130,20 +130,21 @@ class Fetcher:
             body = await response.body()
         finally:
             await response.dispose()
-        if origin_of(final) != self._origin:
+        return self.check(status, final, headers, body, step=step)
+
+    def check(self, status: int, url: str, headers: Mapping[str, str], body: bytes, *, step: str) -> Answer:
+        """Turn whatever came from ``url`` into an answer, or its error. No I/O.
+
+        Args:
+            headers: names in lower case, as Playwright gives them.
+        """
+        path = urlsplit(url).path
+        content_type = headers.get("content-type", "").lower()
+        if origin_of(url) != self._origin:
             # Where a site sends people who are not signed in is on no list; anything else from elsewhere is not ours.
-            if urlsplit(final).path.startswith((self._site.urls["sign_in"], self._site.urls["claim"])):
+            if path.startswith((self._site.urls["sign_in"], self._site.urls["claim"])):
                 raise SignedOut(Page.EMAIL)
             raise DocumentInvalid("the answer came from another address than the marketplace's", step=step)
-        return self.examine(
-            status, final, headers.get("content-type", "").lower(), headers.get("retry-after"), body, step=step
-        )
-
-    def examine(
-        self, status: int, url: str, content_type: str, retry_after: str | None, body: bytes, *, step: str
-    ) -> Answer:
-        """Turn whatever came into an answer or its error. No I/O."""
-        path = urlsplit(url).path
         text = body.decode("utf-8", "replace") if "html" in content_type or "json" in content_type else ""
         if page := signed_out(status, path, content_type, text, self._site):
             raise SignedOut(page)
@@ -151,6 +152,7 @@ class Fetcher:
             raise PermissionMissing(
                 "this user may not open it; the account's owner grants it under Settings, User Permissions", step=step
             )
+        retry_after = headers.get("retry-after")
         if status == 202 or (status in (429, 503) and retry_after):
             raise DocumentNotReady("it is still being made", retry_after_seconds=_seconds(retry_after), step=step)
         if status >= 500 or status in (403, 429):

@@ -52,6 +52,15 @@ _ALL: Final = tuple(DocumentKind)
 _LOADS_PER_PAGE: Final = 50
 
 
+@attrs.define(eq=False)
+class _IdlePage:
+    """A page between two uses. In a page that was printed clicks take seconds (measured), so printing has its own."""
+
+    page: BrowserPage
+    printing: bool
+    loads: int = 0
+
+
 class SellerPortalScraper:
     """Fetches the papers of orders from Seller Central. Implements ``DocumentSource``.
 
@@ -136,7 +145,9 @@ class SellerPortalScraper:
         self._running: RunningBrowser | None = None
         self._starting = asyncio.Lock()
         self._slots = asyncio.Semaphore(max_pages)
-        self._idle: list[tuple[BrowserPage, int]] = []
+        self._max_pages = max_pages
+        self._busy = 0
+        self._idle: list[_IdlePage] = []
         self._closed = False
 
     async def __aenter__(self) -> SellerPortalScraper:
@@ -346,7 +357,7 @@ class SellerPortalScraper:
             origin=self._origin,
             gate=self._gate,
             clock=self._clock,
-            open_page=lambda: self._page(running),
+            open_page=lambda printing: self._page(running, printing),
             timeout_seconds=self._timeout_seconds,
             label_wait_seconds=self._label_wait_seconds,
         )
@@ -386,8 +397,8 @@ class SellerPortalScraper:
         if running is None:
             return
         if not running.owns_context:
-            for page, _ in idle:
-                await close_page(page)
+            for item in idle:
+                await close_page(item.page)
         await running.aclose()
 
     async def _end_running(self) -> None:
@@ -396,21 +407,34 @@ class SellerPortalScraper:
             await self._end(running)
 
     @contextlib.asynccontextmanager
-    async def _page(self, running: RunningBrowser) -> AsyncIterator[BrowserPage]:
-        """Lend a page. A page on which something failed is not lent again."""
+    async def _page(self, running: RunningBrowser, printing: bool) -> AsyncIterator[BrowserPage]:
+        """Lend a page. One on which something failed is not lent again."""
         async with self._slots:
-            page, loads = self._idle.pop() if self._idle else (None, 0)
-            if page is None or page.is_closed():
-                page, loads = await new_page(running.context, self._timeout_seconds), 0
-            good = False
+            self._busy += 1
             try:
-                yield page
-                good = True
+                lent = await self._lend(running, printing)
+                good = False
+                try:
+                    yield lent.page
+                    good = True
+                finally:
+                    lent.loads += 1
+                    if good and lent.loads < _LOADS_PER_PAGE and running is self._running:
+                        self._idle.append(lent)
+                    else:
+                        await close_page(lent.page)
             finally:
-                if good and loads + 1 < _LOADS_PER_PAGE and running is self._running:
-                    self._idle.append((page, loads + 1))
-                else:
-                    await close_page(page)
+                self._busy -= 1
+
+    async def _lend(self, running: RunningBrowser, printing: bool) -> _IdlePage:
+        self._idle = [item for item in self._idle if not item.page.is_closed()]
+        for item in self._idle:
+            if item.printing is printing:
+                self._idle.remove(item)
+                return item
+        if self._idle and len(self._idle) + self._busy > self._max_pages:
+            await close_page(self._idle.pop(0).page)
+        return _IdlePage(await new_page(running.context, self._timeout_seconds), printing)
 
     def _emit(self, event: Event) -> None:
         if self._on_event is None:

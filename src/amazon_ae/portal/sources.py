@@ -31,6 +31,7 @@ from amazon_ae.portal.pages import SiteMap
 from amazon_ae.ports import Clock
 
 if TYPE_CHECKING:
+    from playwright.async_api import Download, Route
     from playwright.async_api import Page as BrowserPage
 
 __all__ = ["OrderPage", "Sources"]
@@ -55,7 +56,7 @@ class Sources:
     """Gets the bytes of one order's papers. Raises ``SignedOut`` for its owner to mend.
 
     Args:
-        open_page: lends a browser page; there is a bounded number of them.
+        open_page: lends a browser page, ``True`` for printing; there is a bounded number of them.
         label_wait_seconds: how long a label in the making is waited for before ``DocumentNotReady``.
     """
 
@@ -67,7 +68,7 @@ class Sources:
         origin: str,
         gate: Gate,
         clock: Clock,
-        open_page: Callable[[], AbstractAsyncContextManager[BrowserPage]],
+        open_page: Callable[[bool], AbstractAsyncContextManager[BrowserPage]],
         timeout_seconds: float,
         label_wait_seconds: float,
     ) -> None:
@@ -100,7 +101,7 @@ class Sources:
 
     async def _packing_slip(self, order_id: str) -> bytes:
         step = str(DocumentKind.PACKING_SLIP)
-        async with self._open_page() as page:
+        async with self._open_page(True) as page:
             await self._goto(page, self._url("packing_slip", order_id), step)
             printing = page.pdf(format="A4", print_background=True, prefer_css_page_size=True)
             return await call(printing, step, self._timeout_seconds)
@@ -116,20 +117,11 @@ class Sources:
                 raise PageChanged("the browser got no answer for the page", step=step)
             body = (await call(answer.body(), step, self._timeout_seconds)) if _readable(answer.headers) else b""
             try:
-                checked = self._fetcher.examine(
-                    answer.status,
-                    page.url,
-                    answer.headers.get("content-type", "").lower(),
-                    answer.headers.get("retry-after"),
-                    body,
-                    step=step,
-                )
+                checked = self._fetcher.check(answer.status, page.url, answer.headers, body, step=step)
             except PortalUnavailable:
                 if last:
                     raise
                 continue
-            if origin_of(page.url) != self._origin:
-                raise DocumentInvalid("the page came from another address than the marketplace's", step=step)
             if not checked.is_html:
                 raise DocumentInvalid("the answer is not a page", step=step)
             return
@@ -151,7 +143,7 @@ class Sources:
     async def _invoice_by_hand(self, order_id: str, step: str) -> bytes:
         """Open the order's page, press the button, take what the list offers."""
         names = self._site.selectors
-        async with self._open_page() as page:
+        async with self._open_page(False) as page:
             await self._goto(page, self._url("order", order_id), step)
             # A page drawn by scripts may show the link itself only now.
             links, forms = names["invoice_link"], names["invoice_form"]
@@ -203,7 +195,7 @@ class Sources:
     async def _label_on_page(self, order_id: str, step: str) -> str | None:
         """The link as the order's page shows it once its scripts ran."""
         names = self._site.selectors
-        async with self._open_page() as page:
+        async with self._open_page(False) as page:
             await self._goto(page, self._url("order", order_id), step)
             found = await self._wait_for(
                 page, step, links=names["label_link"], forms=(), clicks=names["label_schedule"]
@@ -307,26 +299,53 @@ class Sources:
                 await call(tours.last.click(timeout=_CLICK_SECONDS * 1000), step, self._timeout_seconds)
 
     async def _download(self, page: BrowserPage, selector: str, step: str) -> bytes:
-        """Click, and take the file the browser was sent."""
+        """Click, and take the answer to what the click asks for.
+
+        The answer is taken on its way: a PDF that is shown in the page fires no download event in a headless browser.
+        A file made by the page's own script is never asked for; it comes as a download.
+        """
         await self._gate.enter(step)
+        arrived: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
-        async def click() -> bytes:
-            async with page.expect_download(timeout=self._timeout_seconds * 1000) as coming:
-                for frame in page.frames:
-                    target = frame.locator(selector).locator("visible=true")
-                    if await target.count():
-                        await target.first.click(timeout=self._timeout_seconds * 1000, no_wait_after=True)
-                        break
-            download = await coming.value
+        async def take(route: Route) -> None:
+            if not route.request.is_navigation_request() or arrived.done():
+                await route.fallback()
+                return
             try:
-                if origin_of(download.url) != self._origin:
-                    raise DocumentInvalid("the file came from another address than the marketplace's", step=step)
-                path = await download.path()
-                return await asyncio.to_thread(Path(path).read_bytes)
-            finally:
-                await download.delete()
+                response = await route.fetch(timeout=self._timeout_seconds * 1000)
+                headers, body = response.headers, await response.body()
+                answer = self._fetcher.check(response.status, response.url, headers, body, step=step)
+            except Exception as error:
+                _set(arrived, error=error)
+            else:
+                _set(arrived, answer)
+            with contextlib.suppress(Exception):  # the page may be gone by now
+                await route.abort()
 
-        return await call(click(), step, self._timeout_seconds)
+        async def download(item: Download) -> None:
+            try:
+                path = await item.path()
+                body = await asyncio.to_thread(Path(path).read_bytes)
+                _set(arrived, Answer(status=200, url=item.url, content_type="", body=body))
+                await item.delete()
+            except Exception as error:
+                _set(arrived, error=error)
+
+        async def click() -> Answer:
+            for frame in page.frames:
+                target = frame.locator(selector).locator("visible=true")
+                if await target.count():
+                    await target.first.click(timeout=self._timeout_seconds * 1000, no_wait_after=True)
+                    return await arrived
+            raise PageChanged("what the list offers went away before it was clicked on; run check()", step=step)
+
+        page.on("download", download)
+        await call(page.route("**/*", take), step, self._timeout_seconds)
+        try:
+            return (await call(click(), step, self._timeout_seconds)).body
+        finally:
+            page.remove_listener("download", download)
+            await call(page.unroute("**/*", take), step, self._timeout_seconds)
 
     async def _first_of(self, page: BrowserPage, selectors: tuple[str, ...]) -> bool:
         locator = page.locator(", ".join(selectors))
@@ -358,3 +377,14 @@ def _form_of(element: Element) -> Element | None:
     while above is not None and above.tag != "form":
         above = above.parent
     return above
+
+
+def _set(arrived: asyncio.Future[Answer], answer: Answer | None = None, *, error: Exception | None = None) -> None:
+    """Keep the first answer or error."""
+    if arrived.done():
+        return
+    if error is not None:
+        arrived.set_exception(error)
+        arrived.exception()  # counts as looked at, also where nobody waits any more
+    elif answer is not None:
+        arrived.set_result(answer)
