@@ -19,8 +19,9 @@ from amazon_ae.models.feeds import ItemOutcome, Outcome
 from amazon_ae.models.marketplaces import AE, Marketplace
 from amazon_ae.models.orders import Order
 
-__all__ = ["PickupDays", "PickupPolicy", "may_be_easy_ship", "refusals"]
+__all__ = ["ALREADY_SCHEDULED", "PickupDays", "PickupPolicy", "may_be_easy_ship", "refusals"]
 
+ALREADY_SCHEDULED: Final = "AlreadyScheduled"
 _CANCELLED: Final = ("Canceled", "Cancelled")
 # Statuses of an Easy Ship order whose pickup can still be scheduled. The list of Amazon's words grows; what is not here
 # and not empty has been scheduled at some time.
@@ -109,5 +110,5 @@ def _reason(order: Order | None, is_easy_ship: Callable[[Order], bool]) -> tuple
         return "NotEasyShip", "Amazon Easy Ship does not carry this order"
     status = order.easy_ship_shipment_status
     if (status and status not in _UNSCHEDULED) or order.order_status == "Shipped":
-        return "AlreadyScheduled", f"Amazon has this order's pickup already ({status or order.order_status})"
+        return ALREADY_SCHEDULED, f"Amazon has this order's pickup already ({status or order.order_status})"
     return None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from amazon_ae.core.pickups import refusals
+from amazon_ae.core.pickups import ALREADY_SCHEDULED, refusals
 from amazon_ae.exceptions import AmazonAeError, PickupRejected, PickupUnknown, QuotaTimeout, StorageError
 from amazon_ae.models import events
 from amazon_ae.models.feeds import ItemKind, ItemOutcome, Outcome, PickupRequest
@@ -30,7 +30,7 @@ _LOOKED_UP: Final = timedelta(minutes=30)
 class Desk:
     """See the module. ``orders`` of ``None`` sends pickups without looking their orders up."""
 
-    __slots__ = ("_is_easy_ship", "_looked_up", "_orders", "_rechecked_at", "_room", "waiters")
+    __slots__ = ("_is_easy_ship", "_looked_up", "_orders", "_rechecked_at", "_room", "doubted", "waiters")
 
     def __init__(self, room: Room, orders: OrderGateway | None, is_easy_ship: Callable[[Order], bool]) -> None:
         self._room = room
@@ -38,7 +38,13 @@ class Desk:
         self._is_easy_ship = is_easy_ship
         self._looked_up: dict[str, datetime] = {}
         self._rechecked_at = room.now()
+        self.doubted: set[str] = set()
+        """Orders whose pickup was sent, never answered, and not found at Amazon."""
         self.waiters: dict[str, set[asyncio.Future[PickupOutcome]]] = {}
+
+    @property
+    def _pays_itself(self) -> bool:
+        return self._room.rules[ItemKind.PICKUP] is None
 
     # Asking
 
@@ -162,10 +168,16 @@ class Desk:
                 events.LookupFailed(at=room.now(), account=room.account, code=code, retry_seconds=seconds)
             )
             return None
-        refused = refusals(new, found, is_easy_ship=self._is_easy_ship)
+        refused = [
+            outcome
+            for outcome in refusals(new, found, is_easy_ship=self._is_easy_ship)
+            # A route without feeds knows itself whether a pickup that Amazon has already is its own.
+            if not (outcome.code == ALREADY_SCHEDULED and outcome.key in self.doubted and self._pays_itself)
+        ]
         if refused:
             await room.storage.reject(room.account, ItemKind.PICKUP, refused)
             await self.heard(refused)
+        self.doubted -= set(new)
         kept = set(new) - {outcome.key for outcome in refused}
         self._looked_up.update(dict.fromkeys(kept, room.now()))
         return [key for key in keys if key in self._looked_up]

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
+from amazon_ae.clocks import ClockLimiter
 from amazon_ae.exceptions import ConfigurationError, NotSupported, QuotaExceeded, RequestThrottled
 from amazon_ae.models.feeds import (
     FeedBatch,
@@ -88,6 +89,7 @@ class PaperMarket:
         self._account = account
         self._rule = QuotaRule(name=f"{account}/SubmitFeed", burst=15, restore_seconds=120.0, per_hour=30)
         self._feeds: dict[str, tuple[ItemKind, datetime]] = {}
+        self._pace = ClockLimiter(clock, burst=6, restore_seconds=60)  # as a gateway paces its look-ups
         # MWS API reference, the pages of SubmitFeed, GetFeedSubmissionList, GetFeedSubmissionResult and GetOrder.
         self.meters = {
             "SubmitFeed": Meter(burst=15, restore_seconds=120, per_hour=30),
@@ -153,6 +155,7 @@ class PaperMarket:
     async def get(self, order_ids: Sequence[str]) -> Sequence[Order]:
         """Every order that is asked for exists and waits to be packed; one request per 50, as documented."""
         for _ in range(0, len(order_ids), 50):
+            await self._pace.take()
             self._take("GetOrder")
         return [make_order(order_id) for order_id in order_ids]
 

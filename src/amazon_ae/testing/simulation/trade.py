@@ -21,9 +21,12 @@ from amazon_ae.testing.builders import make_order_id
 from amazon_ae.testing.clocks import VirtualClock
 from amazon_ae.testing.simulation.market import PaperMarket
 
-__all__ = ["Delays", "Load", "Trade", "simulate"]
+__all__ = ["Books", "Delays", "Load", "Market", "Side", "Trade", "paper", "simulate", "sku_name"]
 
 _HOUR = 3600.0
+_GROUP_SECONDS = 2.0
+# Puts that change nothing for the decision are looked at every five seconds: there is no urgent stock in this trade.
+_TIMING = SchedulerTiming(wake_seconds=5.0)
 
 
 @attrs.frozen(kw_only=True)
@@ -116,10 +119,13 @@ class Books:
         self.feeds: list[tuple[float, ItemKind, int]] = []
         self.pickup_delays: list[tuple[float, float]] = []
         self.stock_delays: list[tuple[float, float]] = []
+        self.on_packed: Callable[[str], None] | None = None
 
     def packed(self, order_id: str, at: float) -> None:
         """A parcel was packed."""
         self._packed[order_id] = at
+        if self.on_packed is not None:
+            self.on_packed(order_id)
 
     def changed(self, sku: str, quantity: int, at: float) -> None:
         """The stock of a SKU changed. Quantities only grow here, so a feed's quantity says which changes it covers."""
@@ -151,6 +157,11 @@ class Books:
         return self._sent.get(sku, 0) + len(self._changed.get(sku, ())) + 1
 
 
+def sku_name(number: int) -> str:
+    """The SKU of that number."""
+    return f"SKU-{number:05d}"
+
+
 def pack_instants(load: Load, seconds: float, rng: random.Random) -> Iterator[float]:
     """When parcels are packed, seconds from the start."""
     burst = load.burst_minutes * 60.0
@@ -175,14 +186,25 @@ def change_instants(load: Load, seconds: float, rng: random.Random) -> Iterator[
         yield at
 
 
-Market = Callable[[VirtualClock, Books], tuple[FeedGateway, OrderGateway, Callable[[], dict[str, tuple[int, int]]]]]
-"""Builds a marketplace: its two gateways, and a function that tells (admitted, refused) requests by operation."""
+@attrs.frozen
+class Side:
+    """Amazon's side of a trade: its two gateways, and what tells (admitted, refused) requests by operation."""
+
+    feeds: FeedGateway
+    orders: OrderGateway
+    requests: Callable[[], dict[str, tuple[int, int]]]
 
 
-def paper(clock: VirtualClock, books: Books) -> tuple[FeedGateway, OrderGateway, Callable[[], dict[str, tuple[int, int]]]]:
-    """The fast marketplace."""
+Market = Callable[[VirtualClock, Books, Load], Side]
+"""Builds Amazon's side."""
+
+
+def paper(clock: VirtualClock, books: Books, load: Load) -> Side:
+    """The fast marketplace, without requests and documents."""
     market = PaperMarket(clock, on_feed=books.accepted)
-    return market, market, lambda: {name: (meter.taken, meter.refused) for name, meter in market.meters.items()}
+    return Side(
+        market, market, lambda: {name: (meter.taken, meter.refused) for name, meter in market.meters.items()}
+    )
 
 
 def simulate(
@@ -204,7 +226,8 @@ async def _simulate(
     clock = VirtualClock()
     start = clock.now()
     books = Books(start)
-    gateway, orders, requests = market(clock, books)
+    side = market(clock, books, load)
+    gateway = side.feeds
     storage = MemoryStorage(clock=clock)
     seen: dict[str, int] = {}
 
@@ -215,7 +238,7 @@ async def _simulate(
     packs = list(pack_instants(load, hours * _HOUR, random.Random(rng.random())))
     changes = list(change_instants(load, hours * _HOUR, random.Random(rng.random())))
     scheduler = FeedScheduler(
-        storage, gateway, orders=orders, clock=clock, policy=policy, timing=timing, on_event=count
+        storage, gateway, orders=side.orders, clock=clock, policy=policy, timing=timing or _TIMING, on_event=count
     )
     async with scheduler:
         bench = asyncio.ensure_future(_pack(scheduler, clock, books, packs, start))
@@ -224,7 +247,7 @@ async def _simulate(
         )
         await asyncio.gather(bench, shelf)
         await clock.sleep((start + timedelta(hours=hours) - clock.now()).total_seconds())
-    counted = requests()
+    counted = side.requests()
     return Trade(
         load=load,
         hours=hours,
@@ -267,9 +290,16 @@ async def _change(
     skus: int,
     rng: random.Random,
 ) -> None:
-    for at in instants:
-        await clock.sleep(at - (clock.now() - start).total_seconds())
-        sku = f"SKU-{rng.randrange(skus):05d}"
-        quantity = books.quantity(sku)
-        books.changed(sku, quantity, (clock.now() - start).total_seconds())
-        await storage.put(account, ItemKind.INVENTORY, [Change(sku, InventoryUpdate(sku, quantity).to_text())])
+    """Shelves: changes are put in groups, as a host's job does, and count from their own instants."""
+    position = 0
+    while position < len(instants):
+        until = instants[position] + _GROUP_SECONDS
+        changes = []
+        while position < len(instants) and instants[position] <= until:
+            sku = sku_name(rng.randrange(skus))
+            quantity = books.quantity(sku)
+            books.changed(sku, quantity, instants[position])
+            changes.append(Change(sku, f'{{"quantity":{quantity}}}'))
+            position += 1
+        await clock.sleep(until - (clock.now() - start).total_seconds())
+        await storage.put(account, ItemKind.INVENTORY, changes)
