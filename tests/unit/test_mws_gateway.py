@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -200,6 +202,18 @@ async def test_a_report_of_another_feed_is_not_believed(world: World) -> None:
         await world.gateway.report(receipt.feed_id or "", stock(make_updates(1)))
 
 
+async def test_a_damaged_report_is_fetched_again(world: World) -> None:
+    """Three wrong MD5 sums, then the right document."""
+    world.fake.add_sku("SKU-0001")
+    batch = stock(make_updates(1))
+    receipt = await world.gateway.submit(batch)
+    await world.clock.sleep(61)
+    world.fake.fail("GetFeedSubmissionResult", MwsFault.WRONG_MD5, 3)
+    report = await world.gateway.report(receipt.feed_id or "", batch)
+    assert [each.outcome for each in report.outcomes] == [Outcome.ACCEPTED]
+    assert world.fake.count("GetFeedSubmissionResult") == 4
+
+
 async def test_a_batch_must_count_its_messages_from_one(world: World) -> None:
     """The report speaks of items by their place, so a gap would shift every outcome."""
     batch = stock(make_updates(2))
@@ -249,3 +263,57 @@ async def test_a_channel_filter_is_passed_on(world: World) -> None:
 def test_the_inventory_feed_type_is_the_documented_one() -> None:
     """FeedType enumeration, Inventory."""
     assert INVENTORY_FEED == "_POST_INVENTORY_AVAILABILITY_DATA_"
+
+
+async def test_submitting_a_full_feed_lets_others_run() -> None:
+    """30,000 items from batch to wire and their report back: no gap of 50 ms (of processor time on the loop)."""
+    clock = VirtualClock(grace_seconds=0.02)
+    updates = make_updates(30_000)
+    batch = stock(updates)
+    rows = "".join(
+        f"<Result><MessageID>{number}</MessageID><ResultCode>Error</ResultCode><ResultMessageCode>13013</ResultMessageCode>"
+        f"<ResultDescription>There is no record of this SKU.</ResultDescription></Result>"
+        for number in range(1, 30_001)
+    )
+    report = (
+        "<AmazonEnvelope><MessageType>ProcessingReport</MessageType><Message><ProcessingReport>"
+        f"<DocumentTransactionID>4711</DocumentTransactionID><StatusCode>Complete</StatusCode>{rows}"
+        "</ProcessingReport></Message></AmazonEnvelope>"
+    ).encode()
+    submitted = (
+        b'<SubmitFeedResponse><SubmitFeedResult><FeedSubmissionInfo><FeedSubmissionId>4711</FeedSubmissionId>'
+        b"</FeedSubmissionInfo></SubmitFeedResult></SubmitFeedResponse>"
+    )
+    sizes: list[int] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        body = await request.aread()
+        sizes.append(len(body))
+        return httpx.Response(200, content=submitted if "SubmitFeed" in str(request.url) else report)
+
+    longest, done = 0.0, False
+
+    async def heartbeat() -> None:
+        nonlocal longest
+        last = time.thread_time()
+        while not done:
+            await asyncio.sleep(0)
+            now = time.thread_time()
+            longest, last = max(longest, now - last), now
+
+    fake = FakeMws(clock=clock)
+    async with (
+        httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http,
+        MwsClient(fake.credentials, http=http, clock=clock) as client,
+    ):
+        gateway = MwsGateway(client)
+        beat = asyncio.create_task(heartbeat())
+        await asyncio.sleep(0)
+        receipt = await gateway.submit(batch)
+        outcomes = (await gateway.report(receipt.feed_id or "", batch)).outcomes
+        done = True
+        await beat
+    assert receipt.submitted_at == clock.now()
+    assert sizes[0] > 4_000_000
+    assert len(outcomes) == 30_000
+    assert longest < 0.05, longest

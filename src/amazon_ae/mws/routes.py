@@ -142,7 +142,8 @@ class EasyShipPickup:
 
     Of an order's slots the earliest counts that begins on the request's ``pickup_date`` or later (days in the
     marketplace's time zone) and at least ``lead`` from now. An order that Amazon has scheduled already is a success.
-    Doubt about a request that may have arrived is settled by GetScheduledPackage.
+    Doubt about a request that may have arrived is settled by GetScheduledPackage. ``pickup_time`` is not looked at, and
+    serial numbers are not sent: Amazon refuses an order that needs them, with its own code.
 
     Args:
         lead: the least time between now and the slot's begin, for packing.
