@@ -50,6 +50,16 @@ def _check_sku(_: object, __: object, sku: str) -> None:
     refuse_illegal_xml(sku, f"SKU {sku!r}")
 
 
+def _check_quantity(update: InventoryUpdate, _: object, value: int) -> None:
+    if type(value) is not int or value < 0:
+        raise ConfigurationError(f"quantity of {update.sku!r} must be a whole number >= 0, not {value!r}")
+
+
+def _check_latency(update: InventoryUpdate, _: object, value: int | None) -> None:
+    if value is not None and (type(value) is not int or value < 1):
+        raise ConfigurationError(f"fulfillment latency of {update.sku!r} must be >= 1 day, not {value!r}")
+
+
 @attrs.frozen
 class InventoryUpdate:
     """The absolute stock of one SKU.
@@ -63,20 +73,10 @@ class InventoryUpdate:
     """
 
     sku: str = attrs.field(validator=_check_sku)
-    quantity: int = attrs.field()
-    fulfillment_latency_days: int | None = attrs.field(default=None, kw_only=True)
+    quantity: int = attrs.field(validator=_check_quantity)
+    fulfillment_latency_days: int | None = attrs.field(default=None, kw_only=True, validator=_check_latency)
     restock_date: date | None = attrs.field(default=None, kw_only=True)
     reference: str | None = attrs.field(default=None, kw_only=True)
-
-    @quantity.validator
-    def _check_quantity(self, _: object, value: int) -> None:
-        if type(value) is not int or value < 0:
-            raise ConfigurationError(f"quantity of {self.sku!r} must be a whole number >= 0, not {value!r}")
-
-    @fulfillment_latency_days.validator
-    def _check_latency(self, _: object, value: int | None) -> None:
-        if value is not None and (type(value) is not int or value < 1):
-            raise ConfigurationError(f"fulfillment latency of {self.sku!r} must be >= 1 day, not {value!r}")
 
     def to_text(self) -> str:
         """The value as canonical JSON (sorted, no blanks); the key and the reference are not part of it."""
