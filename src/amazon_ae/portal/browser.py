@@ -24,7 +24,15 @@ from amazon_ae.portal.calls import call
 if TYPE_CHECKING:
     from playwright.async_api import Browser, BrowserContext, Page, Playwright
 
-__all__ = ["BrowserOptions", "RunningBrowser", "close_page", "find_browser", "new_page", "start_browser"]
+__all__ = [
+    "BrowserOptions",
+    "RunningBrowser",
+    "close_context",
+    "close_page",
+    "find_browser",
+    "new_page",
+    "start_browser",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -101,6 +109,11 @@ async def new_page(context: BrowserContext, timeout_seconds: float) -> Page:
 async def close_page(page: Page) -> None:
     """Close a page, after some seconds at the latest; never raises, and cancelling does not stop it."""
     await _finish(asyncio.ensure_future(_try(page.close())))
+
+
+async def close_context(context: BrowserContext) -> None:
+    """Close a context; as ``close_page``."""
+    await _finish(asyncio.ensure_future(_try(context.close())))
 
 
 def find_browser(

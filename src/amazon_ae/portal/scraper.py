@@ -8,30 +8,37 @@ captcha, or goes faster than it is told.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 
 from amazon_ae.clocks import SystemClock
-from amazon_ae.exceptions import ConfigurationError, PortalError, PortalUnavailable
+from amazon_ae.exceptions import (
+    AmazonAeError,
+    ConfigurationError,
+    PortalError,
+    PortalUnavailable,
+)
 from amazon_ae.models.documents import Document, DocumentKind, DocumentSet
 from amazon_ae.models.events import DocumentEvent, Event, EventSink
 from amazon_ae.models.marketplaces import Marketplace, PortalCredentials
-from amazon_ae.portal.browser import BrowserOptions, RunningBrowser, close_page, new_page, start_browser
-from amazon_ae.portal.calls import Gate
+from amazon_ae.portal.browser import BrowserOptions, RunningBrowser, close_context
+from amazon_ae.portal.calls import Gate, call
+from amazon_ae.portal.check import CheckReport, Walk
 from amazon_ae.portal.fetching import Fetcher, SignedOut
+from amazon_ae.portal.holder import BrowserHolder
+from amazon_ae.portal.html import Document as HtmlDocument
 from amazon_ae.portal.page_view import origin_of
 from amazon_ae.portal.pages import SITE, SiteMap
-from amazon_ae.portal.pdf import inspect_pdf, require_pypdf
+from amazon_ae.portal.pdf import inspect_pdf
 from amazon_ae.portal.session import PortalSession
 from amazon_ae.portal.sessions import MemorySessionStore, SessionStore
 from amazon_ae.portal.signing_in import SignInPlan
@@ -39,26 +46,12 @@ from amazon_ae.portal.sources import OrderPage, Sources
 from amazon_ae.portal.totp import TotpSecret
 from amazon_ae.ports import Clock
 
-if TYPE_CHECKING:
-    from playwright.async_api import Page as BrowserPage
-
 __all__ = ["SellerPortalScraper"]
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 _ORDER_ID: Final = re.compile(r"\d{3}-\d{7}-\d{7}")
 _ALL: Final = tuple(DocumentKind)
-# A browser page grows a little with every load; after so many it is replaced.
-_LOADS_PER_PAGE: Final = 50
-
-
-@attrs.define(eq=False)
-class _IdlePage:
-    """A page between two uses. In a page that was printed clicks take seconds (measured), so printing has its own."""
-
-    page: BrowserPage
-    printing: bool
-    loads: int = 0
 
 
 class SellerPortalScraper:
@@ -142,13 +135,13 @@ class SellerPortalScraper:
             account_name=account_name,
             timeout_seconds=self._timeout_seconds,
         )
-        self._running: RunningBrowser | None = None
-        self._starting = asyncio.Lock()
-        self._slots = asyncio.Semaphore(max_pages)
-        self._max_pages = max_pages
-        self._busy = 0
-        self._idle: list[_IdlePage] = []
-        self._closed = False
+        self._browser = BrowserHolder(
+            self._options,
+            state=self._session.load,
+            time_zone=marketplace.time_zone,
+            timeout_seconds=self._timeout_seconds,
+            max_pages=max_pages,
+        )
 
     async def __aenter__(self) -> SellerPortalScraper:
         return self
@@ -160,13 +153,12 @@ class SellerPortalScraper:
 
     async def aclose(self) -> None:
         """Save the session and end the browser this object started; twice is fine."""
-        self._closed = True
-        running = self._running
+        running = self._browser.running
         try:
             if running is not None and running.alive:
                 await self._session.remember(running.context, at_once=True)
         finally:
-            await self._end_running()
+            await self._browser.aclose()
 
     def stop(self) -> None:
         """The kill switch: from now on nothing is sent; what runs ends with ``PortalStopped`` at its next request."""
@@ -192,7 +184,7 @@ class SellerPortalScraper:
             raise ConfigurationError(f"an order id has 3-7-7 digits, not {order_id[:40]!r}")
         wanted = [kind for kind in _ALL if kind in kinds]
         self._gate.check("documents")
-        running = await self._browser()
+        running = await self._browser.get()
         if wanted and not self._session.usable:
             await self._mend(running, self._session.generation)
         shared: asyncio.Task[OrderPage] | None = None
@@ -241,18 +233,16 @@ class SellerPortalScraper:
         self._gate.check("sign-in")
         self._session.forgive()
         if not headed:
-            running = await self._browser()
+            running = await self._browser.get()
             await self._mend(running, self._session.generation)
             return
-        await self._end_running()
-        async with self._starting:
-            running = self._running = await self._start(headless=False)
+        running = await self._browser.restart(headless=False)
         try:
             plan = attrs.evolve(self._plan, person_seconds=_seconds("person", person))
             await self._session.mend(running.context, plan, generation=self._session.generation)
         finally:
             # The next order works without a window, with the session that was made here.
-            await self._end_running()
+            await self._browser.end()
 
     async def import_session(self, state: Mapping[str, Any] | str | Path) -> None:
         """Take a session that a person made in another Playwright browser.
@@ -277,8 +267,56 @@ class SellerPortalScraper:
         )
         if not fits:
             raise ConfigurationError(f"the session holds no cookie of {host}: sign in there, then export it again")
-        running = self._running
+        running = self._browser.running
         await self._session.import_state(running.context if running and running.alive else None, values)
+
+    async def check(self, order_id: str | None = None, *, sign_in: bool = False) -> CheckReport:
+        """Walk the pages with the real account and say, step by step, which selector still fits. Changes nothing.
+
+        Args:
+            order_id: the order to look at; by default the newest of the list of shipped ones.
+            sign_in: also sign in anew in an empty browser profile, to see the sign-in's pages. A new profile may be
+                answered with a captcha; use it when sign-in is what fails.
+
+        Returns:
+            The report; a step that cannot be done is in it as missing, with its error. ``print(report)`` shows it.
+        """
+        walk = Walk(self._site)
+        try:
+            running = await self._browser.get()
+            walk.note("browser", "start")
+            self._session.last_views = []
+            try:
+                if sign_in:
+                    await self._rehearse(running)
+                elif not self._session.usable:
+                    await self._mend(running, self._session.generation)
+            finally:
+                walk.note_sign_in(self._session.last_views)
+            sources = self._sources(running)
+
+            async def page(name: str, url: str) -> HtmlDocument:
+                answer = await self._mended(running, name, lambda: sources.fetcher.get(self._origin + url, step=name))
+                return answer.html()
+
+            if order := await walk.pages(page, order_id):
+                walk.note_papers(await self.documents(order))
+        except AmazonAeError as error:
+            walk.note("stopped", type(error).__name__, fits=False, detail=str(error))
+        return walk.report()
+
+    async def _rehearse(self, running: RunningBrowser) -> None:
+        if running.browser is None:
+            raise ConfigurationError("check(sign_in=True) needs a browser of its own, not a context of the host")
+        context = await call(
+            running.browser.new_context(locale=self._options.locale, timezone_id=self._marketplace.time_zone),
+            "browser",
+            self._timeout_seconds,
+        )
+        try:
+            await self._session.rehearse(context, self._plan)
+        finally:
+            await close_context(context)
 
     # One document
 
@@ -357,84 +395,10 @@ class SellerPortalScraper:
             origin=self._origin,
             gate=self._gate,
             clock=self._clock,
-            open_page=lambda printing: self._page(running, printing),
+            open_page=lambda printing: self._browser.page(running, printing),
             timeout_seconds=self._timeout_seconds,
             label_wait_seconds=self._label_wait_seconds,
         )
-
-    # The browser
-
-    async def _browser(self) -> RunningBrowser:
-        if self._closed:
-            raise ConfigurationError("this scraper was closed; make a new one")
-        async with self._starting:
-            if self._running is not None and self._running.alive:
-                return self._running
-            await self._end(self._running)
-            self._running = None
-            self._running = await self._start(headless=True)
-            return self._running
-
-    async def _start(self, *, headless: bool) -> RunningBrowser:
-        require_pypdf()
-        state = await self._session.load()
-        # Reading PDFs takes 0.2 s to import: do it while the browser starts.
-        warming = asyncio.ensure_future(asyncio.to_thread(require_pypdf, load=True))
-        try:
-            return await start_browser(
-                self._options,
-                headless=headless,
-                time_zone=self._marketplace.time_zone,
-                state=state,
-                timeout_seconds=self._timeout_seconds,
-            )
-        finally:
-            await asyncio.wait([warming])
-
-    async def _end(self, running: RunningBrowser | None) -> None:
-        """End a browser; where the host owns the context, at least the pages that were opened in it."""
-        idle, self._idle = self._idle, []
-        if running is None:
-            return
-        if not running.owns_context:
-            for item in idle:
-                await close_page(item.page)
-        await running.aclose()
-
-    async def _end_running(self) -> None:
-        async with self._starting:
-            running, self._running = self._running, None
-            await self._end(running)
-
-    @contextlib.asynccontextmanager
-    async def _page(self, running: RunningBrowser, printing: bool) -> AsyncIterator[BrowserPage]:
-        """Lend a page. One on which something failed is not lent again."""
-        async with self._slots:
-            self._busy += 1
-            try:
-                lent = await self._lend(running, printing)
-                good = False
-                try:
-                    yield lent.page
-                    good = True
-                finally:
-                    lent.loads += 1
-                    if good and lent.loads < _LOADS_PER_PAGE and running is self._running:
-                        self._idle.append(lent)
-                    else:
-                        await close_page(lent.page)
-            finally:
-                self._busy -= 1
-
-    async def _lend(self, running: RunningBrowser, printing: bool) -> _IdlePage:
-        self._idle = [item for item in self._idle if not item.page.is_closed()]
-        for item in self._idle:
-            if item.printing is printing:
-                self._idle.remove(item)
-                return item
-        if self._idle and len(self._idle) + self._busy > self._max_pages:
-            await close_page(self._idle.pop(0).page)
-        return _IdlePage(await new_page(running.context, self._timeout_seconds), printing)
 
     def _emit(self, event: Event) -> None:
         if self._on_event is None:

@@ -24,6 +24,7 @@ from amazon_ae.exceptions import AmazonAeError, ChallengeRequired, LoginRejected
 from amazon_ae.models.events import SignInEvent
 from amazon_ae.portal.browser import close_page, new_page
 from amazon_ae.portal.calls import Gate, call
+from amazon_ae.portal.page_view import View
 from amazon_ae.portal.sessions import SavedSession, SessionStore
 from amazon_ae.portal.signing_in import SignIn, SignInPlan
 from amazon_ae.ports import Clock
@@ -62,6 +63,8 @@ class PortalSession:
         self._refusal: PortalError | None = None
         self._attempts = 0
         self._last_failure: AmazonAeError | None = None
+        self.last_views: list[View] = []
+        """The looks of the newest sign-in, for ``check()``."""
         self.generation = 0
         self.usable = False
         """Whether there is a session that was good when it was last used."""
@@ -107,6 +110,16 @@ class PortalSession:
             self._last_failure = None
             self.generation += 1
             self.usable = True
+
+    async def rehearse(self, context: BrowserContext, plan: SignInPlan) -> None:
+        """Sign in somewhere else, with no cookies and for no other purpose than to see the pages. Keeps nothing."""
+        async with self._lock, self._store.lock(self._account):
+            self._saved = SavedSession.from_bytes(await self._store.load(self._account))
+            page = await new_page(context, plan.timeout_seconds)
+            try:
+                await self._sign_in(page, plan)
+            finally:
+                await close_page(page)
 
     async def import_state(self, context: BrowserContext | None, state: dict[str, Any]) -> None:
         """Take a session that a person made elsewhere, and keep it."""
@@ -175,6 +188,7 @@ class PortalSession:
             detail = error.kind if isinstance(error, ChallengeRequired) else ""
             raise
         finally:
+            self.last_views = sign_in.views
             _log.info("portal %s: sign-in: %s %s", self._account, outcome, detail)
             self._on_sign_in(
                 SignInEvent(

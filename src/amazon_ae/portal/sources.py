@@ -72,7 +72,7 @@ class Sources:
         timeout_seconds: float,
         label_wait_seconds: float,
     ) -> None:
-        self._fetcher = fetcher
+        self.fetcher = fetcher
         self._site = site
         self._origin = origin
         self._gate = gate
@@ -84,7 +84,7 @@ class Sources:
     async def order_page(self, order_id: str) -> OrderPage:
         """The order's page, fetched once for every paper that is linked from it."""
         url = self._url("order", order_id)
-        answer = await self._fetcher.get(url, step="order page")
+        answer = await self.fetcher.get(url, step="order page")
         return OrderPage(answer.url, answer.html())
 
     async def content(
@@ -117,7 +117,7 @@ class Sources:
                 raise PageChanged("the browser got no answer for the page", step=step)
             body = (await call(answer.body(), step, self._timeout_seconds)) if _readable(answer.headers) else b""
             try:
-                checked = self._fetcher.check(answer.status, page.url, answer.headers, body, step=step)
+                checked = self.fetcher.check(answer.status, page.url, answer.headers, body, step=step)
             except PortalUnavailable:
                 if last:
                     raise
@@ -167,10 +167,10 @@ class Sources:
                 return await self._download(page, found["click"], step)
             referer = page.url
         if "link" in found:
-            answer = await self._fetcher.get(self._fetcher.absolute(found["link"]), step=step, referer=referer)
+            answer = await self.fetcher.get(self.fetcher.absolute(found["link"]), step=step, referer=referer)
         else:
             form = Form(found["form"]["method"], found["form"]["url"], found["form"]["fields"])
-            answer = await self._fetcher.submit(form, step=step, referer=referer)
+            answer = await self.fetcher.submit(form, step=step, referer=referer)
         return answer.body
 
     # The label
@@ -187,7 +187,7 @@ class Sources:
                 retry_after_seconds=_NOT_SCHEDULED_RETRY_SECONDS,
                 step=step,
             )
-        answer = await self._patiently(self._fetcher.absolute(href, order.url), order.url, step)
+        answer = await self._patiently(self.fetcher.absolute(href, order.url), order.url, step)
         if answer.is_html:
             answer = await self._batch(answer, step)
         return answer.body
@@ -214,7 +214,7 @@ class Sources:
         deadline = self._clock.now() + timedelta(seconds=self._label_wait_seconds)
         while True:
             try:
-                return await self._fetcher.get(url, step=step, referer=referer)
+                return await self.fetcher.get(url, step=step, referer=referer)
             except DocumentNotReady as error:
                 left = (deadline - self._clock.now()).total_seconds()
                 if error.retry_after_seconds > left:
@@ -228,7 +228,7 @@ class Sources:
         while True:
             tree = answer.html()
             if href := _href(tree, names["batch_link"]):
-                return await self._fetcher.get(self._fetcher.absolute(href, answer.url), step=step, referer=answer.url)
+                return await self.fetcher.get(self.fetcher.absolute(href, answer.url), step=step, referer=answer.url)
             button = next(tree.find(names["batch_refresh"]), None)
             if button is None:
                 raise PageChanged("the label's page is neither a PDF nor the known batch page; run check()", step=step)
@@ -239,9 +239,9 @@ class Sources:
             await self._clock.sleep(_POLL_SECONDS)
             form = _form_of(button)
             if form is None:
-                answer = await self._fetcher.get(answer.url, step=step, referer=answer.url)
+                answer = await self.fetcher.get(answer.url, step=step, referer=answer.url)
             else:
-                answer = await self._fetcher.submit(
+                answer = await self.fetcher.submit(
                     read_form(form, answer.url, button=button), step=step, referer=answer.url
                 )
 
@@ -251,9 +251,9 @@ class Sources:
         self, order: OrderPage, links: tuple[str, ...], forms: tuple[str, ...], step: str
     ) -> Answer | None:
         if href := _href(order.tree, links):
-            return await self._fetcher.get(self._fetcher.absolute(href, order.url), step=step, referer=order.url)
+            return await self.fetcher.get(self.fetcher.absolute(href, order.url), step=step, referer=order.url)
         if (form := next(order.tree.find(forms), None)) is not None:
-            return await self._fetcher.submit(read_form(form, order.url), step=step, referer=order.url)
+            return await self.fetcher.submit(read_form(form, order.url), step=step, referer=order.url)
         return None
 
     async def _wait_for(
@@ -314,7 +314,7 @@ class Sources:
             try:
                 response = await route.fetch(timeout=self._timeout_seconds * 1000)
                 headers, body = response.headers, await response.body()
-                answer = self._fetcher.check(response.status, response.url, headers, body, step=step)
+                answer = self.fetcher.check(response.status, response.url, headers, body, step=step)
             except Exception as error:
                 _set(arrived, error=error)
             else:
