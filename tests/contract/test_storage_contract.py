@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+import sqlite3
+from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -38,7 +39,14 @@ async def test_memory_storage(check) -> None:
 @every_check
 async def test_sqlite_storage(check, tmp_path: Path) -> None:
     """``SQLiteStorage`` keeps the contract."""
-    await check(StorageTrial(lambda clock: SQLiteStorage(tmp_path / "store.db", clock=clock)))
+    path = tmp_path / "store.db"
+
+    @asynccontextmanager
+    async def transaction() -> AsyncIterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(path)) as connection, connection:
+            yield connection
+
+    await check(StorageTrial(lambda clock: SQLiteStorage(path, clock=clock), transaction=transaction))
 
 
 def _transactions_of(uri: str) -> Callable[[], AbstractAsyncContextManager[psycopg.AsyncConnection]]:

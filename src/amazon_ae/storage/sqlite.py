@@ -170,7 +170,7 @@ class SQLiteStorage:
             if exclusive and cursor.execute(sql.any_batch, (account, kind.value)).fetchone():
                 return None
             # The key list comes first in a statement that has one.
-            before = () if keys is None else (_listed(keys),)
+            before = () if keys is None else (_listed(set(keys)),)
             first = sql.first if keys is None else sql.first_of_keys
             if cursor.execute(first, (*before, account, kind.value, 1)).fetchone() is None:
                 return None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from amazon_ae.exceptions import ConfigurationError, SchemaTooNew, StorageError
 from amazon_ae.storage.sqlite_schema import SCHEMA_VERSION, statements
@@ -31,6 +32,7 @@ _PRAGMAS = (
     "PRAGMA cache_size = -16000",  # 16 MB, whatever the size of the store
     "PRAGMA journal_size_limit = 67108864",  # a log that a huge put made long is cut back to 64 MB
 )
+_PAUSE_SECONDS: Final = 0.01  # of the store's own thread
 
 
 class SqliteDatabase:
@@ -152,7 +154,7 @@ class SqliteDatabase:
         )
         try:
             cursor = connection.cursor()
-            (mode,) = cursor.execute("PRAGMA journal_mode = WAL").fetchone()
+            mode = self._switch_to_wal(cursor)
             if mode != "wal":
                 raise StorageError(f"{self.path} cannot have a write-ahead log (mode {mode}): is it on a local disk?")
             for pragma in _PRAGMAS:
@@ -166,6 +168,23 @@ class SqliteDatabase:
             raise
         self._connection = connection
         return connection
+
+    def _switch_to_wal(self, cursor: sqlite3.Cursor) -> str:
+        """The journal mode that resulted.
+
+        While several processes meet a new file at once, SQLite answers "locked" here without waiting ``timeout``.
+        """
+        import sqlite3
+
+        waited = 0.0
+        while True:
+            try:
+                return str(cursor.execute("PRAGMA journal_mode = WAL").fetchone()[0])
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or waited >= self._busy_seconds:
+                    raise
+            threading.Event().wait(_PAUSE_SECONDS)
+            waited += _PAUSE_SECONDS
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
