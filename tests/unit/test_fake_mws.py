@@ -278,8 +278,9 @@ async def test_the_transport_reaches_the_marketplaces_host_only(fake: FakeMws) -
             await http.get("https://mws.amazonservices.com/")
 
 
-async def test_an_answer_that_is_lost_leaves_its_feed_behind(fake: FakeMws) -> None:
+async def test_an_answer_that_is_lost_leaves_its_feed_behind() -> None:
     """Accepted, then lost: the client sees a read error, the marketplace has the feed."""
+    fake = FakeMws(clock=VirtualClock())
     path = "/Feeds/2009-01-01"
     body = inventory(("S", 1))
     md5 = base64.b64encode(hashlib.md5(body).digest()).decode()

@@ -16,6 +16,8 @@ from amazon_ae.testing.builders import make_item, make_order, make_order_id
 from amazon_ae.testing.clocks import VirtualClock
 from amazon_ae.testing.mws import FakeMws, MwsFault
 from amazon_ae.testing.mws.quotas import SECTIONS, Limit, Meter
+from amazon_ae.testing.mws.user_agent import check_user_agent
+from amazon_ae.testing.mws.wire import Refused
 
 MARKET = {"MarketplaceId.Id.1": AE.marketplace_id}
 SINCE = {"LastUpdatedAfter": "2021-11-01T00:00:00Z"}
@@ -445,15 +447,53 @@ def test_a_fault_can_wait_for_one_feed_type(fake: FakeMws) -> None:
     assert submit(fake, b"sku\tquantity\nS\t1\n", PRICES).status == 500
 
 
-async def test_a_slow_answer_takes_the_clocks_time() -> None:
-    """``SLOW`` sleeps on the injected clock."""
+@pytest.mark.parametrize(
+    ("fault", "seconds", "timeout", "waited", "is_answered"),
+    [
+        (MwsFault.SLOW, 45, None, 45, True),
+        (MwsFault.SLOW, 45, 60, 45, True),
+        (MwsFault.SLOW, 45, 30, 30, False),
+        (MwsFault.NEVER_ANSWERED, 0, 30, 30, False),
+    ],
+)
+async def test_slowness_takes_the_clocks_time_and_meets_the_clients_patience(
+    fault: MwsFault, seconds: float, timeout: float | None, waited: float, is_answered: bool
+) -> None:
+    """Both the delay and the client's read timeout pass on the injected clock."""
     clock = VirtualClock()
     fake = FakeMws(clock=clock)
     began = clock.now()
-    fake.fail("*", MwsFault.SLOW, seconds=45)
-    async with httpx.AsyncClient(transport=fake) as http:
-        await http.get(f"{AE.mws_endpoint}/Orders/2013-09-01?AWSAccessKeyId=x&Action=GetOrder&Version=2013-09-01")
-    assert clock.now() - began == timedelta(seconds=45)
+    fake.fail("*", fault, seconds=seconds)
+    url = f"{AE.mws_endpoint}/Orders/2013-09-01?AWSAccessKeyId=x&Action=GetOrder&Version=2013-09-01"
+    async with httpx.AsyncClient(transport=fake, timeout=timeout) as http:
+        if is_answered:
+            assert (await http.get(url)).status_code == 400
+        else:
+            with pytest.raises(httpx.ReadTimeout):
+                await http.get(url)
+    assert clock.now() - began == timedelta(seconds=waited)
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        ("curl/8.0", ""),
+        ("My App/1.0 (Language=Python/3.11; Platform=Linux)", ""),
+        ("My\\/App/1\\(0 (Language=Python; Key\\=x=a\\)b\\;c)", ""),
+        ("My App/1.0 (Language=Python", "UserAgentHeaderMalformed"),
+        ("Mozilla/5.0 (X11; Linux x86_64)", "UserAgentHeaderMalformed"),
+        ("My App/1.0 (Platform=Linux)", "UserAgentHeaderLanguageAttributeMissing"),
+        ("My App/1.0 (Language=" + "x" * 500 + ")", "UserAgentHeaderMaximumLengthExceeded"),
+    ],
+)
+def test_a_user_agent_that_begins_the_form_must_end_it(header: str, code: str) -> None:
+    """A plain one passes, since the header is recommended only."""
+    caught = ""
+    try:
+        check_user_agent(header)
+    except Refused as refused:
+        caught = refused.code
+    assert caught == code
 
 
 def test_the_log_holds_no_key_token_or_signature(fake: FakeMws) -> None:

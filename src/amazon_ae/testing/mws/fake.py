@@ -252,7 +252,8 @@ class FakeMws(httpx.AsyncBaseTransport):
         """The next ``times`` requests for ``action`` (``"*"``: any) meet ``fault``.
 
         Args:
-            seconds: for ``SLOW`` and ``NEVER_ANSWERED``: how long, on the fake's clock.
+            seconds: how long the answer takes, on the fake's clock. A client that waits less times out, by its own
+                read timeout counted on the same clock.
             feed_type: only a SubmitFeed of this type.
         """
         self._faults.order(OrderedFault(action, MwsFault(fault), times, seconds, feed_type))
@@ -349,14 +350,17 @@ class FakeMws(httpx.AsyncBaseTransport):
             raise httpx.ConnectError(f"{request.url.host} is not {self.marketplace.mws_endpoint}", request=request)
         body = await request.aread()
         exchange = self.exchange(request.method, str(request.url), request.headers.items(), body)
-        if exchange.delay_seconds:
-            await self.clock.sleep(exchange.delay_seconds)
         if exchange.lost is MwsFault.NOT_REACHED:
             raise httpx.ConnectError("connection refused", request=request)
+        # The client's own patience, as a socket would try it; on the fake's clock.
+        patience: float | None = request.extensions.get("timeout", {}).get("read")
+        if exchange.lost is MwsFault.NEVER_ANSWERED or (patience is not None and exchange.delay_seconds > patience):
+            await self.clock.sleep(patience if patience is not None else exchange.delay_seconds)
+            raise httpx.ReadTimeout("timed out", request=request)
+        if exchange.delay_seconds:
+            await self.clock.sleep(exchange.delay_seconds)
         if exchange.lost is MwsFault.ANSWER_LOST:
             raise httpx.ReadError("connection reset by peer", request=request)
-        if exchange.lost is MwsFault.NEVER_ANSWERED:
-            raise httpx.ReadTimeout("timed out", request=request)
         answer = exchange.answer
         return httpx.Response(answer.status, headers=answer.headers, content=answer.body, request=request)
 
@@ -387,6 +391,7 @@ class FakeMws(httpx.AsyncBaseTransport):
         return meter
 
     def _throttle(self, request: Request) -> None:
+        """Count the request. One that is refused later, for its content, has been counted too (UNVERIFIED)."""
         meter = self._meter(request.params["AWSAccessKeyId"], request.limit)
         if meter.left(request.now) == 0:
             raise quota_exceeded(request, meter.resets_at(request.now))

@@ -35,7 +35,7 @@ class MwsFault(StrEnum):
     ANSWER_LOST = "answer_lost"
     """The connection breaks before the answer arrives; done."""
     NEVER_ANSWERED = "never_answered"
-    """The answer never comes: the client waits until it gives up; done."""
+    """The answer never comes: the client waits until its read timeout; done."""
     SLOW = "slow"
     """The right answer after ``seconds`` of the clock; done at once."""
 

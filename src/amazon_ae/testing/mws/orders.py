@@ -122,6 +122,7 @@ def _query(state: State, request: Request) -> dict[str, Any]:
         "channels": request.texts("FulfillmentChannel.Channel."),
         "payments": request.texts("PaymentMethod.Method."),
         "easy_ship": request.texts("EasyShipShipmentStatus.Status."),
+        "tfm": request.texts("TFMShipmentStatus.Status."),
         "buyer": request.params.get("BuyerEmail"),
         "seller_order": request.params.get("SellerOrderId"),
         "size": request.number("MaxResultsPerPage", 100, low=1, high=100),
@@ -174,6 +175,7 @@ def _wanted(query: dict[str, Any]) -> Callable[[Order], bool]:
             and (not query["channels"] or order.fulfillment_channel in query["channels"])
             and (not query["payments"] or order.payment_method in query["payments"])
             and (not query["easy_ship"] or order.easy_ship_shipment_status in query["easy_ship"])
+            and (not query["tfm"] or order.tfm_shipment_status in query["tfm"])
             and (query["buyer"] is None or order.buyer_email == query["buyer"])
             and (query["seller_order"] is None or order.seller_order_id == query["seller_order"])
         )
@@ -191,4 +193,4 @@ def _items(state: State, order_id: str, begin: int) -> Result:
     token = ""
     if len(record.items) > end:
         token = leaf("NextToken", state.token("ListOrderItems", {"order": order_id, "at": end}))
-    return Result(items + leaf("AmazonOrderId", order_id) + token)
+    return Result(token + leaf("AmazonOrderId", order_id) + items)

@@ -18,6 +18,7 @@ __all__ = ["SECTIONS", "Limit", "Meter", "Section"]
 _HOUR: Final = timedelta(hours=1)
 # A caller's clock and ours may differ in the last digits of a float: nobody is refused for a thousandth of a second.
 _TOLERANCE: Final = timedelta(milliseconds=1)
+_INSTANT: Final = timedelta(microseconds=1)
 
 
 @attrs.frozen
@@ -148,7 +149,7 @@ class Meter:
         if self._limit.per_hour is None:
             return None
         begin = self._begin(now)
-        while self._spent and self._spent[0] <= begin:
+        while self._spent and self._spent[0] < begin:
             self._spent.popleft()
         return max(0, self._limit.per_hour - len(self._spent))
 
@@ -169,7 +170,8 @@ class Meter:
         return minute if minute == exact else minute + timedelta(minutes=1)
 
     def _begin(self, now: datetime) -> datetime:
+        """Requests before this instant no longer count."""
         if self._hour == "rolling":
-            return now - _HOUR + _TOLERANCE
+            return now - _HOUR + _TOLERANCE + _INSTANT
         full_hour = (now - self._offset).replace(minute=0, second=0, microsecond=0)
         return full_hour + self._offset

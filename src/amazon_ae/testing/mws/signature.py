@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from amazon_ae.testing.mws.user_agent import check_user_agent
 from amazon_ae.testing.mws.wire import Refused, Request, invalid, seconds_instant
 
 __all__ = ["authenticate", "expected_signature"]
@@ -48,6 +49,7 @@ def authenticate(request: Request, secrets: Mapping[str, str], tokens: Mapping[t
         Refused: with the documented status and code.
     """
     params = request.params
+    check_user_agent(request.headers.get("user-agent", ""))
     for name in ("Signature", "SignatureMethod", "SignatureVersion", "Timestamp"):
         request.text(name)
     if not request.seller_id:
