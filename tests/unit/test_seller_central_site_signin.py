@@ -6,7 +6,7 @@ import attrs
 import pytest
 from site_visitor import SECRET, START, USER, Visitor, make_site
 
-from amazon_ae.testing.clocks import VirtualClock
+from amazon_ae.testing.clocks import ScaledClock, VirtualClock
 from amazon_ae.testing.seller_central import (
     AccountPicker,
     Challenge,
@@ -135,6 +135,25 @@ async def test_codes_of_other_times_are_refused(steps: int, text: str) -> None:
         assert page.has("auth-error-message-box")
         assert text in page.texts()
     assert (site.counts.wrong_codes, site.counts.sign_ins) == (1, 0)
+
+
+def test_a_fast_clock_gives_codes_the_time_a_browser_needs() -> None:
+    """Five real seconds to send a code, whatever the speed; one step beside the present one is the least."""
+    for speed, steps in ((1.0, 1), (6.0, 1), (60.0, 10), (600.0, 100)):
+        site = SellerCentralSite(clock=ScaledClock(speed=speed, origin=START), users=[USER], orders={})
+        assert site.code_steps == steps
+
+
+async def test_how_far_off_a_code_may_be_can_be_set() -> None:
+    """Exact to the step, or generous."""
+    site = make_site()
+    for allowed, steps, path in ((0, 1, "/ap/mfa"), (0, -1, "/ap/mfa"), (3, -3, "/home")):
+        site.code_steps = allowed
+        async with Visitor(site) as visitor:
+            await visitor.go("/home")
+            await visitor.type_credentials()
+            await visitor.type_code(steps=steps)
+            assert visitor.path == path
 
 
 async def test_five_wrong_codes_end_the_sign_in() -> None:

@@ -29,8 +29,7 @@ __all__ = ["SignInDesk"]
 
 # Amazon's own number is not public (UNVERIFIED); sources only warn of a temporary lockout.
 _WRONG_CODES: Final = 5
-# A code is good in its own 30-second step and the ones beside it; up to ten minutes old it is called expired.
-_GOOD_STEPS: Final = 1
+# A code that is too late by up to ten minutes is called expired; of an older one the site knows nothing.
 _EXPIRED_STEPS: Final = 20
 _YEAR_SECONDS: Final = 365 * 86_400
 
@@ -172,10 +171,10 @@ class SignInDesk:
             state.counts.accepted_codes += 1
             return ""
         step = step_of(state.clock.now())
-        for steps in range(_GOOD_STEPS, -_EXPIRED_STEPS - 1, -1):
+        for steps in range(state.code_steps, -state.code_steps - _EXPIRED_STEPS - 1, -1):
             if user is None or sign_in.by_message or code != code_of(user.totp_secret, step + steps):
                 continue
-            if steps < -_GOOD_STEPS:
+            if steps < -state.code_steps:
                 state.counts.wrong_codes += 1
                 return "expired_code"
             if not state.spend_code(sign_in.email, step + steps):

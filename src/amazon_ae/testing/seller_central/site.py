@@ -123,6 +123,15 @@ class SellerCentralSite:
         self._state.session_seconds = seconds
 
     @property
+    def code_steps(self) -> int:
+        """How many 30-second steps a one-time code may be early or late; 1, or more on a clock that runs fast."""
+        return self._state.code_steps
+
+    @code_steps.setter
+    def code_steps(self, steps: int) -> None:
+        self._state.code_steps = steps
+
+    @property
     def counts(self) -> SiteCounts:
         """What happened so far."""
         return self._state.counts

@@ -7,6 +7,7 @@ import uuid
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
+from math import ceil
 from typing import TypeVar
 
 import attrs
@@ -14,6 +15,7 @@ import attrs
 from amazon_ae.models.documents import DocumentKind
 from amazon_ae.ports import Clock
 from amazon_ae.testing.papers import PortalOrder
+from amazon_ae.testing.seller_central.codes import STEP_SECONDS
 from amazon_ae.testing.seller_central.faults import FaultBook
 from amazon_ae.testing.seller_central.variants import Challenge, SiteVariants
 
@@ -22,6 +24,7 @@ __all__ = ["Browser", "Session", "SignIn", "SiteCounts", "SiteRequest", "SiteSta
 T = TypeVar("T")
 # Enough for any test; it only keeps a sandbox that runs for weeks from growing.
 _REMEMBERED = 5_000
+_SENDING_SECONDS = 5.0
 
 
 @attrs.frozen(kw_only=True)
@@ -138,6 +141,8 @@ class SiteState:
         self.session_seconds = 12 * 3600.0
         self.label_seconds = 0.0
         self.batch_seconds = 0.0
+        # On a clock that runs fast, the seconds in which a browser sends a code are minutes for the authenticator.
+        self.code_steps = max(1, ceil(getattr(clock, "speed", 1.0) * _SENDING_SECONDS / STEP_SECONDS))
         self.users = {user.email.casefold(): user for user in users}
         self.browsers: OrderedDict[str, Browser] = OrderedDict()
         self.sessions: OrderedDict[str, Session] = OrderedDict()
