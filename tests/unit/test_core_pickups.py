@@ -1,0 +1,99 @@
+"""Pickup days, and orders that need not be asked for."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amazon_ae.core.pickups import PickupPolicy, refusals
+from amazon_ae.exceptions import ConfigurationError
+from amazon_ae.models.marketplaces import EG
+from amazon_ae.testing.builders import make_order
+
+THURSDAY_MORNING = datetime(2021, 11, 18, 5, 0, tzinfo=UTC)  # 9:00 in Dubai
+
+
+def test_one_working_day_ahead() -> None:
+    """Packed on Thursday morning, collected on Friday."""
+    assert PickupPolicy().pickup_date(THURSDAY_MORNING) == date(2021, 11, 19)
+
+
+def test_the_cut_off_is_local() -> None:
+    """At 14:00 in Dubai (10:00 UTC) a parcel counts as the next day's."""
+    before = PickupPolicy().pickup_date(datetime(2021, 11, 18, 9, 59, tzinfo=UTC))
+    after = PickupPolicy().pickup_date(datetime(2021, 11, 18, 10, 0, tzinfo=UTC))
+    assert (before, after) == (date(2021, 11, 19), date(2021, 11, 20))
+
+
+def test_the_day_is_the_marketplaces() -> None:
+    """The same instant is Friday in Dubai and still Thursday in Cairo."""
+    late = datetime(2021, 11, 18, 21, 0, tzinfo=UTC)  # 01:00 on Friday in Dubai, 23:00 on Thursday in Cairo
+    assert PickupPolicy(lead_days=0).pickup_date(late) == date(2021, 11, 19)
+    assert PickupPolicy(lead_days=0, marketplace=EG, cut_off=time(23, 59)).pickup_date(late) == date(2021, 11, 18)
+
+
+def test_days_off_and_holidays_are_skipped() -> None:
+    """A lead of two days over a free Friday, a Saturday's holiday and a free Sunday."""
+    policy = PickupPolicy(lead_days=2, working_days={0, 1, 2, 3, 5}, holidays={date(2021, 11, 20)})
+    assert policy.pickup_date(THURSDAY_MORNING) == date(2021, 11, 23)
+
+
+@pytest.mark.parametrize("days", [(), (7,), (-1, 3)])
+def test_a_week_without_working_days_is_refused(days: tuple[int, ...]) -> None:
+    """At once."""
+    with pytest.raises(ConfigurationError, match="working_days"):
+        PickupPolicy(working_days=frozenset(days))
+
+
+def test_a_year_of_holidays_is_an_error_not_a_loop() -> None:
+    """A calendar that was filled by mistake."""
+    policy = PickupPolicy(holidays=frozenset(date.fromordinal(date(2021, 11, 1).toordinal() + n) for n in range(800)))
+    with pytest.raises(ConfigurationError, match="no working day"):
+        policy.pickup_date(THURSDAY_MORNING)
+
+
+@given(
+    now=st.datetimes(datetime(2021, 1, 1), datetime(2030, 1, 1)).map(lambda at: at.replace(tzinfo=UTC)),
+    lead=st.integers(0, 5),
+    days=st.sets(st.integers(0, 6), min_size=1),
+    hour=st.integers(0, 23),
+)
+def test_a_pickup_day_is_always_a_working_day_that_is_far_enough(
+    now: datetime, lead: int, days: set[int], hour: int
+) -> None:
+    """For any calendar."""
+    policy = PickupPolicy(lead_days=lead, working_days=frozenset(days), cut_off=time(hour))
+    day = policy.pickup_date(now)
+    assert day.weekday() in days
+    assert (day - now.astimezone(policy.marketplace.zone).date()).days >= lead
+
+
+def test_refusals_name_the_reason() -> None:
+    """Unknown, cancelled, Amazon's own and already scheduled orders never cost a place."""
+    orders = [
+        make_order("171-0000000-0000001"),
+        make_order("171-0000000-0000002", status="Canceled"),
+        attrs.evolve(make_order("171-0000000-0000003"), fulfillment_channel="AFN"),
+        make_order("171-0000000-0000004", easy_ship_shipment_status="PendingPickUp"),
+        make_order("171-0000000-0000005", easy_ship_shipment_status="PendingSchedule"),
+        make_order("171-0000000-0000006", status="Shipped"),
+    ]
+    ids = [f"171-0000000-000000{number}" for number in range(1, 8)]
+    refused = {outcome.key[-1]: outcome.code for outcome in refusals(ids, orders)}
+    assert refused == {
+        "2": "OrderCanceled",
+        "3": "NotEasyShip",
+        "4": "AlreadyScheduled",
+        "6": "AlreadyScheduled",
+        "7": "OrderUnknown",
+    }
+
+
+def test_the_host_may_say_what_easy_ship_carries() -> None:
+    """The predicate replaces ours."""
+    (refused,) = refusals(["171-0000000-0000001"], [make_order("171-0000000-0000001")], is_easy_ship=lambda _: False)
+    assert refused.code == "NotEasyShip"
