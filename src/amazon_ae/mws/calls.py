@@ -92,7 +92,7 @@ class Call:
     """What is asked. ``params`` are flat and hold none of the common ones.
 
     Attributes:
-        idempotent: asking twice changes nothing; by default so for ``Get...`` and ``List...``.
+        idempotent: asking twice changes nothing; ``None``: so for ``Get...`` and ``List...``.
         feed: the body of SubmitFeed.
         content_type: of ``feed``.
     """
@@ -100,13 +100,14 @@ class Call:
     section: str
     action: str
     params: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-    idempotent: bool = attrs.field()
+    idempotent: bool | None = None
     feed: bytes | None = attrs.field(default=None, repr=False)
     content_type: str = ""
 
-    @idempotent.default
-    def _reads_are(self) -> bool:
-        return self.action.startswith(("Get", "List"))
+    @property
+    def repeatable(self) -> bool:
+        """Whether it may be sent again after it may have arrived."""
+        return self.action.startswith(("Get", "List")) if self.idempotent is None else self.idempotent
 
 
 class Caller:
@@ -211,7 +212,7 @@ class Caller:
                     raise
             except AmazonAeError as error:
                 seconds = self._retries.delay(retry, self._random())
-                if not call.idempotent or not is_transient(error) or seconds is None or (seconds and not patience.wait):
+                if not call.repeatable or not is_transient(error) or seconds is None or (seconds and not patience.wait):
                     raise
                 if _later(self._clock.now() + timedelta(seconds=seconds), give_up_at):
                     raise
@@ -268,7 +269,7 @@ def _later(one: datetime | None, other: datetime | None) -> bool:
 def _for_the_caller(error: AmazonAeError, call: Call) -> AmazonAeError:
     """The error by what the caller does next: a write's doubt is ``OutcomeUnknown``, a read's is
     ``ServiceUnavailable``."""
-    if call.idempotent:
+    if call.repeatable:
         if isinstance(error, OutcomeUnknown):
             return ServiceUnavailable(str(error), retryable=True, action=None)
         return error

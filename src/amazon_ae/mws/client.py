@@ -185,9 +185,7 @@ class MwsClient:
             AmazonAeError: as every call.
         """
         section_of(section)
-        call = Call(section=section, action=action, params=flatten(params or {}))
-        if idempotent is not None:
-            call = Call(section=section, action=action, params=call.params, idempotent=idempotent)
+        call = Call(section=section, action=action, params=flatten(params or {}), idempotent=idempotent)
         return await self._caller.result(call, lambda node, _: dict(node), Patience(wait=wait, deadline=deadline))
 
     async def __aenter__(self) -> Self:

@@ -58,7 +58,6 @@ _ERRORS: Final[Mapping[str, type[AmazonError]]] = {
     "InvalidAccessKeyId": AccessDenied,
     "InvalidClientTokenId": AccessDenied,
     "SignatureDoesNotMatch": SignatureMismatch,
-    "RequestExpired": RequestExpired,
     "RegionNotSupported": RegionNotSupported,
     "InternalError": ServiceUnavailable,
     "ServiceUnavailable": ServiceUnavailable,
@@ -176,7 +175,7 @@ def read_error(
     meta = read_meta(headers)
     code, message, request_id = _error_words(body[:ERROR_BODY_BYTES])
     skew_seconds = _skew(headers, now)
-    kind = _ERRORS.get(code) or _kind_by_status(status, known=bool(code))
+    kind: type[AmazonError] = _ERRORS.get(code) or _kind_by_status(status, known=bool(code))
     if _is_expired(code, message, skew_seconds):
         return RequestExpired(
             message,
