@@ -89,6 +89,8 @@ values = st.sampled_from("123")
 steps = st.one_of(
     st.tuples(st.just("put"), values, st.booleans()),
     st.tuples(st.just("take")),
+    # Put, take and settle in a row, or the interesting states would be rare.
+    st.tuples(st.just("send"), values, st.sampled_from(list(Outcome)), st.booleans()),
     st.tuples(st.just("settle"), st.sampled_from(list(Outcome)), st.booleans()),
     st.tuples(st.just("resolve"), st.sampled_from([Outcome.RETRY, Outcome.ACCEPTED, Outcome.REJECTED])),
 )
@@ -104,6 +106,8 @@ def walk(world: World, script: list[tuple]) -> None:
                     assert world.amazon == value, "UNCHANGED never lies"
             case ("take",):
                 world.take()
+            case ("send", value, outcome, arrived):
+                walk(world, [("put", value, False), ("take",), ("settle", outcome, arrived)])
             case ("settle", outcome, arrived):
                 world.settle(outcome, arrived=arrived)
             case ("resolve", outcome):
