@@ -23,7 +23,7 @@ import attrs
 from amazon_ae.exceptions import ConfigurationError, DocumentInvalid, StorageError
 from amazon_ae.models.documents import Document, DocumentKind, DocumentSet
 
-__all__ = ["PdfFacts", "inspect_pdf", "require_pypdf", "save", "write_atomically"]
+__all__ = ["PdfFacts", "inspect_pdf", "require_pypdf", "save_documents", "write_atomically"]
 
 MOST_BYTES: Final = 20_000_000
 _MOST_PAGES_READ: Final = 20
@@ -112,7 +112,7 @@ def _find_order(reader: object, order_id: str, step: str) -> None:
     raise DocumentInvalid("the PDF holds no text" if empty else "the PDF does not name the order", step=step)
 
 
-def save(papers: DocumentSet | Mapping[DocumentKind, Document], folder: str | Path) -> dict[DocumentKind, Path]:
+def save_documents(papers: DocumentSet | Mapping[DocumentKind, Document], folder: str | Path) -> dict[DocumentKind, Path]:
     """Write the documents that arrived to ``<folder>/<order id>-<kind>.pdf``; each file is whole or not there at all.
 
     Returns:

@@ -1,0 +1,82 @@
+"""What happens in the warehouse, live: a table in a terminal, a line per change elsewhere."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from amazon_ae import Clock, Event, FeedScheduler
+from amazon_ae.models.events import DocumentEvent, DoubtSettled, FeedSettled, FeedSubmitted, SignInEvent
+
+ROWS = ("orders", "buffer", "quota", "feeds", "parcels", "refused", "documents", "sign-ins")
+
+
+class Board:
+    """A board on the wall. ``show`` sets a row, ``count`` adds to one, ``say`` writes a line below."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self._console = Console()
+        self._rows: dict[str, str | int] = dict.fromkeys(ROWS, 0)
+        self._lines: list[str] = []
+        self._live = Live(console=self._console, refresh_per_second=8, get_renderable=self._picture)
+
+    async def __aenter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+        else:
+            self._console.print(self._picture())
+
+    def show(self, **rows: str | int) -> None:
+        """Set rows."""
+        self._rows.update({name.replace("_", "-"): value for name, value in rows.items()})
+
+    def count(self, row: str, more: int = 1) -> None:
+        """Add to a row."""
+        self._rows[row] = int(self._rows[row]) + more
+
+    def say(self, line: str) -> None:
+        """Write a line."""
+        line = f"{self.clock.now():%H:%M:%S}  {line}"
+        self._lines = [*self._lines[-11:], line]
+        if not self._console.is_terminal:
+            self._console.print(line, highlight=False, soft_wrap=True)
+
+    def on_event(self, event: Event) -> None:
+        """What the library tells."""
+        if isinstance(event, FeedSubmitted):
+            self.count("feeds")
+            self.say(f"feed {event.feed_id} accepted: {event.size} {event.kind} items")
+        elif isinstance(event, FeedSettled):
+            self.say(f"feed {event.feed_id} settled: {event.accepted} accepted, {event.rejected} refused")
+        elif isinstance(event, DoubtSettled):
+            self.say(f"a feed whose answer was lost: {event.verdict} at Amazon, nothing is sent again")
+        elif isinstance(event, SignInEvent):
+            self.count("sign-ins")
+            self.say(f"browser: {event.outcome} after {event.seconds:.0f} s")
+        elif isinstance(event, DocumentEvent) and event.outcome != "ready":
+            self.say(f"{event.kind} of {event.order_id}: {event.outcome}")
+
+    async def quota(self, scheduler: FeedScheduler) -> None:
+        """Show how much of the thirty feeds an hour is used."""
+        used = (await scheduler.stats()).quota_used
+        self.show(quota=", ".join(f"{count} of 30 used this hour" for count in used.values()))
+
+    def _picture(self) -> Group:
+        table = Table("what", "how much", title=f"The warehouse at {self.clock.now():%H:%M:%S} (fast clock)")
+        for name, value in self._rows.items():
+            table.add_row(name, str(value))
+        lines = self._lines if self._console.is_terminal else []
+        return Group(table, Text("\n".join(lines)))
