@@ -38,7 +38,7 @@ def make_item(
     """One line of an order. ``price`` is that of one piece."""
     total = Decimal(price) * quantity
     return OrderItem(
-        asin=f"B0{abs(hash_of(sku)) % 10**8:08d}",
+        asin=f"B0{_number_of(sku):08d}",
         order_item_id=order_item_id,
         quantity_ordered=quantity,
         quantity_shipped=0,
@@ -91,7 +91,7 @@ def make_order(
             name="Sample Buyer",
             address_line1="Villa 7, Street 14",
             city="Dubai",
-            state_or_region=_DISTRICTS[hash_of(order_id) % len(_DISTRICTS)],
+            state_or_region=_DISTRICTS[_number_of(order_id) % len(_DISTRICTS)],
             country_code=marketplace.code,
             phone="+971500000000",
         ),
@@ -124,6 +124,6 @@ def make_updates(count: int, *, skus: int | None = None, prefix: str = "SKU-") -
     return [InventoryUpdate(f"{prefix}{number % wide + 1:04d}", number % 100) for number in range(count)]
 
 
-def hash_of(text: str) -> int:
+def _number_of(text: str) -> int:
     """A number that is the same for the same text in every process."""
     return int.from_bytes(text.encode(), "big") % 1_000_003

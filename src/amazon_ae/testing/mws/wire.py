@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from urllib.parse import parse_qsl, urlsplit
 
 import attrs
@@ -132,7 +132,7 @@ def read_request(
     Raises:
         Refused: it names no section or operation that this marketplace has.
     """
-    rows = headers.items() if isinstance(headers, Mapping) else headers
+    rows = cast("Mapping[str, str]", headers).items() if isinstance(headers, Mapping) else headers
     named = {name.lower(): value for name, value in rows}
     parts = urlsplit(url)
     host = (named.get("host") or parts.netloc).lower()
