@@ -101,7 +101,7 @@ def account(sandbox: Sandbox, folder: Path) -> list[tuple[str, object, object]]:
         ("papers: PDFs that name their order", (PARCELS - 1) * len(DocumentKind), len(right)),
         ("browser: sign-ins with password and code", 1, sandbox.site.counts.sign_ins),
         ("SubmitFeed requests, before and after the kill", 2, len(sent)),
-        ("requests that Amazon throttled", 0, sum(request.status == 503 for request in mws.requests)),
+        ("SubmitFeed requests that Amazon throttled", 0, sum(request.status == 503 for request in sent)),
     ]
 
 
