@@ -145,10 +145,13 @@ async def test_a_list_is_asked_for_by_amazons_names() -> None:
         {"feed_submission_ids": ["1"], "feed_types": ["_A_"]},
         {"feed_submission_ids": ["1"], "submitted_from": NOW},
         {"feed_submission_ids": ["1"] * 101},
+        {"feed_submission_ids": []},
+        {"feed_submission_ids": "12"},
+        {"feed_types": "_A_"},
         {"max_count": 101},
         {"max_count": 0},
     ):
-        with pytest.raises(ConfigurationError, match=r"GetFeedSubmissionList|100"):
+        with pytest.raises(ConfigurationError, match=r"GetFeedSubmissionList|100|list of texts"):
             client.feeds.list(**broken)
 
 

@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mws_support import ORDER_ID, envelope, order
 
 from amazon_ae.exceptions import UnreadableResponse
 from amazon_ae.models.money import Money
 from amazon_ae.models.responses import ResponseMeta
-from amazon_ae.mws.order_values import read_order, read_order_item
+from amazon_ae.mws.order_values import _ADDRESS, _AUTHORITY, _ITEM, _ORDER, _REGISTRATION, read_order, read_order_item
 from amazon_ae.mws.orders import read_item_page, read_order_page
 from amazon_ae.mws.parsing import boolean, children, decimal, instant, integer, local_names, money, parse, text
 
@@ -220,6 +220,38 @@ def test_any_bytes_are_xml_or_a_value_error(body: bytes) -> None:
     """No input raises anything else."""
     with contextlib.suppress(ValueError):
         parse(body)
+
+
+_NAMES = sorted(
+    {
+        name
+        for table in (_ORDER, _ITEM, _ADDRESS, _REGISTRATION, _AUTHORITY)
+        for name in table
+    }
+    | {"Amount", "CurrencyCode", "PaymentExecutionDetailItem", "Payment", "TaxClassifications", "TaxClassification"}
+    | {"member", "taxRegistrationAuthority", "BuyerIdentificationInformation", "PaymentMethodDetail", "PromotionId"}
+)  # fmt: skip
+_LEAVES = st.sampled_from(
+    ["", "x", "true", "1", "1e400", "-1", "2021-11-18T09:00:00Z", "20178-02-20T19:49:35Z", "9" * 400]
+)
+_ODD = st.recursive(
+    _LEAVES,
+    lambda inner: st.lists(st.tuples(st.sampled_from(_NAMES), inner), max_size=6).map(
+        lambda pairs: "".join(f"<{name}>{content}</{name}>" for name, content in pairs)
+    ),
+    max_leaves=25,
+)
+
+
+@settings(max_examples=300)
+@given(_ODD)
+def test_no_shape_of_an_order_or_an_item_breaks_the_reader(content: str) -> None:
+    """Known elements anywhere, repeated, nested, empty, with any text: a value, or no order at all."""
+    for read in (read_order, read_order_item):
+        _, node = parse(f"<Row>{content}<AmazonOrderId>1</AmazonOrderId><OrderItemId>1</OrderItemId></Row>".encode())
+        with contextlib.suppress(UnreadableResponse):
+            value = read(node)
+            assert repr(value)
 
 
 def test_deep_nesting_costs_no_stack() -> None:

@@ -102,6 +102,8 @@ async def test_a_closed_http_client_sent_nothing() -> None:
         error("ServiceUnavailable", 503),
         httpx.Response(502, content=b"<html>Bad gateway</html>"),
         httpx.Response(504, content=b"<html>Gateway timeout</html>"),
+        httpx.Response(408, content=b"<html>Request timeout</html>"),
+        httpx.Response(302, content=b""),
         httpx.Response(200, content=FEED[:-40]),
         httpx.Response(200, content=b""),
         httpx.Response(200, content=b"<html>who knows</html>"),
@@ -122,6 +124,7 @@ async def test_a_feed_that_may_have_arrived_is_outcome_unknown(answer: httpx.Res
     [
         (error("AccessDenied", 401), "AccessDenied"),
         (error("InputStreamDisconnected", 400), "InvalidRequest"),
+        (error("InvalidFeedType", 200), "InvalidRequest"),
         (error("ContentMD5DoesNotMatch", 400), "InvalidRequest"),
         (error("RequestThrottled", 503), "RequestThrottled"),
         (error("QuotaExceeded", 503), "QuotaExceeded"),

@@ -267,14 +267,15 @@ def _later(one: datetime | None, other: datetime | None) -> bool:
 
 
 def _for_the_caller(error: AmazonAeError, call: Call) -> AmazonAeError:
-    """The error by what the caller does next: a write's doubt is ``OutcomeUnknown``, a read's is
-    ``ServiceUnavailable``."""
+    """By what the caller does next: a write's doubt is ``OutcomeUnknown``, a read's is ``ServiceUnavailable``."""
     if call.repeatable:
         if isinstance(error, OutcomeUnknown):
             return ServiceUnavailable(str(error), retryable=True, action=None)
         return error
     if isinstance(error, (NotSent, RequestThrottled, QuotaExceeded)):
         return error
-    if isinstance(error, UnreadableResponse) or (isinstance(error, AmazonError) and not 300 <= error.status < 500):
+    # 408: somebody on the way gave up on the request; nobody knows how far it went.
+    doubtful = isinstance(error, AmazonError) and (error.status >= 500 or error.status == 408)
+    if doubtful or isinstance(error, (UnreadableResponse, ServiceUnavailable)):
         return OutcomeUnknown(f"{call.action} may have been taken: {error}")
     return error

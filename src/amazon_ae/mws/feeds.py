@@ -15,7 +15,7 @@ from amazon_ae.models.responses import Download, ResponseMeta, ServiceStatus
 from amazon_ae.models.submissions import FeedCancellation, FeedSubmission
 from amazon_ae.mws.calls import Call, Caller, Patience
 from amazon_ae.mws.paging import Listing, RawPage, fingerprint
-from amazon_ae.mws.params import check_count, flatten
+from amazon_ae.mws.params import check_count, flatten, listed
 from amazon_ae.mws.parsing import Fields, Node, children, fields, instant, integer, required, text
 from amazon_ae.mws.service import read_service_status
 from amazon_ae.mws.signing import content_md5
@@ -100,7 +100,9 @@ class Feeds:
         params = flatten(
             {
                 "FeedType": feed_type,
-                "MarketplaceIdList.Id": (self._marketplace_id,) if marketplace_ids is None else tuple(marketplace_ids),
+                "MarketplaceIdList.Id": (
+                    (self._marketplace_id,) if marketplace_ids is None else listed("marketplace_ids", marketplace_ids)
+                ),
                 "PurgeAndReplace": purge_and_replace or None,
                 "AmazonOrderId": amazon_order_id,
                 "DocumentType": document_type,
@@ -116,7 +118,7 @@ class Feeds:
     def list(
         self,
         *,
-        feed_submission_ids: Sequence[str] = (),
+        feed_submission_ids: Sequence[str] | None = None,
         feed_types: Sequence[str] = (),
         statuses: Sequence[str] = (),
         submitted_from: datetime | None = None,
@@ -140,18 +142,19 @@ class Feeds:
         """
         check_count("max_count", max_count, most=100)
         filters = {
-            "FeedTypeList.Type": tuple(feed_types),
-            "FeedProcessingStatusList.Status": tuple(statuses),
+            "FeedTypeList.Type": listed("feed_types", feed_types),
+            "FeedProcessingStatusList.Status": listed("statuses", statuses),
             "SubmittedFromDate": submitted_from,
             "SubmittedToDate": submitted_to,
         }
-        if feed_submission_ids:
-            check_count("feed_submission_ids", feed_submission_ids, most=100)
+        ids = None if feed_submission_ids is None else listed("feed_submission_ids", feed_submission_ids)
+        if ids is not None:
+            check_count("feed_submission_ids", ids, most=100)
             if any(filters.values()):
                 raise ConfigurationError(
                     "GetFeedSubmissionList: beside feed_submission_ids Amazon ignores every other filter"
                 )
-        params = flatten({"FeedSubmissionIdList.Id": tuple(feed_submission_ids), "MaxCount": max_count, **filters})
+        params = flatten({"FeedSubmissionIdList.Id": ids, "MaxCount": max_count, **filters})
         patience = Patience(wait=wait, deadline=deadline)
 
         async def ask(action: str, params: dict[str, str]) -> RawPage[FeedSubmission]:
@@ -177,8 +180,8 @@ class Feeds:
         """GetFeedSubmissionCount: how many feeds match."""
         params = flatten(
             {
-                "FeedTypeList.Type": tuple(feed_types),
-                "FeedProcessingStatusList.Status": tuple(statuses),
+                "FeedTypeList.Type": listed("feed_types", feed_types),
+                "FeedProcessingStatusList.Status": listed("statuses", statuses),
                 "SubmittedFromDate": submitted_from,
                 "SubmittedToDate": submitted_to,
             }

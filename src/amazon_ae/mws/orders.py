@@ -5,7 +5,7 @@ Source: MWS Orders API reference, one page per operation.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -15,7 +15,7 @@ from amazon_ae.models.responses import ResponseMeta, ServiceStatus
 from amazon_ae.mws.calls import Call, Caller, Patience
 from amazon_ae.mws.order_values import read_order, read_order_item
 from amazon_ae.mws.paging import Listing, Pager, RawPage, fingerprint
-from amazon_ae.mws.params import check_count, check_order_id, flatten, settled_before
+from amazon_ae.mws.params import check_count, check_order_id, flatten, listed, settled_before
 from amazon_ae.mws.parsing import Node, children, instant, text
 from amazon_ae.mws.service import read_service_status
 
@@ -85,19 +85,37 @@ class Orders:
             ConfigurationError: a rule is broken; the message says which. Nothing was sent.
             AmazonAeError: while iterating; see ``Listing``.
         """
-        _check_filters(locals())
+        lists = {
+            "order_statuses": listed("order_statuses", order_statuses),
+            "fulfillment_channels": listed("fulfillment_channels", fulfillment_channels),
+            "payment_methods": listed("payment_methods", payment_methods),
+        }
+        _check_window(created_after, last_updated_after, narrow=bool(buyer_email or seller_order_id))
+        for narrow in {"buyer_email": buyer_email, "seller_order_id": seller_order_id}.items():
+            others = {
+                **lists,
+                "last_updated_after": last_updated_after,
+                "last_updated_before": last_updated_before,
+                "buyer_email": buyer_email,
+                "seller_order_id": seller_order_id,
+            }
+            _check_exclusive(*narrow, others)
+        if ("Unshipped" in order_statuses) != ("PartiallyShipped" in order_statuses):
+            raise ConfigurationError("ListOrders: Unshipped and PartiallyShipped must be asked for together")
         check_count("max_results_per_page", max_results_per_page, most=100)
-        marketplaces = (self._marketplace_id,) if marketplace_ids is None else tuple(marketplace_ids)
+        marketplaces = (
+            (self._marketplace_id,) if marketplace_ids is None else listed("marketplace_ids", marketplace_ids)
+        )
         check_count("marketplace_ids", marketplaces, most=50)
         filters = {
             "CreatedAfter": created_after,
             "LastUpdatedAfter": last_updated_after,
-            "OrderStatus.Status": tuple(order_statuses),
+            "OrderStatus.Status": lists["order_statuses"],
             "MarketplaceId.Id": marketplaces,
-            "FulfillmentChannel.Channel": tuple(fulfillment_channels),
-            "PaymentMethod.Method": tuple(payment_methods),
-            "EasyShipShipmentStatus.Status": tuple(easy_ship_shipment_statuses),
-            "TFMShipmentStatus.Status": tuple(tfm_shipment_statuses),
+            "FulfillmentChannel.Channel": lists["fulfillment_channels"],
+            "PaymentMethod.Method": lists["payment_methods"],
+            "EasyShipShipmentStatus.Status": listed("easy_ship_shipment_statuses", easy_ship_shipment_statuses),
+            "TFMShipmentStatus.Status": listed("tfm_shipment_statuses", tfm_shipment_statuses),
             "BuyerEmail": buyer_email,
             "SellerOrderId": seller_order_id,
             "MaxResultsPerPage": max_results_per_page,
@@ -190,30 +208,19 @@ class Orders:
         return await self._caller.result(call, read_service_status, Patience(wait=wait, deadline=deadline))
 
 
-def _check_filters(given: dict[str, object]) -> None:
-    """ListOrders' rules on which filters go together."""
-    if (given["created_after"] is None) == (given["last_updated_after"] is None):
-        if given["created_after"] is not None or (given["buyer_email"] is None and given["seller_order_id"] is None):
-            raise ConfigurationError("ListOrders: give exactly one of created_after and last_updated_after")
+def _check_window(created_after: datetime | None, last_updated_after: datetime | None, *, narrow: bool) -> None:
+    if created_after is None and last_updated_after is None and narrow:
         raise ConfigurationError("ListOrders: buyer_email and seller_order_id need created_after")
-    for narrow in ("buyer_email", "seller_order_id"):
-        if given[narrow] is None:
-            continue
-        for other in (
-            "fulfillment_channels",
-            "order_statuses",
-            "payment_methods",
-            "last_updated_after",
-            "last_updated_before",
-            "seller_order_id" if narrow == "buyer_email" else "buyer_email",
-        ):
-            if given[other]:
-                raise ConfigurationError(f"ListOrders: {narrow} and {other} exclude each other")
-    statuses = given["order_statuses"]
-    if isinstance(statuses, str):
-        raise ConfigurationError("ListOrders: order_statuses is a list of statuses, not one text")
-    if isinstance(statuses, Sequence) and ("Unshipped" in statuses) != ("PartiallyShipped" in statuses):
-        raise ConfigurationError("ListOrders: Unshipped and PartiallyShipped must be asked for together")
+    if (created_after is None) == (last_updated_after is None):
+        raise ConfigurationError("ListOrders: give exactly one of created_after and last_updated_after")
+
+
+def _check_exclusive(name: str, value: str | None, others: Mapping[str, object]) -> None:
+    """``buyer_email`` and ``seller_order_id`` exclude each other and the filters that are ``others``."""
+    if value is not None:
+        for other, given in others.items():
+            if given and other != name:
+                raise ConfigurationError(f"ListOrders: {name} and {other} exclude each other")
 
 
 def _check_order(after: datetime | None, before: datetime | None, name: str) -> None:

@@ -13,7 +13,17 @@ from typing import Final
 
 from amazon_ae.exceptions import ConfigurationError
 
-__all__ = ["Params", "Value", "check_count", "check_order_id", "flatten", "instant", "numbered", "settled_before"]
+__all__ = [
+    "Params",
+    "Value",
+    "check_count",
+    "check_order_id",
+    "flatten",
+    "instant",
+    "listed",
+    "numbered",
+    "settled_before",
+]
 
 Value = str | int | bool | Decimal | datetime | None
 Params = Mapping[str, "Value | Sequence[Value]"]
@@ -43,7 +53,7 @@ def _text(name: str, value: Value) -> str:
             return "true" if value else "false"
         case datetime():
             return instant(value, name=name)
-        case Decimal():
+        case Decimal() if value.is_finite():
             return format(value, "f")
         case int():
             return str(value)
@@ -61,7 +71,7 @@ def flatten(params: Params) -> dict[str, str]:
     for name, value in params.items():
         if value is None:
             continue
-        if isinstance(value, str) or not isinstance(value, Sequence):
+        if isinstance(value, (str, bytes, bytearray)) or not isinstance(value, Sequence):
             flat[name] = _text(name, value)
         else:
             flat.update(numbered(name, value))
@@ -78,6 +88,16 @@ def check_count(what: str, values: Collection[object] | int, *, least: int = 1, 
     count = values if isinstance(values, int) else len(values)
     if isinstance(values, bool) or not least <= count <= most:
         raise ConfigurationError(f"{what}: {least} to {most} are allowed, not {count}")
+
+
+def listed(what: str, values: Collection[str]) -> tuple[str, ...]:
+    """The values as a tuple; refuses one text (its letters would be sent) and empty or foreign values."""
+    if isinstance(values, str):
+        raise ConfigurationError(f"{what} is a list of texts, not one text: [{values!r}]")
+    for value in values:
+        if not isinstance(value, str) or not value.strip():
+            raise ConfigurationError(f"{what}: {value!r} is no text that Amazon could understand")
+    return tuple(values)
 
 
 def check_order_id(order_id: str) -> str:

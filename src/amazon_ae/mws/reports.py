@@ -15,7 +15,7 @@ from amazon_ae.models.responses import Download, ResponseMeta, ServiceStatus
 from amazon_ae.mws.calls import Call, Caller, Patience
 from amazon_ae.mws.feeds import next_token
 from amazon_ae.mws.paging import Listing, RawPage, fingerprint
-from amazon_ae.mws.params import check_count, flatten
+from amazon_ae.mws.params import check_count, flatten, listed
 from amazon_ae.mws.parsing import Fields, Node, boolean, children, fields, instant, required, text
 from amazon_ae.mws.service import read_service_status
 
@@ -63,7 +63,9 @@ class Reports:
                 "StartDate": start_date,
                 "EndDate": end_date,
                 "ReportOptions": report_options,
-                "MarketplaceIdList.Id": (self._marketplace_id,) if marketplace_ids is None else tuple(marketplace_ids),
+                "MarketplaceIdList.Id": (
+                    (self._marketplace_id,) if marketplace_ids is None else listed("marketplace_ids", marketplace_ids)
+                ),
             }
         )
         if end_date is not None and end_date > self._caller.clock.now():
@@ -76,7 +78,7 @@ class Reports:
     def requests(
         self,
         *,
-        report_request_ids: Sequence[str] = (),
+        report_request_ids: Sequence[str] | None = None,
         report_types: Sequence[str] = (),
         statuses: Sequence[str] = (),
         requested_from: datetime | None = None,
@@ -94,16 +96,17 @@ class Reports:
         """
         check_count("max_count", max_count, most=100)
         filters = {
-            "ReportTypeList.Type": tuple(report_types),
-            "ReportProcessingStatusList.Status": tuple(statuses),
+            "ReportTypeList.Type": listed("report_types", report_types),
+            "ReportProcessingStatusList.Status": listed("statuses", statuses),
             "RequestedFromDate": requested_from,
             "RequestedToDate": requested_to,
         }
-        if report_request_ids and any(filters.values()):
+        ids = _ids(report_request_ids)
+        if ids is not None and any(filters.values()):
             raise ConfigurationError(
                 "GetReportRequestList: beside report_request_ids Amazon ignores every other filter"
             )
-        params = flatten({"ReportRequestIdList.Id": tuple(report_request_ids), "MaxCount": max_count, **filters})
+        params = flatten({"ReportRequestIdList.Id": ids, "MaxCount": max_count, **filters})
         patience = Patience(wait=wait, deadline=deadline)
 
         async def ask(action: str, params: dict[str, str]) -> RawPage[ReportRequest]:
@@ -120,7 +123,7 @@ class Reports:
     def list(
         self,
         *,
-        report_request_ids: Sequence[str] = (),
+        report_request_ids: Sequence[str] | None = None,
         report_types: Sequence[str] = (),
         acknowledged: bool | None = None,
         available_from: datetime | None = None,
@@ -138,8 +141,8 @@ class Reports:
         check_count("max_count", max_count, most=100)
         params = flatten(
             {
-                "ReportRequestIdList.Id": tuple(report_request_ids),
-                "ReportTypeList.Type": tuple(report_types),
+                "ReportRequestIdList.Id": _ids(report_request_ids),
+                "ReportTypeList.Type": listed("report_types", report_types),
                 "Acknowledged": acknowledged,
                 "AvailableFromDate": available_from,
                 "AvailableToDate": available_to,
@@ -197,6 +200,14 @@ _REPORT: Final[Fields] = {
     "Acknowledged": ("acknowledged", boolean),
     "AcknowledgedDate": ("acknowledged_date", instant),
 }
+
+
+def _ids(report_request_ids: Sequence[str] | None) -> tuple[str, ...] | None:
+    if report_request_ids is None:
+        return None
+    ids = listed("report_request_ids", report_request_ids)
+    check_count("report_request_ids", ids, most=100)
+    return ids
 
 
 def _read_request(node: Node, meta: ResponseMeta) -> ReportRequest:
