@@ -1,0 +1,106 @@
+"""The gate, and the translation of foreign errors."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+
+import pytest
+from playwright.async_api import Error
+from playwright.async_api import TimeoutError as PlaywrightTimeout
+
+from amazon_ae.exceptions import BrowserLost, PageChanged, PortalError, PortalStopped, PortalTimeout, PortalUnavailable
+from amazon_ae.portal.calls import Gate, call
+from amazon_ae.testing.clocks import VirtualClock
+
+
+async def test_the_pace_is_kept() -> None:
+    """A burst at once, then one request per interval."""
+    clock = VirtualClock()
+    gate = Gate(clock, burst=3, restore_seconds=2.0)
+    started = clock.now()
+    for _ in range(6):
+        await gate.enter("x")
+    assert (clock.now() - started).total_seconds() == pytest.approx(6.0, abs=0.1)
+
+
+async def test_nothing_passes_a_stopped_gate() -> None:
+    """Until it is resumed."""
+    gate = Gate(VirtualClock(), burst=3, restore_seconds=1.0)
+    gate.stop()
+    with pytest.raises(PortalStopped, match="kill switch"):
+        await gate.enter("invoice")
+    gate.resume()
+    await gate.enter("invoice")
+
+
+async def test_a_switch_that_comes_on_during_the_wait_counts() -> None:
+    """A request that waited for its place is not sent."""
+    clock = VirtualClock()
+    gate = Gate(clock, burst=1, restore_seconds=10.0)
+    await gate.enter("x")
+    waiting = asyncio.ensure_future(gate.enter("x"))
+    await asyncio.sleep(0)
+    gate.stop()
+    with pytest.raises(PortalStopped):
+        await waiting
+
+
+async def test_the_hosts_own_switch_is_asked_every_time() -> None:
+    """A file, a row, an event: any function."""
+    answers = iter([False, False, True])
+    gate = Gate(VirtualClock(), burst=9, restore_seconds=1.0, stopped=lambda: next(answers))
+    await gate.enter("x")
+    with pytest.raises(PortalStopped):
+        await gate.enter("x")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (PlaywrightTimeout("Timeout 30000ms exceeded."), PortalTimeout),
+        (Error("Target page, context or browser has been closed"), BrowserLost),
+        (Error("Page crashed"), BrowserLost),
+        (Error("Connection closed while reading from the driver"), BrowserLost),
+        (Error("Page.goto: net::ERR_CONNECTION_RESET at https://x"), PortalUnavailable),
+        (Error("APIRequestContext.fetch: read ECONNRESET"), PortalUnavailable),
+        (Error("APIRequestContext.fetch: socket hang up"), PortalUnavailable),
+        (Error("APIRequestContext.fetch: aborted"), PortalUnavailable),
+        (Error("Element is not an <input>"), PageChanged),
+    ],
+)
+async def test_a_browser_error_becomes_ours_without_a_trace_of_it(error: Error, expected: type[PortalError]) -> None:
+    """Playwright's texts and frames can hold what was typed: nothing leads to them."""
+
+    async def work() -> None:
+        typed = "very-secret"
+        raise type(error)(f"{error} filling {typed}")
+
+    with pytest.raises(expected) as caught:
+        await call(work(), "sign-in", 30.0)
+    assert caught.value.step == "sign-in"
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+    assert "very-secret" not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_work_that_never_ends_is_ended() -> None:
+    """Some of Playwright's calls have no time-out of their own."""
+    with pytest.raises(PortalTimeout):
+        await call(asyncio.Event().wait(), "look", -0.99)
+
+
+async def test_our_own_errors_and_foreign_bugs_pass_unchanged() -> None:
+    """Only Playwright's errors are translated."""
+
+    async def ours() -> None:
+        raise PortalTimeout("x", step="inner")
+
+    async def bug() -> None:
+        raise KeyError("x")
+
+    with pytest.raises(PortalTimeout) as caught:
+        await call(ours(), "outer", 1.0)
+    assert caught.value.step == "inner"
+    with pytest.raises(KeyError):
+        await call(bug(), "outer", 1.0)

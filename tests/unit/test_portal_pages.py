@@ -1,0 +1,68 @@
+"""The site as data: complete, readable by both sides, and replaceable by a host."""
+
+from __future__ import annotations
+
+import pytest
+
+from amazon_ae.exceptions import ConfigurationError
+from amazon_ae.portal.html import parse_html
+from amazon_ae.portal.pages import MARKS, SITE, Page
+
+
+def test_every_selector_is_in_the_subset_that_fetched_html_is_read_with() -> None:
+    """A selector that only the browser understands would make the two ways disagree."""
+    tree = parse_html("<p>")
+    for name, selectors in SITE.selectors.items():
+        assert selectors, name
+        assert list(tree.find(selectors)) == []
+
+
+def test_every_name_in_a_mark_is_in_the_map() -> None:
+    """A typing error in a mark would make a page unrecognisable."""
+    for mark in MARKS:
+        for name in (*mark.visible, *mark.present, *mark.absent, *mark.missing):
+            assert name in SITE.selectors, mark
+        for phrase in mark.phrases:
+            assert phrase in SITE.phrases, mark
+
+
+def test_every_page_has_a_mark() -> None:
+    """Except the unknown page, and another marketplace, which is a state of the app's page."""
+    assert {mark.page for mark in MARKS} == set(Page) - {Page.UNKNOWN, Page.WRONG_MARKETPLACE}
+
+
+def test_a_host_overrides_single_entries() -> None:
+    """What is not named stays, and the original is not changed."""
+    site = SITE.override(
+        urls={"order": "/orders-v4/{order_id}"}, selectors={"email": ["#new"]}, marketplace_names={"AE": ["Emirates"]}
+    )
+    assert site.urls["order"] == "/orders-v4/{order_id}"
+    assert site.urls["home"] == SITE.urls["home"]
+    assert site.selectors["email"] == ("#new",)
+    assert site.selectors["password"] == SITE.selectors["password"]
+    assert site.marketplace_names["AE"] == ("Emirates",)
+    assert SITE.selectors["email"] != ("#new",)
+
+
+def test_an_unknown_name_is_refused() -> None:
+    """Otherwise a typing error would change nothing, silently."""
+    with pytest.raises(ConfigurationError, match="there is no 'e-mail'"):
+        SITE.override(selectors={"e-mail": ["#x"]})
+
+
+def test_an_empty_value_is_refused() -> None:
+    """A name without selectors could never match."""
+    with pytest.raises(ConfigurationError, match="is empty"):
+        SITE.override(selectors={"email": []})
+
+
+def test_one_text_instead_of_a_list_is_refused() -> None:
+    """It would be read letter by letter."""
+    with pytest.raises(ConfigurationError, match="not one text"):
+        SITE.override(selectors={"email": "#x"})  # type: ignore[dict-item]
+
+
+def test_the_map_cannot_be_changed_in_place() -> None:
+    """It is shared by everybody who imports it."""
+    with pytest.raises(TypeError):
+        SITE.urls["home"] = "/x"  # type: ignore[index]
