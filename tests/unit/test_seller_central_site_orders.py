@@ -358,6 +358,19 @@ async def test_requests_are_logged_and_counted() -> None:
         assert (site.counts.in_flight, site.counts.most_in_flight) == (0, 1)
 
 
+async def test_no_page_needs_anything_from_elsewhere() -> None:
+    """Sign-in, seller pages and control page load nothing from another host."""
+    async with Visitor(make_site()) as visitor:
+        pages = [await visitor.go("/home"), await visitor.go("/__sandbox")]
+        pages.append(await visitor.sign_in())
+        pages += [await visitor.go(path) for path in ("/orders-v3", f"/orders-v3/order/{READY}", SLIP)]
+    for page in pages:
+        for tag, values in page.elements:
+            for name in ("src", "href", "action"):
+                address = values.get(name, "/")
+                assert address.startswith(("/", "#", "data:")), (tag, address)
+
+
 async def test_buyers_cannot_break_out_of_the_page() -> None:
     """Names and titles are escaped wherever they are shown."""
     orders = make_orders()

@@ -15,6 +15,7 @@ from amazon_ae.testing.seller_central import (
     SellerCentralSite,
     SignedOutAnswer,
     SignInForm,
+    SiteUser,
 )
 from amazon_ae.testing.seller_central.codes import code_of, step_of
 
@@ -135,6 +136,13 @@ async def test_codes_of_other_times_are_refused(steps: int, text: str) -> None:
         assert page.has("auth-error-message-box")
         assert text in page.texts()
     assert (site.counts.wrong_codes, site.counts.sign_ins) == (1, 0)
+
+
+def test_a_secret_that_is_no_base32_is_refused_at_once() -> None:
+    """Not in the middle of a sign-in, and without quoting it."""
+    with pytest.raises(ValueError, match="must be Base32") as caught:
+        SiteUser(email="a@b.example", password="x", totp_secret="0189-secret")
+    assert "0189" not in str(caught.value)
 
 
 def test_a_fast_clock_gives_codes_the_time_a_browser_needs() -> None:
@@ -294,6 +302,23 @@ async def test_an_account_must_be_picked_before_anything_else(picker: AccountPic
         assert visitor.answer.status_code == 200
 
 
+async def test_the_list_in_the_header_changes_the_marketplace() -> None:
+    """The session begins in Saudi Arabia, where none of the orders is; the list's addresses lead elsewhere."""
+    site = make_site()
+    show(site, account_picker=AccountPicker.HEADER)
+    async with Visitor(site) as visitor:
+        page = await visitor.sign_in()
+        assert page.has("sc-mkt-picker-switcher-select")
+        options = [values for tag, values in page.elements if tag == "option"]
+        assert [values["value"] for values in options if "selected" in values] == ["/home?mons_sel_mkid=A17E79C6D8DWNP"]
+        await visitor.go("/orders-v3/order/408-0007919-0000001")
+        assert visitor.answer.status_code == 404
+        await visitor.go("/home?mons_sel_mkid=A2VIGQ35RCS4UG")
+        page = await visitor.go("/orders-v3/order/408-0007919-0000001")
+        assert visitor.answer.status_code == 200
+        assert page.has("sc-mkt-picker-switcher-select")
+
+
 @pytest.mark.parametrize("answer", list(SignedOutAnswer))
 async def test_a_lost_session_is_answered_as_told(answer: SignedOutAnswer) -> None:
     """Redirect, the sign-in page with 200, 401, or a JSON 403."""
@@ -421,6 +446,9 @@ async def meet(visitor: Visitor, challenge: Challenge) -> None:
         assert page.has("auth-captcha-image")
         assert page.has("auth-captcha-guess")
         assert site.counts.passwords == 0
+        page = await visitor.submit({"password": USER.password, "guess": "wrong"})
+        assert page.has("auth-warning-message-box")
+        assert site.counts.passwords == 0
         await visitor.submit({"password": USER.password, "guess": site.answer()})
     elif challenge is Challenge.CAPTCHA_CVF:
         assert "cvf-widget-form-captcha" in visitor.page.html
@@ -448,7 +476,7 @@ async def meet(visitor: Visitor, challenge: Challenge) -> None:
         await visitor.submit({"code": site.answer()})
         return
     elif challenge is Challenge.PASSWORD_CHANGE:
-        assert visitor.path == "/ap/forgotpassword/reverification"
+        assert visitor.path == "/forgotpassword/reverification"
         await visitor.submit({"newPassword": "changed"})
     await visitor.type_code()
     if challenge is Challenge.AGENT_POLICY:

@@ -16,6 +16,7 @@ header { background: #002f36; color: #fff; padding: 10px 24px; display: flex; ga
 header a { color: #fff; text-decoration: none }
 header .mark { font-weight: 600; font-size: 16px }
 header form { margin-inline-start: auto }
+header select { width: auto !important }
 main { width: calc(100% - 24px); max-width: 1040px; margin: 22px auto; padding: 22px 26px; background: #fff;
   border: 1px solid #d5d9d9; border-radius: 8px }
 main.narrow { max-width: 400px; margin-top: 54px }

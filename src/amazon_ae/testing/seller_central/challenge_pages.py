@@ -126,7 +126,7 @@ def _sms_code(sign_in: SignIn, language: Language, error: bool) -> str:
 def _password_change(sign_in: SignIn, language: Language, error: bool) -> str:
     body = (
         f'<h1>{say("new_password", language)}</h1>'
-        f'<form id="ap_change_password_form" method="post" action="/ap/forgotpassword/reverification">'
+        f'<form id="ap_change_password_form" method="post" action="/forgotpassword/reverification">'
         f'{hidden(workflowState=sign_in.sign_in_id)}<label for="fpp_new">{say("password", language)}</label>'
         '<input type="password" id="fpp_new" name="newPassword" autocomplete="new-password">'
         f'{_button("save", language)}</form>'

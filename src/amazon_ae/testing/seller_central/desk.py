@@ -35,7 +35,7 @@ _YEAR_SECONDS: Final = 365 * 86_400
 
 
 class SignInDesk:
-    """Answers everything under ``/ap`` and ``/ax``."""
+    """Answers everything of the sign-in: ``/ap``, ``/ax``, and the two pages that live elsewhere."""
 
     def __init__(self, state: SiteState) -> None:
         self._state = state
@@ -59,7 +59,7 @@ class SignInDesk:
             Route("/ap/cvf/verify", self.post_cvf, methods=["POST"]),
             Route("/ap/cvf/approval/poll", self.poll_approval, methods=["GET"]),
             Route("/ap/passkey", self.passkey, methods=["GET", "POST"]),
-            Route("/ap/forgotpassword/reverification", self.change_password, methods=["GET", "POST"]),
+            Route("/forgotpassword/reverification", self.change_password, methods=["GET", "POST"]),
             Route("/ap/signout", self.sign_out, methods=["GET", "POST"]),
         ]
 

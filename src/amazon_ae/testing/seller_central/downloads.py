@@ -15,7 +15,7 @@ from amazon_ae.testing.papers import PortalOrder, paper_pages, sample_order
 from amazon_ae.testing.pdf import write_pdf
 from amazon_ae.testing.seller_central import order_pages as pages
 from amazon_ae.testing.seller_central.faults import Fault, PlannedFault
-from amazon_ae.testing.seller_central.state import Session, SiteState, new_token
+from amazon_ae.testing.seller_central.state import Session, SiteState
 from amazon_ae.testing.seller_central.texts import say
 from amazon_ae.testing.seller_central.variants import InvoiceForm
 from amazon_ae.testing.seller_central.visits import Handler, Visit, frame_of, order_for, read_form, unknown_order
@@ -74,10 +74,9 @@ class Downloads:
         """A download address that works once: what the button that obeys only a person asks for."""
         if visit.request.headers.get("anti-csrftoken-a2z") != session.csrf:
             return Response(status_code=403)
-        token = new_token()
-        self._state.download_tokens.add(token)
-        address = f"/documents/download/{quote(visit.request.path_params['invoice_id'])}/document.pdf?token={token}"
-        return JSONResponse({"url": address})
+        invoice_id = visit.request.path_params["invoice_id"]
+        token = self._state.download_token(invoice_id)
+        return JSONResponse({"url": f"/documents/download/{quote(invoice_id)}/document.pdf?token={token}"})
 
     async def linked_invoice(self, visit: Visit, session: Session) -> Response:
         """The invoice behind the plain link on the order's page."""
@@ -99,10 +98,9 @@ class Downloads:
             return Response(status_code=403)
         by_click = form is InvoiceForm.MODAL_CLICK
         if by_click:
-            token = request.query_params.get("token", "")
-            if token not in self._state.download_tokens:
+            allowed = self._state.download_tokens.pop(request.query_params.get("token", ""), None)
+            if allowed != request.path_params["invoice_id"]:
                 return Response(status_code=403)
-            self._state.download_tokens.discard(token)
         return self._paper(visit, session, DocumentKind.INVOICE, order, attachment=by_click)
 
     async def label(self, visit: Visit, session: Session) -> Response:

@@ -21,19 +21,21 @@ def seller_page(
     *,
     language: Language,
     csrf: str,
+    switcher: str = "",
     tours: Tour = Tour.NONE,
     closed: frozenset[str] = frozenset(),
 ) -> str:
     """A page behind the sign-in: a header, and ``meta[name=anti-csrftoken-a2z]`` by which such a page is known.
 
     Args:
+        switcher: what the header holds to change the marketplace.
         tours: what lies over the page, unless it is named in ``closed``.
     """
     header = (
         '<header id="sc-navbar"><span class="mark">seller sandbox</span>'
         f'<a href="/home">{say("home", language)}</a><a href="/orders-v3">{say("orders", language)}</a>'
-        f'<form method="post" action="/ap/signout"><input type="submit" value="{say("sign_out", language)}"></form>'
-        f'</header>'
+        f'{switcher}<form method="post" action="/ap/signout">'
+        f'<input type="submit" value="{say("sign_out", language)}"></form></header>'
     )
     head = f'<meta name="anti-csrftoken-a2z" content="{escape(csrf)}">'
     return _page(title, f"{header}<main>{body}</main>{_tours(tours, closed, language)}", language=language, head=head)

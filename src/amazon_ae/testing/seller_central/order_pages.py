@@ -11,9 +11,17 @@ import attrs
 from amazon_ae.testing.papers import PortalOrder, money_text
 from amazon_ae.testing.seller_central.assets import INVOICE_MODAL
 from amazon_ae.testing.seller_central.html import hidden, narrow_page, seller_page
+from amazon_ae.testing.seller_central.picker_pages import older_switcher
 from amazon_ae.testing.seller_central.state import LabelBatch
 from amazon_ae.testing.seller_central.texts import say
-from amazon_ae.testing.seller_central.variants import InvoiceForm, LabelForm, Language, SiteVariants, Tour
+from amazon_ae.testing.seller_central.variants import (
+    AccountPicker,
+    InvoiceForm,
+    LabelForm,
+    Language,
+    SiteVariants,
+    Tour,
+)
 
 __all__ = [
     "Frame",
@@ -33,6 +41,7 @@ class Frame:
 
     variants: SiteVariants
     csrf: str = attrs.field(repr=False)
+    marketplace: str | None = None
     closed: frozenset[str] = frozenset()
 
     @property
@@ -43,13 +52,22 @@ class Frame:
     def page(self, title: str, body: str, *, tours: bool = False) -> str:
         """The whole page; with ``tours`` those that are on lie over it."""
         shown = self.variants.tour if tours else Tour.NONE
-        return seller_page(title, body, language=self.language, csrf=self.csrf, tours=shown, closed=self.closed)
+        has_switcher = self.variants.account_picker in (AccountPicker.OLDER, AccountPicker.HEADER)
+        return seller_page(
+            title,
+            body,
+            language=self.language,
+            csrf=self.csrf,
+            switcher=older_switcher(self.marketplace, self.language) if has_switcher else "",
+            tours=shown,
+            closed=self.closed,
+        )
 
 
-def home_page(frame: Frame, header: str = "") -> str:
+def home_page(frame: Frame) -> str:
     """``/home``."""
     language = frame.language
-    body = f'{header}<h1>{say("welcome", language)}</h1><p><a href="/orders-v3">{say("orders", language)}</a></p>'
+    body = f'<h1>{say("welcome", language)}</h1><p><a href="/orders-v3">{say("orders", language)}</a></p>'
     return frame.page(say("home", language), body, tours=True)
 
 

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
+from typing import Final
 
+from amazon_ae.models.marketplaces import AE, EG, SA
 from amazon_ae.testing.seller_central.assets import PICKER
 from amazon_ae.testing.seller_central.html import hidden, seller_page
 from amazon_ae.testing.seller_central.texts import say
 from amazon_ae.testing.seller_central.variants import Language
 
-__all__ = ["older_picker_page", "older_switcher", "picker_page"]
+__all__ = ["MARKETPLACES", "older_picker_page", "older_switcher", "picker_page"]
+
+MARKETPLACES: Final = {marketplace.code: marketplace for marketplace in (AE, SA, EG)}
+"""Where the account sells."""
 
 
 def picker_page(
-    account: str,
-    marketplaces: Sequence[str],
-    chosen: str | None,
-    return_to: str,
-    language: Language,
-    *,
-    csrf: str,
-    fails: bool = False,
+    account: str, chosen: str | None, return_to: str, language: Language, *, csrf: str, fails: bool = False
 ) -> str:
     """``/account-switcher/default/merchantMarketplace``: open the account, choose a marketplace, press the button."""
     title = say("pick_account", language)
@@ -37,7 +34,7 @@ def picker_page(
         '<button type="button" class="full-page-account-switcher-account-details" '
         f'data-choice="{code}"><span>{say(code, language)}'
         f'{" (" + say("current", language) + ")" if code == chosen else ""}</span></button></div>'
-        for code in marketplaces
+        for code in MARKETPLACES
     )
     body = (
         f'<h1>{title}</h1><div class="full-page-account-switcher-accounts">'
@@ -52,15 +49,13 @@ def picker_page(
     return seller_page(title, body, language=language, csrf=csrf)
 
 
-def older_picker_page(
-    account: str, marketplaces: Sequence[str], return_to: str, language: Language, *, csrf: str
-) -> str:
+def older_picker_page(account: str, return_to: str, language: Language, *, csrf: str) -> str:
     """``/merchant-picker``: one column of accounts, one of marketplaces, then "Select account"."""
     title = say("pick_account", language)
     rows = "".join(
         f'<button type="button" class="picker-button" data-choice="{code}">'
         f'<span class="picker-name">{say(code, language)}</span></button>'
-        for code in marketplaces
+        for code in MARKETPLACES
     )
     body = (
         f'<h1>{title}</h1><div class="picker-app"><div class="picker-column">'
@@ -75,13 +70,17 @@ def older_picker_page(
     return seller_page(title, body, language=language, csrf=csrf)
 
 
-def older_switcher(marketplaces: Sequence[str], chosen: str | None, language: Language) -> str:
-    """The header's list of marketplaces, as the older pages have it."""
+def older_switcher(chosen: str | None, language: Language) -> str:
+    """The header's list of marketplaces, as the older pages have it; a choice opens ``/home?mons_sel_mkid=...``."""
     options = "".join(
-        f'<option value="{code}"{" selected" if code == chosen else ""}>{say(code, language)}'
-        f'</option>' for code in marketplaces
+        f'<option value="/home?mons_sel_mkid={marketplace.marketplace_id}"{" selected" if code == chosen else ""}>'
+        f"{say(code, language)}</option>"
+        for code, marketplace in MARKETPLACES.items()
     )
-    return f'<p id="partner-switcher"><select id="sc-mkt-picker-switcher-select">{options}</select></p>'
+    return (
+        '<span id="partner-switcher"><select id="sc-mkt-picker-switcher-select" onchange="location = this.value">'
+        f"{options}</select></span>"
+    )
 
 
 def _form(return_to: str, csrf: str) -> str:

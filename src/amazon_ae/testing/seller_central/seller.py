@@ -16,7 +16,7 @@ from amazon_ae.testing.seller_central.challenge_pages import challenge_page
 from amazon_ae.testing.seller_central.desk import SignInDesk
 from amazon_ae.testing.seller_central.downloads import Downloads
 from amazon_ae.testing.seller_central.html import hidden
-from amazon_ae.testing.seller_central.picker_pages import older_picker_page, older_switcher, picker_page
+from amazon_ae.testing.seller_central.picker_pages import MARKETPLACES, older_picker_page, picker_page
 from amazon_ae.testing.seller_central.state import Session, SiteState
 from amazon_ae.testing.seller_central.texts import say
 from amazon_ae.testing.seller_central.variants import AccountPicker, Challenge, SignedOutAnswer
@@ -34,7 +34,6 @@ from amazon_ae.testing.seller_central.visits import (
 __all__ = ["SellerPages"]
 
 _ORDERS_PER_PAGE: Final = 50
-_MARKETPLACES: Final = ("AE", "SA", "EG")
 _PICKERS: Final = ("/account-switcher/", "/merchant-picker", "/global-picker")
 _NEEDS_PERMISSION: Final = ("/orders", "/invoice", "/documents", "/easyship")
 
@@ -78,8 +77,13 @@ class SellerPages:
         if variants.challenge is Challenge.AGENT_POLICY and Challenge.AGENT_POLICY not in visit.browser.passed:
             sign_in = self._state.start_sign_in(visit.browser, visit.wanted)
             return HTMLResponse(challenge_page(Challenge.AGENT_POLICY, sign_in, visit.language))
-        is_picker = path.startswith(_PICKERS)
-        if variants.account_picker is not AccountPicker.NONE and session.marketplace is None and not is_picker:
+        if variants.account_picker is AccountPicker.HEADER and session.marketplace is None:
+            session.marketplace = "SA"
+        asked = visit.request.query_params.get("mons_sel_mkid")
+        for code, marketplace in MARKETPLACES.items():
+            session.marketplace = code if marketplace.marketplace_id == asked else session.marketplace
+        must_pick = variants.account_picker is not AccountPicker.NONE and session.marketplace is None
+        if must_pick and not path.startswith(_PICKERS):
             older = variants.account_picker is AccountPicker.OLDER
             picker = "/merchant-picker" if older else "/account-switcher/default/merchantMarketplace"
             return RedirectResponse(f"{picker}?{urlencode({'returnTo': visit.wanted})}", 302)
@@ -101,10 +105,7 @@ class SellerPages:
 
     async def home(self, visit: Visit, session: Session) -> Response:
         """``/home``."""
-        header = ""
-        if visit.variants.account_picker is AccountPicker.OLDER:
-            header = older_switcher(_MARKETPLACES, session.marketplace, visit.language)
-        return HTMLResponse(pages.home_page(frame_of(visit, session), header))
+        return HTMLResponse(pages.home_page(frame_of(visit, session)))
 
     async def authorization_failed(self, visit: Visit, session: Session) -> Response:
         """The user may not see the page."""
@@ -117,21 +118,19 @@ class SellerPages:
         user = self._state.user(session.email)
         account = user.name if user else session.email
         if visit.request.url.path in ("/merchant-picker", "/global-picker"):
-            return HTMLResponse(older_picker_page(account, _MARKETPLACES, return_to, visit.language, csrf=session.csrf))
+            return HTMLResponse(older_picker_page(account, return_to, visit.language, csrf=session.csrf))
         fails = visit.variants.account_picker is AccountPicker.CURRENT_FAILS_ONCE
         fails = fails and "picker-error" not in visit.browser.closed
         if fails:
             visit.browser.closed.add("picker-error")
         return HTMLResponse(
-            picker_page(
-                account, _MARKETPLACES, session.marketplace, return_to, visit.language, csrf=session.csrf, fails=fails
-            )
+            picker_page(account, session.marketplace, return_to, visit.language, csrf=session.csrf, fails=fails)
         )
 
     async def pick(self, visit: Visit, session: Session) -> Response:
         """The choice that was made."""
         form = await read_form(visit.request)
-        if form.get("anti-csrftoken-a2z") != session.csrf or form.get("marketplace") not in _MARKETPLACES:
+        if form.get("anti-csrftoken-a2z") != session.csrf or form.get("marketplace") not in MARKETPLACES:
             return Response(status_code=403)
         session.marketplace = form["marketplace"]
         return RedirectResponse(local_path(form.get("returnTo", "/home")), 302)

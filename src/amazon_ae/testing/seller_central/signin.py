@@ -65,7 +65,7 @@ _CHALLENGE_PATHS: Final = {
     Challenge.PASSKEY: "/ap/passkey",
     Challenge.APPROVAL: "/ap/cvf/approval",
     Challenge.SMS_CODE: "/ap/cvf/request",
-    Challenge.PASSWORD_CHANGE: "/ap/forgotpassword/reverification",
+    Challenge.PASSWORD_CHANGE: "/forgotpassword/reverification",
 }
 _STEP_PATHS: Final = {
     Step.SWITCH: "/ap/signin",

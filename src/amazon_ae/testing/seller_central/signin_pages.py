@@ -32,7 +32,7 @@ def sign_in_page(sign_in: SignIn, form: SignInForm, language: Language, *, error
         fields += _submit("signInSubmit", say("sign_in", language))
     else:
         fields += _submit("continue", say("continue", language))
-    box_id = "auth-error-message-box" if one_page else "auth-email-invalid-claim-alert"
+    box_id = _password_box(captcha) if one_page else "auth-email-invalid-claim-alert"
     box = alert(error, box_id, language=language) if error else ""
     return _form_page(sign_in, "/ap/signin", box, fields, language)
 
@@ -72,7 +72,7 @@ def intent_page(sign_in: SignIn, email: str, language: Language) -> str:
 
 def password_page(sign_in: SignIn, language: Language, *, error: str = "", captcha: str = "") -> str:
     """The second page: the e-mail is known, the password is asked for."""
-    box = alert(error, language=language) if error else ""
+    box = alert(error, _password_box(captcha), language=language) if error else ""
     fields = (
         f'<p>{escape(sign_in.email)}</p><input type="hidden" name="email" value="{escape(sign_in.email)}">'
         + _password_field(language)
@@ -152,6 +152,11 @@ def _form_page(sign_in: SignIn, action: str, box: str, fields: str, language: La
         f"{hidden(workflowState=sign_in.sign_in_id)}{fields}</form>"
     )
     return narrow_page(say("sign_in", language), body, language=language)
+
+
+def _password_box(captcha: str) -> str:
+    """An error beside a captcha is about the captcha: a warning, as the real site calls it."""
+    return "auth-warning-message-box" if captcha else "auth-error-message-box"
 
 
 def _email_field(element_id: str, language: Language) -> str:

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from datetime import date
 from email.utils import format_datetime
-from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
 
 import attrs
 from starlette.applications import Starlette
+from starlette.requests import cookie_parser
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from starlette.routing import Route
 
@@ -312,10 +312,7 @@ def _query(scope: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _cookies(scope: Mapping[str, Any]) -> dict[str, str]:
-    header = b"; ".join(value for name, value in scope.get("headers", ()) if name == b"cookie").decode("latin-1")
-    jar: SimpleCookie = SimpleCookie()
-    jar.load(header)
-    return {name: morsel.value for name, morsel in jar.items()}
+    return cookie_parser(b"; ".join(value for name, value in scope["headers"] if name == b"cookie").decode("latin-1"))
 
 
 async def _until_client_leaves(receive: Receive) -> None:

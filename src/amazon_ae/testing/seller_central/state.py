@@ -15,7 +15,7 @@ import attrs
 from amazon_ae.models.documents import DocumentKind
 from amazon_ae.ports import Clock
 from amazon_ae.testing.papers import PortalOrder
-from amazon_ae.testing.seller_central.codes import STEP_SECONDS
+from amazon_ae.testing.seller_central.codes import STEP_SECONDS, code_of
 from amazon_ae.testing.seller_central.faults import FaultBook
 from amazon_ae.testing.seller_central.variants import Challenge, SiteVariants
 
@@ -34,12 +34,22 @@ class SiteUser:
     Attributes:
         totp_secret: Base32, spaces allowed; ``""`` means two-step verification is off.
         name: the seller account's name in the account picker.
+
+    Raises:
+        ValueError: ``totp_secret`` is not Base32.
     """
 
     email: str = attrs.field(repr=False)
     password: str = attrs.field(repr=False)
     totp_secret: str = attrs.field(default="", repr=False)
     name: str = "Dhow Trading"
+
+    @totp_secret.validator
+    def _check_secret(self, _: object, secret: str) -> None:
+        try:
+            code_of(secret, 0)
+        except ValueError:
+            raise ValueError("totp_secret must be Base32, spaces allowed") from None
 
 
 @attrs.frozen(kw_only=True)
@@ -150,7 +160,7 @@ class SiteState:
         self.trusted: OrderedDict[str, str] = OrderedDict()
         self.batches: OrderedDict[str, LabelBatch] = OrderedDict()
         self.invoices: OrderedDict[str, str] = OrderedDict()
-        self.download_tokens: set[str] = set()
+        self.download_tokens: OrderedDict[str, str] = OrderedDict()
         self.used_codes: dict[str, deque[int]] = {}
         self.counts = SiteCounts()
         self.requests: deque[SiteRequest] = deque(maxlen=_REMEMBERED)
@@ -204,6 +214,12 @@ class SiteState:
         invoice_id = str(uuid.uuid5(uuid.NAMESPACE_URL, order_id))
         self._keep(self.invoices, invoice_id, order_id)
         return invoice_id
+
+    def download_token(self, invoice_id: str) -> str:
+        """Allow one download of this invoice."""
+        token = new_token()
+        self._keep(self.download_tokens, token, invoice_id)
+        return token
 
     def label_ready_at(self, order: PortalOrder) -> datetime | None:
         """When the label is or will be there; ``None`` without a scheduled pickup."""

@@ -82,7 +82,8 @@ class AccountPicker(StrEnum):
     NONE = "none"
     CURRENT = "current"  # /account-switcher/default/merchantMarketplace
     CURRENT_FAILS_ONCE = "current_fails_once"  # its error box first; a reload mends it
-    OLDER = "older"  # /merchant-picker
+    OLDER = "older"  # /merchant-picker, and a list of marketplaces in the header
+    HEADER = "header"  # no page, but the session begins in Saudi Arabia; the list in the header changes that
 
 
 class SignedOutAnswer(StrEnum):

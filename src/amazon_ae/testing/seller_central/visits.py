@@ -80,7 +80,12 @@ def visit_of(request: Request, state: SiteState) -> Visit:
 
 def frame_of(visit: Visit, session: Session) -> Frame:
     """What a page behind the sign-in needs to know of this visitor."""
-    return Frame(variants=visit.variants, csrf=session.csrf, closed=frozenset(visit.browser.closed))
+    return Frame(
+        variants=visit.variants,
+        csrf=session.csrf,
+        marketplace=session.marketplace,
+        closed=frozenset(visit.browser.closed),
+    )
 
 
 def order_for(state: SiteState, session: Session, order_id: str) -> PortalOrder | None:
