@@ -91,15 +91,11 @@ class Orders:
             "payment_methods": listed("payment_methods", payment_methods),
         }
         _check_window(created_after, last_updated_after, narrow=bool(buyer_email or seller_order_id))
-        for narrow in {"buyer_email": buyer_email, "seller_order_id": seller_order_id}.items():
-            others = {
-                **lists,
-                "last_updated_after": last_updated_after,
-                "last_updated_before": last_updated_before,
-                "buyer_email": buyer_email,
-                "seller_order_id": seller_order_id,
-            }
-            _check_exclusive(*narrow, others)
+        narrow = {"buyer_email": buyer_email, "seller_order_id": seller_order_id}
+        _check_exclusive(
+            narrow,
+            {**lists, "last_updated_after": last_updated_after, "last_updated_before": last_updated_before, **narrow},
+        )
         if ("Unshipped" in order_statuses) != ("PartiallyShipped" in order_statuses):
             raise ConfigurationError("ListOrders: Unshipped and PartiallyShipped must be asked for together")
         check_count("max_results_per_page", max_results_per_page, most=100)
@@ -215,12 +211,11 @@ def _check_window(created_after: datetime | None, last_updated_after: datetime |
         raise ConfigurationError("ListOrders: give exactly one of created_after and last_updated_after")
 
 
-def _check_exclusive(name: str, value: str | None, others: Mapping[str, object]) -> None:
-    """``buyer_email`` and ``seller_order_id`` exclude each other and the filters that are ``others``."""
-    if value is not None:
-        for other, given in others.items():
-            if given and other != name:
-                raise ConfigurationError(f"ListOrders: {name} and {other} exclude each other")
+def _check_exclusive(narrow: Mapping[str, object], others: Mapping[str, object]) -> None:
+    """Each of ``narrow``, where given, excludes every one of ``others``."""
+    for name in (name for name, value in narrow.items() if value is not None):
+        for other in (other for other, value in others.items() if value and other != name):
+            raise ConfigurationError(f"ListOrders: {name} and {other} exclude each other")
 
 
 def _check_order(after: datetime | None, before: datetime | None, name: str) -> None:

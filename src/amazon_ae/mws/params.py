@@ -47,7 +47,7 @@ def instant(value: datetime, *, name: str = "an instant") -> str:
     return value.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
 
 
-def _text(name: str, value: Value) -> str:
+def _text(name: str, value: object) -> str:
     match value:
         case bool():
             return "true" if value else "false"
@@ -71,10 +71,10 @@ def flatten(params: Params) -> dict[str, str]:
     for name, value in params.items():
         if value is None:
             continue
-        if isinstance(value, (str, bytes, bytearray)) or not isinstance(value, Sequence):
-            flat[name] = _text(name, value)
-        else:
+        if isinstance(value, (list, tuple)):
             flat.update(numbered(name, value))
+        else:
+            flat[name] = _text(name, value)
     return flat
 
 
