@@ -152,7 +152,7 @@ class EasyShipPickup:
 
     feed_type: str | None = None
 
-    def __init__(self, *, lead: timedelta = timedelta(0), max_pickups: int = 15) -> None:
+    def __init__(self, *, lead: timedelta = timedelta(0), max_pickups: int = 10) -> None:
         if lead < timedelta(0):
             raise ConfigurationError("lead must not be negative")
         if not 1 <= max_pickups <= MAX_PICKUPS:
