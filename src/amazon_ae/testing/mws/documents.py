@@ -36,7 +36,7 @@ _ORDER_OF_ELEMENTS: Final = {
     "EasyShipDocument": "AmazonOrderID,(DocumentType,)*",
 }
 _KEYS: Final = {"Inventory": ("SKU",), "OrderFulfillment": ("AmazonOrderID", "MerchantOrderID")}
-_MESSAGE_ID: Final = re.compile(r"\d{1,20}")
+_MESSAGE_ID: Final = re.compile(r"[0-9]{1,20}")
 
 
 class Unreadable(Exception):

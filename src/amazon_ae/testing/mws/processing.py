@@ -17,6 +17,7 @@ import attrs
 from amazon_ae.testing.mws.documents import XML_TYPES, Row, Unreadable, flat_report, read_feed, xml_report
 from amazon_ae.testing.mws.reports import make_documents
 from amazon_ae.testing.mws.state import FakeFeed, FakePickup, FeedMessage, State
+from amazon_ae.testing.mws.wire import is_number
 
 __all__ = ["process"]
 
@@ -81,7 +82,7 @@ def _inventory(state: State, feed: FakeFeed, message: FeedMessage, now: datetime
     if not 1 <= len(message.key) <= 40:
         return _error(message, "90001", "SKU must have 1 to 40 characters")
     latency = fields.get("FulfillmentLatency", "1")
-    if not latency.isdigit() or int(latency) < 1:
+    if not is_number(latency) or int(latency) < 1:
         return _error(message, "90002", f"FulfillmentLatency must be a positive number, not {latency!r}")
     if "RestockDate" in fields and _day(fields["RestockDate"]) is None:
         return _error(message, "90002", f"RestockDate must be a date, not {fields['RestockDate']!r}")
@@ -97,7 +98,7 @@ def _inventory(state: State, feed: FakeFeed, message: FeedMessage, now: datetime
             is_error=False,
         )
     if "Quantity" in fields:
-        if not fields["Quantity"].isdigit():
+        if not is_number(fields["Quantity"]):
             return _error(message, "90002", f"Quantity must be a whole number, not {fields['Quantity']!r}")
         state.stock[message.key] = int(fields["Quantity"])
     elif fields.get("Available") == "false":
@@ -167,7 +168,7 @@ def _fulfillment(state: State, feed: FakeFeed, message: FeedMessage, now: dateti
     quantities = message.fields.get("Item.Quantity", "")
     open_pieces = {item.order_item_id: item.quantity_ordered - (item.quantity_shipped or 0) for item in record.items}
     if codes and quantities:
-        if not all(text.isdigit() for text in quantities.split(",")):
+        if not all(is_number(text) for text in quantities.split(",")):
             return _error(message, "90002", f"Quantity must be a whole number, not {quantities!r}", is_order=True)
         shipped = dict(zip(codes.split(","), map(int, quantities.split(",")), strict=False))
     else:

@@ -11,7 +11,18 @@ import attrs
 
 from amazon_ae.testing.mws.quotas import SECTIONS, Limit
 
-__all__ = ["Answer", "Refused", "Request", "Result", "instant", "read_request", "seconds_instant", "wire_date"]
+__all__ = [
+    "Answer",
+    "Refused",
+    "Request",
+    "Result",
+    "instant",
+    "invalid",
+    "is_number",
+    "read_request",
+    "seconds_instant",
+    "wire_date",
+]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -85,7 +96,7 @@ class Request:
         numbered = [
             (int(name[len(prefix) :]), value)
             for name, value in self.pairs
-            if name.startswith(prefix) and name[len(prefix) :].isdigit()
+            if name.startswith(prefix) and is_number(name[len(prefix) :])
         ]
         return [value for _, value in sorted(numbered)]
 
@@ -94,7 +105,7 @@ class Request:
         text = self.params.get(name)
         if text is None:
             return default
-        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+        if not is_number(text) or not low <= int(text) <= high:
             raise invalid(name, text, f"must be a number from {low} to {high}")
         return int(text)
 
@@ -114,9 +125,14 @@ class Request:
             return None
         try:
             value = datetime.fromisoformat(text)
-        except ValueError:
+            return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        except (ValueError, OverflowError):
             raise invalid(name, text, "must be in ISO 8601 format") from None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def is_number(text: str) -> bool:
+    """Whether it is a whole number in ASCII digits; ``str.isdigit`` also takes what ``int`` refuses."""
+    return text.isascii() and text.isdigit()
 
 
 def invalid(name: str, value: str, rule: str) -> Refused:
