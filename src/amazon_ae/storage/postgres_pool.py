@@ -177,7 +177,8 @@ class Database:
                 try:
                     async with self._borrow() as connection:
                         cursor = self._cursor(connection)
-                        if transaction:
+                        # READ COMMITTED, whatever the server's default that failed a bare statement the first time.
+                        if transaction or attempt > 1:
                             async with connection.transaction() as block:
                                 result = await work(cursor)
                                 if not keep(result):
