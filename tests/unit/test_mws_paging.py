@@ -147,6 +147,16 @@ async def test_tokens_that_stay_corrupted_end_in_the_error() -> None:
     assert store.asked.count("ListOrders") == 4
 
 
+async def test_tokens_that_lead_in_a_circle_end_in_an_error() -> None:
+    """A server that gives the same pages for ever is not followed for ever."""
+    pages = {None: orders_page(ids(0, 2), "a"), "a": orders_page(ids(2, 4), "b"), "b": orders_page(ids(0, 2), "a")}
+    found: list[Any] = []
+    listing = store_client(lambda params: pages[params.get("NextToken")]).orders.list(created_after=SINCE)
+    with pytest.raises(UnreadableResponse, match="leads back"):
+        await collect(listing, found)
+    assert [one.amazon_order_id for one in found] == ids(0, 4)
+
+
 async def test_an_error_in_mid_iteration_reaches_the_caller_and_the_position_is_still_good() -> None:
     """The pages before are dealt with; the rest comes from the last position."""
     amazon = Amazon(orders_page(ids(0, 2), "t"), error("AccessDenied", 401), orders_page(ids(2, 3)))

@@ -77,8 +77,9 @@ class EasyShip:
         wait: bool = True,
         deadline: datetime | None = None,
     ) -> ScheduledPackage:
-        """CreateScheduledPackage: books the slot; Amazon makes label and invoice. Never sent again once it may have
-        arrived.
+        """CreateScheduledPackage: books the slot; Amazon makes label and invoice.
+
+        Never sent again once it may have arrived.
 
         Args:
             slot: out of ``list_pickup_slots``, or its id.
@@ -156,8 +157,7 @@ class EasyShip:
         return await self._caller.result(call, _read_updated, Patience(wait=wait, deadline=deadline))
 
     async def service_status(self, *, wait: bool = True, deadline: datetime | None = None) -> ServiceStatus:
-        """GetServiceStatus of this section. It answers GREEN also where no other operation exists: it proves
-        nothing."""
+        """GetServiceStatus of this section. It is GREEN also where no other operation exists: it proves nothing."""
         call = Call(section="EasyShip", action="GetServiceStatus")
         return await self._caller.result(call, read_service_status, Patience(wait=wait, deadline=deadline))
 

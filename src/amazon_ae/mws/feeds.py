@@ -45,8 +45,7 @@ class Feeds:
 
     @property
     def submit_quota(self) -> QuotaRule:
-        """SubmitFeed's limits, named after the (seller, developer) pair that Amazon counts by: 15, one per 120 s, 30 an
-        hour."""
+        """SubmitFeed's limits (15, one per 120 s, 30 an hour), named after the pair of seller and developer."""
         throttle = self._caller.throttle("Feeds", "SubmitFeed")
         return throttle.rule(seller_id=self._seller_id, access_key_id=self._access_key_id)
 

@@ -37,8 +37,10 @@ class OrderListing(Pager[Order]):
             ConfigurationError: ``position`` is of another listing.
             AmazonError: as ListOrders raises; iterate again from the last position.
         """
-        async for page, complete_until in self.raw_pages(position):
-            yield OrderPage(orders=page.items, complete_until=complete_until, position=page.position, meta=page.meta)
+        async for step in self.steps(position):
+            yield OrderPage(
+                orders=step.items, complete_until=step.complete_until, position=step.position(), meta=step.meta
+            )
 
 
 class Orders:

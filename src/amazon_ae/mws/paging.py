@@ -18,14 +18,15 @@ from typing import Final, Generic, TypeVar
 
 import attrs
 
-from amazon_ae.exceptions import AmazonError, ConfigurationError
+from amazon_ae.exceptions import AmazonError, ConfigurationError, UnreadableResponse
 from amazon_ae.models.responses import Page, ResponseMeta
 
-__all__ = ["Listing", "Pager", "RawPage", "fingerprint"]
+__all__ = ["Listing", "Pager", "RawPage", "Step", "fingerprint"]
 
 T = TypeVar("T")
 # A listing that is started anew this often without a single new item goes nowhere.
 _MOST_RESTARTS: Final = 3
+_DIGEST_BYTES: Final = 8
 
 
 @attrs.frozen(kw_only=True)
@@ -45,44 +46,62 @@ def fingerprint(action: str, params: Mapping[str, object]) -> str:
 
 
 def _digest(key: str) -> bytes:
-    return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
 
 
-@attrs.define
 class _Place:
     """Where a listing is: the token of the next page and what was handed over before it."""
 
-    token: str | None = None
-    complete_until: datetime | None = None
-    seen: set[bytes] = attrs.Factory(set)
+    def __init__(self, token: str | None = None, until: datetime | None = None, seen: bytes = b"") -> None:
+        self.token = token
+        self.complete_until = until
+        self._trail = bytearray(seen)
+        self._seen = {seen[begin : begin + _DIGEST_BYTES] for begin in range(0, len(seen), _DIGEST_BYTES)}
 
-    def dump(self, query: str) -> str:
-        return json.dumps(
-            {
-                "query": query,
-                "token": self.token,
-                "until": self.complete_until.isoformat() if self.complete_until else None,
-                "seen": base64.b64encode(b"".join(sorted(self.seen))).decode("ascii"),
-            },
-            separators=(",", ":"),
-        )
+    def is_new(self, key: str) -> bool:
+        """Whether this key was not handed over yet; from now on it was."""
+        digest = _digest(key)
+        if digest in self._seen:
+            return False
+        self._seen.add(digest)
+        self._trail += digest
+        return True
+
+    def dump(self, query: str) -> str | None:
+        """The place as text; ``None`` at the end."""
+        if self.token is None:
+            return None
+        place = {
+            "query": query,
+            "token": self.token,
+            "until": self.complete_until.isoformat() if self.complete_until else None,
+            "seen": base64.b64encode(self._trail).decode("ascii"),
+        }
+        return json.dumps(place, separators=(",", ":"))
 
     @classmethod
     def load(cls, position: str, query: str) -> _Place:
+        """Read back what ``dump`` wrote."""
         try:
             data = json.loads(position)
-            seen = base64.b64decode(data["seen"], validate=True)
-            place = cls(
-                str(data["token"]),
-                datetime.fromisoformat(data["until"]) if data["until"] else None,
-                {seen[start : start + 8] for start in range(0, len(seen), 8)},
-            )
+            until = datetime.fromisoformat(data["until"]) if data["until"] else None
+            place = cls(str(data["token"]), until, base64.b64decode(data["seen"], validate=True))
             same = data["query"] == query
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigurationError("this position was not made by a listing") from error
         if not same:
             raise ConfigurationError("this position belongs to a listing with other filters")
         return place
+
+
+@attrs.frozen(kw_only=True)
+class Step(Generic[T]):
+    """A page on its way to the caller. ``position`` is worked out when it is asked for: it grows with the listing."""
+
+    items: tuple[T, ...]
+    complete_until: datetime | None
+    meta: ResponseMeta
+    position: Callable[[], str | None]
 
 
 class Pager(Generic[T]):
@@ -102,17 +121,18 @@ class Pager(Generic[T]):
         self._query = query
 
     async def __aiter__(self) -> AsyncIterator[T]:
-        async for page, _ in self.raw_pages():
-            for item in page.items:
+        async for step in self.steps():
+            for item in step.items:
                 yield item
 
     async def all(self) -> tuple[T, ...]:
         """Every item. Mind the memory: a seller's whole history may be behind it."""
         return tuple([item async for item in self])
 
-    async def raw_pages(self, position: str | None = None) -> AsyncIterator[tuple[Page[T], datetime | None]]:
-        """Pages with the instant up to which the listing is complete."""
+    async def steps(self, position: str | None = None) -> AsyncIterator[Step[T]]:
+        """Page by page; what ``pages`` of the subclasses gives, before it is dressed up."""
         place = _Place() if position is None else _Place.load(position, self._query)
+        tokens: set[str] = set()
         restarts = 0
         while True:
             try:
@@ -122,25 +142,26 @@ class Pager(Generic[T]):
                     raise
                 restarts += 1
                 place.token = None
+                tokens.clear()
                 continue
-            fresh = []
-            for item in raw.items:
-                digest = _digest(self._key(item))
-                if digest not in place.seen:
-                    place.seen.add(digest)
-                    fresh.append(item)
+            fresh = tuple([item for item in raw.items if place.is_new(self._key(item))])
             if fresh:
                 restarts = 0
-            # A listing that began anew is complete up to where the first one was: what changed since may be passed
-            # over.
+            # A listing that began anew is complete up to where the first one was; what changed since may be missing.
             place.complete_until = min(filter(None, (place.complete_until, raw.complete_until)), default=None)
             place.token = raw.next_token
-            last = place.token is None
-            if fresh or last or not raw.items:
-                page = Page(items=tuple(fresh), position=None if last else place.dump(self._query), meta=raw.meta)
-                yield page, place.complete_until
-            if last:
+            if place.token in tokens:
+                raise UnreadableResponse("a NextToken leads back to a page that was read already")
+            if fresh or not raw.items or place.token is None:
+                yield Step(
+                    items=fresh,
+                    complete_until=place.complete_until,
+                    meta=raw.meta,
+                    position=lambda: place.dump(self._query),
+                )
+            if place.token is None:
                 return
+            tokens.add(place.token)
 
 
 class Listing(Pager[T]):
@@ -156,5 +177,5 @@ class Listing(Pager[T]):
             ConfigurationError: ``position`` is of another listing.
             AmazonError: as the operation raises; iterate again from the last position.
         """
-        async for page, _ in self.raw_pages(position):
-            yield page
+        async for step in self.steps(position):
+            yield Page(items=step.items, position=step.position(), meta=step.meta)

@@ -29,8 +29,8 @@ Value = str | int | bool | Decimal | datetime | None
 Params = Mapping[str, "Value | Sequence[Value]"]
 
 ORDER_ID: Final = re.compile(r"\d{3}-\d{7}-\d{7}", re.ASCII)
-# ListOrders answers only up to two minutes before the request (recorded; "Before" later than that: UNVERIFIED, so
-# clamped).
+# ListOrders answers only up to two minutes before the request (recorded). What Amazon does with a later end of the
+# window is UNVERIFIED, so a later one is never sent.
 SETTLING: Final = timedelta(minutes=2)
 
 
@@ -65,8 +65,13 @@ def _text(name: str, value: object) -> str:
 
 
 def flatten(params: Params) -> dict[str, str]:
-    """Parameters as text. ``None`` is left out; a list under ``"OrderStatus.Status"`` becomes ``OrderStatus.Status.1``
-    and on."""
+    """Parameters as text.
+
+    ``None`` is left out; a list under ``"OrderStatus.Status"`` becomes ``OrderStatus.Status.1``, ``.2`` and on.
+
+    Raises:
+        ConfigurationError: a value that cannot be sent; the message names its parameter.
+    """
     flat: dict[str, str] = {}
     for name, value in params.items():
         if value is None:

@@ -179,8 +179,10 @@ def decimal(value: Any) -> Decimal | None:
 
 
 def instant(value: Any) -> datetime | None:
-    """An instant as aware UTC, out of ISO 8601 (no zone means UTC; percent-encoded in some of Amazon's examples) or RFC
-    1123."""
+    """An instant as aware UTC, out of ISO 8601 or RFC 1123.
+
+    No zone means UTC. Some of Amazon's examples are percent-encoded.
+    """
     if not isinstance(value, str):
         return None
     try:

@@ -1,5 +1,4 @@
-"""An answer becomes a value or an error: ``(status, headers, body) -> value or raise``. Pure functions, no I/O, no
-clock.
+"""An answer becomes a value or an error: ``(status, headers, body) -> value or raise``. Pure functions.
 
 1. An answer outside 2xx always raises, whatever its body.
 2. The error's code decides, not the status; where there is no code (HTML, an empty body), the status does.

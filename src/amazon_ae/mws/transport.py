@@ -48,6 +48,7 @@ class _WithoutQuery(logging.Filter):
         self._url = url
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Never drops a record."""
         if isinstance(record.args, tuple):
             shown = str(self._url).partition("?")[0] + "?…"
             record.args = tuple(shown if arg is self._url else arg for arg in record.args)
