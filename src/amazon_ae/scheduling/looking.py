@@ -90,14 +90,24 @@ class Looker:
             self._start(self._poll([batch.feed_id for batch in unfinished if batch.feed_id is not None]))
 
     async def _step(self, flight: Flight) -> None:
-        if flight.in_doubt and flight.booking is None:
-            await self._tracker.look_for(flight)
-        await self.flights.carry(flight)
+        try:
+            if flight.in_doubt and flight.booking is None:
+                await self._tracker.look_for(flight)
+            await self.flights.carry(flight)
+        except Exception:
+            flight.attempts += 1
+            self.flights.later(flight, flight.attempts)  # whatever it was, it must not spin
+            raise
 
     async def _poll(self, feed_ids: Sequence[str]) -> None:
         try:
             for flight in await self._tracker.poll(feed_ids):
                 self._start(self._step(flight))
+        except Exception:
+            for flight in self.flights.held.values():
+                if flight.polled:
+                    self.flights.later(flight, 1)
+            raise
         finally:
             self._polling = False
 

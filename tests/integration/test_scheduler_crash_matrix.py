@@ -1,0 +1,173 @@
+"""A process dies at any of its steps; the next one goes on from the store. Nothing is lost, nothing is sent twice."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from amazon_ae.models.feeds import InventoryUpdate, ItemKind
+from amazon_ae.models.stored import Change, ItemState
+from amazon_ae.mws.client import MwsClient
+from amazon_ae.mws.gateway import MwsGateway
+from amazon_ae.mws.routes import SchedulePickupFeed
+from amazon_ae.scheduling import FeedScheduler
+from amazon_ae.storage.memory import MemoryStorage
+from amazon_ae.storage.sqlite import SQLiteStorage
+from amazon_ae.testing.builders import make_order, make_order_id
+from amazon_ae.testing.clocks import VirtualClock
+from amazon_ae.testing.mws import FakeMws
+
+ORDERS = [make_order_id(number) for number in (1, 2, 3)]
+SKUS = [f"SKU-{number}" for number in range(4)]
+
+
+class Mortal:
+    """Everything a process does to the outside goes through here; at step ``last`` it dies, before or after doing it."""
+
+    def __init__(self, last: int) -> None:
+        self.last = last
+        self.steps: list[str] = []
+        self.dead = asyncio.Event()
+
+    async def step(self, name: str) -> None:
+        if not self.dead.is_set():
+            self.steps.append(name)
+            if len(self.steps) < self.last:
+                return
+            self.dead.set()
+        await asyncio.get_running_loop().create_future()  # nothing happens in a dead process
+
+    def wrap(self, inner: Any, verbs: set[str]) -> Any:
+        return _Wrapped(inner, self, verbs)
+
+
+class _Wrapped:
+    def __init__(self, inner: Any, mortal: Mortal, verbs: set[str]) -> None:
+        self._inner, self._mortal, self._verbs = inner, mortal, verbs
+
+    def __getattr__(self, name: str) -> Any:
+        verb = getattr(self._inner, name)
+        if name not in self._verbs:
+            return verb
+
+        async def mortal(*args: Any, **kwargs: Any) -> Any:
+            await self._mortal.step(f"before {name}")
+            result = await verb(*args, **kwargs)
+            await self._mortal.step(f"after {name}")
+            return result
+
+        return mortal
+
+
+# Reading verbs change nothing: dying beside one is dying beside the step before or behind it.
+STORE_VERBS = {"put", "open", "mark_submitted", "renew", "settle", "take_over", "reject", "change"}
+GATEWAY_VERBS = {"submit", "status", "report", "get"}
+
+
+class World:
+    """Amazon, the store and the clock: what outlives a process."""
+
+    def __init__(self, clock: VirtualClock, storage: Any) -> None:
+        self.clock = clock
+        self.storage = storage
+        self.fake = FakeMws(clock=clock)
+        for sku in SKUS:
+            self.fake.add_sku(sku)
+        for order_id in ORDERS:
+            self.fake.add_order(make_order(order_id))
+        self.client = MwsClient(
+            self.fake.credentials,
+            self.fake.marketplace,
+            http=httpx.AsyncClient(transport=self.fake),
+            clock=clock,
+        )
+        self.gateway = MwsGateway(self.client, pickup_route=SchedulePickupFeed(feed_type=self.fake.pickup_feed_type))
+
+    def process(self, mortal: Mortal | None = None) -> FeedScheduler:
+        storage, gateway = self.storage, self.gateway
+        if mortal is not None:
+            storage, gateway = mortal.wrap(storage, STORE_VERBS), mortal.wrap(gateway, GATEWAY_VERBS)
+        return FeedScheduler(storage, gateway, orders=gateway, clock=self.clock)
+
+    async def stock(self, quantity: int, *, urgent: bool = False) -> None:
+        changes = [Change(sku, InventoryUpdate(sku, quantity).to_text(), urgent=urgent) for sku in SKUS]
+        await self.storage.put(self.gateway.account, ItemKind.INVENTORY, changes)
+
+    async def work(self, scheduler: FeedScheduler) -> None:
+        """A morning: three parcels, stock, and newer stock while the first is in flight."""
+        await self.stock(7)
+        asked = [asyncio.ensure_future(scheduler.schedule_pickup(order_id)) for order_id in ORDERS]
+        await self.clock.sleep(90)
+        await self.stock(0, urgent=True)
+        try:
+            await asyncio.gather(*asked)
+            await self.clock.sleep(600)
+        finally:
+            for task in asked:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+
+
+async def dies(world: World, last: int) -> list[str]:
+    """Run a process that dies at step ``last``; returns the steps it took."""
+    mortal = Mortal(last)
+    scheduler = world.process(mortal)
+    await scheduler.__aenter__()
+    work = asyncio.ensure_future(world.work(scheduler))
+    death = asyncio.ensure_future(mortal.dead.wait())
+    await asyncio.wait((work, death), return_when=asyncio.FIRST_COMPLETED)
+    its_tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in its_tasks:
+        task.cancel()
+    await asyncio.gather(*its_tasks, return_exceptions=True)
+    return mortal.steps
+
+
+async def recovers(world: World) -> None:
+    """The host starts again, asks for the same parcels once more, and a quarter of an hour later all is done."""
+    scheduler = world.process()
+    async with scheduler:
+        await world.stock(0, urgent=True)
+        results = await asyncio.gather(
+            *(scheduler.schedule_pickup(order_id, deadline=timedelta(hours=2)) for order_id in ORDERS)
+        )
+        assert {result.state for result in results} == {ItemState.ACCEPTED}
+        await world.clock.sleep(3600)
+        stats = await scheduler.stats()
+    assert {kind: (queue.waiting, queue.in_flight, queue.dead, queue.unknown) for kind, queue in stats.queues.items()} == {
+        ItemKind.PICKUP: (0, 0, 0, 0),
+        ItemKind.INVENTORY: (0, 0, 0, 0),
+    }
+    assert world.fake.pickups_sent == dict.fromkeys(ORDERS, 1)
+    assert {sku: world.fake.stock[sku] for sku in SKUS} == dict.fromkeys(SKUS, 0)
+    assert not [seen for seen in world.fake.requests if seen.status == 503]
+    ledger = await world.storage.load(world.client.feeds.submit_quota.name)
+    assert '"open":[]' in ledger  # no place leaks
+
+
+async def steps_of_a_whole_life() -> list[str]:
+    clock = VirtualClock()
+    world = World(clock, MemoryStorage(clock=clock))
+    return await dies(world, 10**9)
+
+
+STEPS = asyncio.run(steps_of_a_whole_life())
+
+
+def test_the_matrix_covers_a_whole_life() -> None:
+    """Every verb that changes something outside is in it, on both sides."""
+    assert {step.split()[1] for step in STEPS} >= {"open", "submit", "mark_submitted", "status", "report", "settle", "change"}
+    assert len(STEPS) > 60
+
+
+@pytest.mark.parametrize("last", range(1, len(STEPS) + 1), ids=lambda last: f"{last}-{STEPS[last - 1].replace(' ', '-')}")
+async def test_a_crash_at_any_step_loses_and_repeats_nothing(last: int) -> None:
+    """Each pickup reaches Amazon exactly once, stock ends at its newest value, the quota is never passed."""
+    clock = VirtualClock()
+    world = World(clock, MemoryStorage(clock=clock))
+    await dies(world, last)
+    await recovers(world)
