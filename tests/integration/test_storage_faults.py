@@ -214,9 +214,14 @@ async def test_killed_connections_undo_what_they_were_doing(postgres_uri: str, a
         async with admin.transaction():
             await admin.execute("SELECT 1 FROM amazon_ae.items WHERE account = %s FOR UPDATE", (account,))
             put = asyncio.create_task(store.put(account, KIND, changes))
-            await asyncio.sleep(0.5)
-            end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
-            await admin.execute(end, (account,))
+            end = (
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = %s AND wait_event_type = 'Lock'"
+            )
+            for _ in range(1000):  # until it is in the middle: stopped by our lock
+                if await (await admin.execute(end, (account,))).fetchone():
+                    break
+                await asyncio.sleep(0.01)
             with pytest.raises(StorageError) as caught:
                 await put
         assert isinstance(caught.value.__cause__, psycopg.OperationalError)
