@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -16,6 +14,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from loop_support import heartbeat
 
 from amazon_ae.exceptions import ConfigurationError
 from amazon_ae.models.feeds import InventoryUpdate, PickupRequest
@@ -176,24 +175,11 @@ def test_memory_holds_the_body_and_little_else() -> None:
 async def test_writing_a_large_feed_lets_others_run() -> None:
     """No slice of 50,000 messages holds the event loop for 50 ms (of processor time: the machine may be busy)."""
     updates = list(_many(50_000))
-    beats, longest, done = 0, 0.0, False
-
-    async def heartbeat() -> None:
-        nonlocal beats, longest
-        last = time.thread_time()
-        while not done:
-            await asyncio.sleep(0)
-            now = time.thread_time()
-            beats, longest, last = beats + 1, max(longest, now - last), now
-
-    beat = asyncio.create_task(heartbeat())
-    await asyncio.sleep(0)
-    body = await gather_feed(inventory_feed(SELLER, updates))
-    done = True
-    await beat
+    async with heartbeat() as beats:
+        body = await gather_feed(inventory_feed(SELLER, updates))
     assert body.count(b"<Message>") == 50_000
-    assert beats > 90
-    assert longest < 0.05
+    assert beats.count > 90
+    assert beats.longest < 0.05
 
 
 # Orders

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import attrs
 import httpx
 import pytest
+from loop_support import heartbeat
 
 from amazon_ae.exceptions import (
     AmazonError,
@@ -291,29 +290,16 @@ async def test_submitting_a_full_feed_lets_others_run() -> None:
         sizes.append(len(body))
         return httpx.Response(200, content=submitted if "SubmitFeed" in str(request.url) else report)
 
-    longest, done = 0.0, False
-
-    async def heartbeat() -> None:
-        nonlocal longest
-        last = time.thread_time()
-        while not done:
-            await asyncio.sleep(0)
-            now = time.thread_time()
-            longest, last = max(longest, now - last), now
-
     fake = FakeMws(clock=clock)
     async with (
         httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http,
         MwsClient(fake.credentials, http=http, clock=clock) as client,
     ):
         gateway = MwsGateway(client)
-        beat = asyncio.create_task(heartbeat())
-        await asyncio.sleep(0)
-        receipt = await gateway.submit(batch)
-        outcomes = (await gateway.report(receipt.feed_id or "", batch)).outcomes
-        done = True
-        await beat
+        async with heartbeat() as beats:
+            receipt = await gateway.submit(batch)
+            outcomes = (await gateway.report(receipt.feed_id or "", batch)).outcomes
     assert receipt.submitted_at == clock.now()
     assert sizes[0] > 4_000_000
     assert len(outcomes) == 30_000
-    assert longest < 0.05, longest
+    assert beats.longest < 0.05

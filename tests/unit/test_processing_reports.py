@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -11,6 +9,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from loop_support import heartbeat
 
 from amazon_ae.exceptions import AmazonError, UnreadableResponse
 from amazon_ae.models.feeds import FeedItem, InventoryUpdate, ItemOutcome, Outcome
@@ -270,25 +269,12 @@ async def test_a_report_on_thirty_thousand_errors_lets_others_run() -> None:
     """Reading and judging go in slices below 50 ms (of processor time)."""
     body = report(*(result(number, text="no record of this SKU") for number in range(1, 30_001)))
     batch = items(30_000)
-    longest, done = 0.0, False
-
-    async def heartbeat() -> None:
-        nonlocal longest
-        last = time.thread_time()
-        while not done:
-            await asyncio.sleep(0)
-            now = time.thread_time()
-            longest, last = max(longest, now - last), now
-
-    beat = asyncio.create_task(heartbeat())
-    await asyncio.sleep(0)
-    read = await in_slices(report_steps(body))
-    found = await in_slices(outcome_steps(read, batch, doubtful=Outcome.RETRY))
-    done = True
-    await beat
+    async with heartbeat() as beats:
+        read = await in_slices(report_steps(body))
+        found = await in_slices(outcome_steps(read, batch, doubtful=Outcome.RETRY))
     assert len(found) == 30_000
     assert {each.outcome for each in found} == {Outcome.REJECTED}
-    assert longest < 0.05
+    assert beats.longest < 0.05
 
 
 # Flat files
