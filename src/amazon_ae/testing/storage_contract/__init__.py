@@ -23,9 +23,9 @@ __all__ = ["STORAGE_CHECKS", "StorageTrial", "check_storage"]
 
 STORAGE_CHECKS: Final[tuple[Callable[[StorageTrial], Awaitable[None]], ...]] = (
     *items.CHECKS,
+    *walk.CHECKS,
     *batches.CHECKS,
     *sharing.CHECKS,
-    *walk.CHECKS,
 )
 """Every check of the contract: ``async def check_...(trial: StorageTrial) -> None``. The docstring states the fact."""
 
