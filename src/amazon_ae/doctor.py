@@ -63,7 +63,7 @@ async def examine(
 
     Args:
         env: where credentials are looked for (``MwsCredentials.from_env``), normally ``os.environ``. Optional there:
-            ``AMAZON_AE_MARKETPLACE`` (``AE``, ``EG``, ``SA``) and ``AMAZON_AE_MWS_ENDPOINT`` (a sandbox's address).
+            ``AMAZON_AE_MARKETPLACE`` (``AE``, ``EG``, ``SA``) and ``AMAZON_AE_ENDPOINT`` (a sandbox's address).
         database: a SQLite file to open.
 
     Returns:
@@ -141,7 +141,7 @@ async def check_amazon(env: Mapping[str, str], *, clock: Clock, http: httpx.Asyn
     marketplace = _MARKETPLACES.get(env.get("AMAZON_AE_MARKETPLACE", "AE"))
     if marketplace is None:
         return [Finding(Verdict.BAD, "marketplace", f"AMAZON_AE_MARKETPLACE is one of {', '.join(_MARKETPLACES)}")]
-    if endpoint := env.get("AMAZON_AE_MWS_ENDPOINT"):
+    if endpoint := env.get("AMAZON_AE_ENDPOINT"):
         marketplace = attrs.evolve(marketplace, mws_endpoint=endpoint)
     owned = httpx.AsyncClient(timeout=20) if http is None else None
     http = http or owned

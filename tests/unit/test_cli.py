@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -128,7 +129,7 @@ async def test_an_ill_service_and_an_unreachable_one_are_bad() -> None:
     found = await verdicts(fake, clock, ENV)
     assert found["service"][0] is Verdict.BAD
     assert found["account"][0] is Verdict.GOOD
-    found = await verdicts(fake, clock, {**ENV, "AMAZON_AE_MWS_ENDPOINT": "https://mws.nowhere.example"})
+    found = await verdicts(fake, clock, {**ENV, "AMAZON_AE_ENDPOINT": "https://mws.nowhere.example"})
     assert found["clock"] == (Verdict.BAD, "https://mws.nowhere.example cannot be reached: ConnectError")
 
 
@@ -141,3 +142,15 @@ async def test_a_seller_without_this_marketplace_is_bad() -> None:
     assert found["account"][0] is Verdict.BAD
     assert "ATVPDKIKX0DER" in found["account"][1]
     assert (await verdicts(fake, clock, {**ENV, "AMAZON_AE_MARKETPLACE": "XX"}))["marketplace"][0] is Verdict.BAD
+
+
+async def test_the_page_on_the_doctor_names_what_it_says_and_reads(tmp_path: Path) -> None:
+    """Every finding and every variable of the how-to is real, and none is left out."""
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "check-your-machine.md").read_text(encoding="utf-8")
+    lines: list[str] = []
+    await examine(env={}, database=str(tmp_path / "a.db"), write=lines.append)
+    shown = page.split("--database warehouse.sqlite\n")[1].split("```")[0].splitlines()
+    width = len("extra postgres")
+    assert [line[5 : 5 + width].strip() for line in shown] == [line[5 : 5 + width].strip() for line in lines]
+    named = set(re.findall(r"AMAZON_AE_[A-Z_]+", page))
+    assert named == {*ENV, "AMAZON_AE_MARKETPLACE", "AMAZON_AE_ENDPOINT"}

@@ -35,7 +35,12 @@ _ORDER_OF_ELEMENTS: Final = {
     "OrderAcknowledgement": "AmazonOrderID,(MerchantOrderID,)?StatusCode,(Item,)*",
     "EasyShipDocument": "AmazonOrderID,(DocumentType,)*",
 }
-_KEYS: Final = {"Inventory": ("SKU",), "OrderFulfillment": ("AmazonOrderID", "MerchantOrderID")}
+_KEYS: Final = {
+    "Inventory": "SKU",
+    "OrderFulfillment": "AmazonOrderID",
+    "OrderAcknowledgement": "AmazonOrderID",
+    "EasyShipDocument": "AmazonOrderID",
+}
 _MESSAGE_ID: Final = re.compile(r"[0-9]{1,20}")
 
 
@@ -91,7 +96,7 @@ def _read_xml(kind: str, body: bytes) -> Iterator[FeedMessage]:
     pattern = re.compile(_ORDER_OF_ELEMENTS[kind])
     known_shapes: set[str] = set()
     seen: set[int] = set()
-    for message in root.iter("Message"):
+    for message in root.findall("Message"):
         yield _read_message(message, kind, pattern, known_shapes, seen)
     if not seen:
         raise Unreadable("the envelope needs at least one Message")
@@ -100,12 +105,18 @@ def _read_xml(kind: str, body: bytes) -> Iterator[FeedMessage]:
 def _read_message(
     message: ElementTree.Element, kind: str, pattern: re.Pattern[str], known_shapes: set[str], seen: set[int]
 ) -> FeedMessage:
-    id_text = message.findtext("MessageID") or ""
-    if not _MESSAGE_ID.fullmatch(id_text) or int(id_text) in seen:
+    id_text = operation = content = None
+    for part in message:
+        tag = part.tag
+        if tag == "MessageID":
+            id_text = part.text
+        elif tag == kind:
+            content = part
+        elif tag == "OperationType":
+            operation = part.text
+    if id_text is None or not _MESSAGE_ID.fullmatch(id_text) or (message_id := int(id_text)) in seen:
         raise Unreadable(f"MessageID {id_text!r} is missing, not a number or not unique")
-    message_id = int(id_text)
     seen.add(message_id)
-    content = message.find(kind)
     if content is None:
         raise Unreadable(f"message {message_id} holds no {kind}")
     shape = "".join([f"{child.tag}," for child in content])
@@ -122,11 +133,11 @@ def _read_message(
             name = f"{child.tag}.{grandchild.tag}"
             text = (grandchild.text or "").strip()
             fields[name] = f"{fields[name]},{text}" if name in fields else text
-    operation = message.findtext("OperationType")
     if operation is not None:
         fields["OperationType"] = operation
-    key = next((fields[name] for name in _KEYS.get(kind, ("AmazonOrderID",)) if name in fields), "")
-    return FeedMessage(message_id=message_id, key=key, fields=fields)
+    return FeedMessage(
+        message_id=message_id, key=fields.get(_KEYS[kind]) or fields.get("MerchantOrderID", ""), fields=fields
+    )
 
 
 def _read_table(body: bytes) -> Iterator[FeedMessage]:

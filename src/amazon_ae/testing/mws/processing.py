@@ -43,7 +43,8 @@ def process(state: State, feed: FakeFeed, now: datetime) -> None:
     else:
         processed = feed.message_count = len(messages)
         for message in messages:
-            row = _refusal(state, message, handler) or handler(state, feed, message, now)
+            is_refused = message.key in state.refusals
+            row = _refusal(state, message, handler) if is_refused else handler(state, feed, message, now)
             if row is not None:
                 rows.append(row)
         if feed.feed_type == "_POST_EASYSHIP_DOCUMENTS_":
@@ -69,11 +70,9 @@ def _error(message: FeedMessage, code: str, text: str, *, is_order: bool = False
     )
 
 
-def _refusal(state: State, message: FeedMessage, handler: _Handler) -> Row | None:
-    refusal = state.refusals.get(message.key)
-    if refusal is None:
-        return None
-    return _error(message, *refusal, is_order=handler not in (_inventory, _price_quantity))
+def _refusal(state: State, message: FeedMessage, handler: _Handler) -> Row:
+    code, text = state.refusals[message.key]
+    return _error(message, code, text, is_order=handler not in (_inventory, _price_quantity))
 
 
 def _inventory(state: State, feed: FakeFeed, message: FeedMessage, now: datetime) -> Row | None:
@@ -88,9 +87,8 @@ def _inventory(state: State, feed: FakeFeed, message: FeedMessage, now: datetime
         return _error(message, "90002", f"RestockDate must be a date, not {fields['RestockDate']!r}")
     if message.key not in state.stock:
         return _error(message, "13013", "There is no record of this SKU in your account.")
-    update = ",".join(f"{name}={text}" for name, text in fields.items())
     before = state.stock_feeds.get(message.key)
-    if before is not None and before[0] == update:
+    if before is not None and before[0] == fields:
         return _error(
             message,
             "5000",
@@ -103,7 +101,7 @@ def _inventory(state: State, feed: FakeFeed, message: FeedMessage, now: datetime
         state.stock[message.key] = int(fields["Quantity"])
     elif fields.get("Available") == "false":
         state.stock[message.key] = 0
-    state.stock_feeds[message.key] = (update, feed.feed_id)
+    state.stock_feeds[message.key] = (fields, feed.feed_id)
     return None
 
 

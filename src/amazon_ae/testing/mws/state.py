@@ -157,8 +157,8 @@ class State:
     marketplace: Marketplace
     orders: dict[str, FakeOrder] = attrs.field(factory=dict)
     stock: dict[str, int] = attrs.field(factory=dict)
-    stock_feeds: dict[str, tuple[str, str]] = attrs.field(factory=dict)
-    """By SKU: the last accepted values in one text, and the feed that brought them."""
+    stock_feeds: dict[str, tuple[Mapping[str, str], str]] = attrs.field(factory=dict)
+    """By SKU: the last accepted values, and the feed that brought them."""
     feeds: dict[str, FakeFeed] = attrs.field(factory=dict)
     pickups: dict[str, FakePickup] = attrs.field(factory=dict)
     pickups_sent: dict[str, int] = attrs.field(factory=dict)
