@@ -125,6 +125,8 @@ async def test_an_order_that_the_file_cannot_carry_is_refused_alone(world: World
     outcomes = await world.by_feed(batch, route)
     assert told(outcomes) == [("accepted", ""), ("rejected", "NotWritable"), ("rejected", "18028"), ("accepted", "")]
     assert "U+0637" in outcomes[1].message
+    report = await MwsGateway(world.client, pickup_route=route).report(world.fake.feeds[0].feed_id, batch)
+    assert report.processed == 4, "the feed is recognised by the size of its batch"
     assert set(world.fake.pickups) == {make_order_id(1), make_order_id(3)}
 
 

@@ -121,7 +121,9 @@ class SchedulePickupFeed:
         told = {
             each.key: each for each in await in_slices(outcome_steps(report, sent, doubtful=Outcome.UNKNOWN))
         } | refused
-        return FeedReport(outcomes=tuple(told[item.key] for item in batch.items), processed=report.processed)
+        # A feed is recognised by its size as a batch: what was left out of the file belongs to it all the same.
+        processed = None if report.processed is None else report.processed + len(refused)
+        return FeedReport(outcomes=tuple(told[item.key] for item in batch.items), processed=processed)
 
     def _sort(self, batch: FeedBatch) -> tuple[list[tuple[FeedItem, PickupRequest]], dict[str, ItemOutcome]]:
         """What the file can carry, and an outcome for every order that it cannot."""
