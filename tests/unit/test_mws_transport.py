@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import inspect
 import logging
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Any
 
+import attrs
 import httpx
 import pytest
 from mws_support import CREDENTIALS, Amazon, client_of, envelope, error
 
 from amazon_ae.exceptions import (
     AmazonAeError,
+    ConfigurationError,
     InvalidRequest,
     NotSent,
     OutcomeUnknown,
@@ -22,6 +26,7 @@ from amazon_ae.exceptions import (
     ServiceUnavailable,
     UnreadableResponse,
 )
+from amazon_ae.models.easy_ship import PackageDimensions, PackageWeight
 from amazon_ae.models.marketplaces import AE
 from amazon_ae.mws.client import MwsClient
 from amazon_ae.mws.retries import RetryPolicy
@@ -142,10 +147,6 @@ async def test_a_feed_that_amazon_refused_was_not_taken(answer: httpx.Response, 
 
 async def test_every_write_is_sent_once_and_every_read_again() -> None:
     """Which operations are writes, seen from the wire."""
-    from decimal import Decimal
-
-    from amazon_ae.models.easy_ship import PackageDimensions, PackageWeight
-
     box, grams = PackageDimensions(*[Decimal(1)] * 3), PackageWeight(Decimal(1))
     order_id = "403-1234567-7654321"
     writes: dict[str, Any] = {
@@ -310,3 +311,62 @@ async def test_an_unpaced_feed_raises_its_throttle_at_once(code: str) -> None:
     amazon.answers[:] = [error("InputDataError", 400)]
     with pytest.raises(InvalidRequest):
         await client.feeds.submit("_X_", b"x", content_type="text/xml", paced=False)
+
+
+async def test_cancelling_a_request_leaves_nothing_behind() -> None:
+    """Before the answer and in the middle of it: the body is closed, the log is as it was, the next call works."""
+    reached, body = asyncio.Event(), Stalled()
+    answers = iter([None, httpx.Response(200, stream=body), httpx.Response(200, content=FEED)])
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        reached.set()
+        response = next(answers)
+        if response is None:
+            await asyncio.Event().wait()
+        assert response is not None
+        return response
+
+    client = client_of(answer)
+    for _ in range(2):
+        task = asyncio.create_task(client.feeds.submit("_X_", b"x", content_type="text/xml", paced=False))
+        await reached.wait()
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        reached.clear()
+        assert not logging.getLogger("httpx").filters
+    assert body.closed
+    assert (await client.feeds.submit("_X_", b"x", content_type="text/xml")).feed_submission_id == "1"
+
+
+class Stalled(httpx.AsyncByteStream):
+    """A body that stops in the middle."""
+
+    closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield FEED[:50]
+        await asyncio.Event().wait()
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+async def test_a_form_travels_as_amazon_asks() -> None:
+    """POST, the form's content type, the host, a length; no parameter in the URL."""
+    amazon = Amazon(envelope("GetServiceStatus", "<Status>GREEN</Status>"))
+    await client_of(amazon).orders.service_status()
+    (request,) = amazon.requests
+    assert (request.method, str(request.url)) == ("POST", "https://mws.amazonservices.ae/Orders/2013-09-01")
+    assert request.headers["content-type"] == "application/x-www-form-urlencoded; charset=utf-8"
+    assert (request.headers["host"], request.headers["content-length"]) == (
+        "mws.amazonservices.ae",
+        str(len(request.content)),
+    )
+
+
+def test_a_client_refuses_an_endpoint_that_would_leak() -> None:
+    """Before anything is sent: plain http to another machine."""
+    with pytest.raises(ConfigurationError, match="https"):
+        MwsClient(CREDENTIALS, attrs.evolve(AE, mws_endpoint="http://mws.amazonservices.ae"))
