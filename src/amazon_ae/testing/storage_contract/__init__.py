@@ -48,7 +48,8 @@ async def check_storage(
         The names of the checks, all of which passed.
 
     Raises:
-        AssertionError: the first check that failed; its notes name the check and the fact it states.
+        AssertionError: the first check that failed. What else a store raises comes out as it is. A note on the error
+            names the check and the fact that it states.
     """
     trial = StorageTrial(make, shared=shared, transaction=transaction, elapse=elapse, big=big)
     names: list[str] = []
@@ -56,7 +57,7 @@ async def check_storage(
         name = getattr(check, "__name__", repr(check))
         try:
             await check(trial)
-        except AssertionError as error:
+        except Exception as error:
             error.add_note(f"in {name}: {(check.__doc__ or '').strip()}")
             raise
         names.append(name)
