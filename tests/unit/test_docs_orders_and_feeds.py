@@ -1,0 +1,115 @@
+"""The how-tos on orders, pickup routes and other feeds are executed against the fake marketplace."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import attrs
+import httpx
+import pytest
+
+from amazon_ae.models.feeds import FeedBatch, FeedItem, ItemKind, PickupRequest
+from amazon_ae.models.orders import Order, OrderItem
+from amazon_ae.mws.client import MwsClient
+from amazon_ae.mws.gateway import MwsGateway
+from amazon_ae.order_sync import OrderSync
+from amazon_ae.storage.memory import MemoryStorage
+from amazon_ae.testing import FakeMws, VirtualClock, make_item, make_order, make_order_id
+
+PAGES = Path(__file__).parents[2] / "docs" / "how-to"
+ITEM = make_item(order_item_id="12345678901234")
+
+
+def names_of(page: str) -> dict[str, Any]:
+    """What the page's examples define."""
+    text = (PAGES / page).read_text(encoding="utf-8")
+    code = "\n\n".join(re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE))
+    names: dict[str, Any] = {}
+    exec(compile(code, page, "exec"), names)
+    return names
+
+
+@attrs.define
+class World:
+    clock: VirtualClock
+    fake: FakeMws
+    client: MwsClient
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    clock = VirtualClock()
+    fake = FakeMws(clock=clock, easy_ship_api=True)
+    for number in (1, 2):
+        updated = clock.now() - timedelta(hours=1)
+        fake.add_order(make_order(make_order_id(number), items=[ITEM], updated_at=updated), [ITEM])
+    async with httpx.AsyncClient(transport=fake) as http, MwsClient(fake.credentials, http=http, clock=clock) as client:
+        yield World(clock, fake, client)
+
+
+class Warehouse:
+    """The host's own system."""
+
+    def __init__(self) -> None:
+        self.saved: list[str] = []
+        self.broken = False
+
+    async def save(self, order: Order, items: Sequence[OrderItem]) -> None:
+        if self.broken:
+            self.broken = False
+            raise OSError("disk full")
+        assert items
+        self.saved.append(order.amazon_order_id)
+
+
+async def test_take_orders(world: World) -> None:
+    """Both orders once; a service that fails once gets the order again."""
+    page, warehouse = names_of("take-orders.md"), Warehouse()
+    sync = OrderSync(MwsGateway(world.client), MemoryStorage(clock=world.clock), clock=world.clock)
+    assert await page["take_orders"](sync, warehouse) == 2
+    assert await page["take_orders"](sync, warehouse) == 0
+    world.fake.change_order(make_order_id(1))
+    warehouse.broken = True
+    task: asyncio.Task[None] = page["start"](sync, warehouse)
+    await world.clock.sleep(1000)
+    task.cancel()
+    assert warehouse.saved == [make_order_id(1), make_order_id(2), make_order_id(1)]
+
+
+@pytest.mark.parametrize("route", ["by_feed", "by_easy_ship", "as_our_template_says"])
+async def test_choose_a_pickup_route(world: World, route: str) -> None:
+    """The feed routes write a file, the other one asks for slots."""
+    page = names_of("choose-a-pickup-route.md")
+    given = (world.client,) if route == "by_easy_ship" else (world.client, world.fake.pickup_feed_type)
+    gateway = page[route](*given)
+    pickup = PickupRequest.from_text(
+        make_order_id(1),
+        '{"pickup_date":"2021-11-19","weight_grams":"500","length_cm":"3","width_cm":"2","height_cm":"1"}',
+    )
+    items = (FeedItem(1, pickup.order_id, pickup),)
+    receipt = await gateway.submit(FeedBatch(batch_id="b", kind=ItemKind.PICKUP, items=items))
+    await world.clock.sleep(61)
+    assert world.fake.pickups[pickup.order_id].date == date(2021, 11, 19).isoformat()
+    assert (receipt.feed_id is None) is (route == "by_easy_ship")
+    if route == "as_our_template_says":
+        assert world.fake.feeds[0].body.startswith(b"order-id\tinvoice_id\tpackage_weight")
+        assert b"\t2021/11/19\t10:00 AM\t" in world.fake.feeds[0].body
+
+
+async def test_send_other_feeds(world: World) -> None:
+    """One order is confirmed, one cancelled, an unknown one is refused in Amazon's words."""
+    page = names_of("send-other-feeds.md")
+    shipped = await page["confirm"](world.client, make_order_id(1), ITEM.order_item_id, 1)
+    cancelled = await page["cancel"](world.client, make_order_id(2), ITEM.order_item_id)
+    refused = await page["confirm"](world.client, make_order_id(9), ITEM.order_item_id, 1)
+    await world.clock.sleep(200)
+    assert await page["problems"](world.client, shipped) == []
+    assert await page["problems"](world.client, cancelled) == []
+    assert [line.split(":")[1].split()[0] for line in await page["problems"](world.client, refused)] == ["18028"]
+    assert world.fake.orders[make_order_id(1)].order.order_status == "Shipped"
+    assert world.fake.orders[make_order_id(2)].order.order_status == "Canceled"
