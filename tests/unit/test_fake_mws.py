@@ -270,6 +270,12 @@ def test_another_developer_has_quotas_of_its_own(fake: FakeMws) -> None:
     assert submit(fake, inventory(("S", 1)), AWSAccessKeyId="AKIAOTHER").status == 200
 
 
+def test_another_sellers_developer_is_refused_at_once(fake: FakeMws) -> None:
+    """One ``FakeMws`` is one seller's."""
+    with pytest.raises(ValueError, match="A1OTHER"):
+        fake.authorise(attrs.evolve(FAKE_CREDENTIALS, seller_id="A1OTHER"))
+
+
 async def test_the_transport_reaches_the_marketplaces_host_only(fake: FakeMws) -> None:
     """A client with a wrong endpoint finds nobody."""
     async with httpx.AsyncClient(transport=fake) as http:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import attrs
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_fake_mws import call, first, found, header, inventory, submit
 
@@ -363,6 +363,7 @@ def test_the_throttle_table_is_the_documented_one() -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(min_value=0, max_value=400_000), max_size=120))
 def test_both_limits_hold_exactly_for_any_arrivals(gaps: list[int]) -> None:
     """A request passes if, and only if, every window behind it keeps 15 + t/120 and the hour keeps 30."""
@@ -383,6 +384,15 @@ def test_both_limits_hold_exactly_for_any_arrivals(gaps: list[int]) -> None:
         if fits_hour and fits_bucket:
             meter.spend(now)
             passed.append(elapsed)
+
+
+def test_the_hours_place_comes_back_exactly_an_hour_later() -> None:
+    """Not a moment earlier, up to the meter's millisecond."""
+    meter = Meter(Limit("g", 60, 1, 1), offset=timedelta(0))
+    now = datetime.fromisoformat("2021-11-18T09:00:00Z")
+    meter.spend(now)
+    lefts = [meter.left(now + timedelta(hours=1, milliseconds=early)) for early in (-2, -1, 0)]
+    assert lefts == [0, 1, 1]
 
 
 def test_a_fixed_hour_begins_anew_for_everybody_at_once() -> None:

@@ -9,7 +9,7 @@ from email.utils import format_datetime
 from typing import Final
 
 from amazon_ae.testing.mws.faults import MwsFault
-from amazon_ae.testing.mws.quotas import SECTIONS
+from amazon_ae.testing.mws.quotas import SECTIONS, Meter
 from amazon_ae.testing.mws.wire import Answer, Refused, Request, Result, instant
 from amazon_ae.testing.mws.xml import error, response
 
@@ -19,6 +19,7 @@ __all__ = [
     "good_answer",
     "ping",
     "quota_exceeded",
+    "quota_headers",
     "refusal_of",
     "spoil",
     "throttled",
@@ -99,6 +100,17 @@ def common_headers(now: datetime, request_id: str, length: int) -> list[tuple[st
         ("x-mws-request-id", request_id),
         ("x-mws-timestamp", instant(now)),
         ("x-mws-response-context", context),
+    ]
+
+
+def quota_headers(meter: Meter, now: datetime) -> list[tuple[str, str]]:
+    """What Feeds and Reports add: decimals and ISO 8601, as in recordings of 2018 to 2020."""
+    if meter.limit.per_hour is None:
+        return []
+    return [
+        ("x-mws-quota-max", f"{meter.limit.per_hour:.1f}"),
+        ("x-mws-quota-remaining", f"{meter.left(now) or 0:.1f}"),
+        ("x-mws-quota-resetsOn", instant(meter.resets_at(now))),
     ]
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
-import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -25,22 +23,21 @@ from amazon_ae.testing.mws.answers import (
     good_answer,
     ping,
     quota_exceeded,
+    quota_headers,
     refusal_of,
     spoil,
     throttled,
 )
-from amazon_ae.testing.mws.faults import NOT_DONE, FaultPlan, MwsFault, OrderedFault
+from amazon_ae.testing.mws.faults import NOT_DONE, ON_THE_WAY_BACK, FaultPlan, MwsFault, OrderedFault
 from amazon_ae.testing.mws.feeds import Feeds
 from amazon_ae.testing.mws.portal_view import PortalView, papers
-from amazon_ae.testing.mws.quotas import SECTIONS, Limit, Meter
+from amazon_ae.testing.mws.quotas import SECTIONS, Meters
 from amazon_ae.testing.mws.signature import authenticate
 from amazon_ae.testing.mws.state import FakeFeed, FakeOrder, FakePickup, SeenRequest, State
-from amazon_ae.testing.mws.wire import Answer, Refused, Request, Result, instant, read_request
+from amazon_ae.testing.mws.wire import Answer, Refused, Request, Result, read_request
 from amazon_ae.testing.papers import PortalOrder
 
 __all__ = ["FAKE_CREDENTIALS", "FAKE_PICKUP_FEED_TYPE", "Exchange", "FakeMws"]
-
-logger = logging.getLogger(__name__)
 
 FAKE_CREDENTIALS: Final = MwsCredentials(
     seller_id="A1SANDBOXSELLER",
@@ -54,16 +51,16 @@ FAKE_PICKUP_FEED_TYPE: Final = "_SANDBOX_SCHEDULE_PICKUP_"
 """The sandbox's feed type for the Schedule Pickup file. Amazon's is not published: give a real host its own."""
 
 _PRIVATE: Final = frozenset(
-    (
+    [
         "AWSAccessKeyId",
+        "Action",
         "MWSAuthToken",
         "Signature",
         "SignatureMethod",
         "SignatureVersion",
         "Timestamp",
         "Version",
-        "Action",
-    )
+    ]
 )
 
 
@@ -93,8 +90,8 @@ class FakeMws(httpx.AsyncBaseTransport):
             client = MwsClient(fake.credentials, fake.marketplace, http=http, clock=clock)
 
     Signatures, timestamps, MD5 sums and quotas are checked; feeds are processed on the injected clock; accepted pickups
-    and stock show in ``pickups`` and ``stock``. ``answer`` is the plain function behind it, ``app`` the same as an ASGI
-    application.
+    and stock show in ``pickups`` and ``stock``. ``answer`` is the plain function behind it; ``open_sandbox`` serves the
+    same over sockets.
 
     Args:
         clock: the marketplace's clock.
@@ -128,7 +125,6 @@ class FakeMws(httpx.AsyncBaseTransport):
         self.skew_seconds = skew_seconds
         self.requests: deque[SeenRequest] = deque(maxlen=100_000)
         """Every request that arrived, oldest first."""
-        self._hour: Literal["rolling", "fixed"] = hour
         self._state = State(seller_id=credentials.seller_id, marketplace=marketplace)
         self._feeds = Feeds(
             self._state,
@@ -138,7 +134,8 @@ class FakeMws(httpx.AsyncBaseTransport):
         )
         self._view = PortalView(self._state, self._advance)
         self._faults = FaultPlan()
-        self._meters: dict[tuple[str, str], Meter] = {}
+        self._meters = Meters(hour)
+        self._count = 0
         self._secrets: dict[str, str] = {}
         self._tokens: dict[tuple[str, str], str | None] = {}
         self._operations: dict[str, Mapping[str, Callable[[State, Request], Result]]] = {
@@ -202,7 +199,13 @@ class FakeMws(httpx.AsyncBaseTransport):
     # What a test changes
 
     def authorise(self, credentials: MwsCredentials) -> None:
-        """Let another developer work for this seller; it has quotas of its own."""
+        """Let another developer work for this seller; it has quotas of its own.
+
+        Raises:
+            ValueError: they are another seller's; make another ``FakeMws`` for that one.
+        """
+        if credentials.seller_id != self._state.seller_id:
+            raise ValueError(f"this is the marketplace of {self._state.seller_id}, not of {credentials.seller_id}")
         self._secrets[credentials.access_key_id] = credentials.secret_key
         self._tokens[credentials.access_key_id, credentials.seller_id] = credentials.auth_token
 
@@ -227,10 +230,9 @@ class FakeMws(httpx.AsyncBaseTransport):
         self, order_id: str, *, status: str | None = None, easy_ship_shipment_status: str | None = None
     ) -> None:
         """Change an order now; its ``LastUpdateDate`` moves. Without arguments it is only touched."""
-        changes = {"order_status": status, "easy_ship_shipment_status": easy_ship_shipment_status}
-        self._state.touch(
-            order_id, self._now(), **{name: value for name, value in changes.items() if value is not None}
-        )
+        given = {"order_status": status, "easy_ship_shipment_status": easy_ship_shipment_status}
+        changes = {name: value for name, value in given.items() if value is not None}
+        self._now_state().touch(order_id, self._now(), **changes)
 
     def schedule_pickup(self, order_id: str, day: date) -> None:
         """Book a pickup as a person does on the panel, without a feed.
@@ -283,7 +285,7 @@ class FakeMws(httpx.AsyncBaseTransport):
         """
         now = self._now()
         limit = next(section.operations[action] for section in SECTIONS.values() if action in section.operations)
-        meter = self._meter((credentials or self.credentials).access_key_id, limit)
+        meter = self._meters.of((credentials or self.credentials).access_key_id, limit)
         for done in range(count):
             if not meter.free(now) or meter.left(now) == 0:
                 return done
@@ -332,15 +334,12 @@ class FakeMws(httpx.AsyncBaseTransport):
         else:
             answer = good_answer(result, request, request_id)
         if request is not None and authentic:
-            answer.headers.extend(self._quota_headers(request))
+            meter = self._meters.of(request.params["AWSAccessKeyId"], request.limit)
+            answer.headers.extend(quota_headers(meter, now))
         answer.headers.extend(common_headers(now, request_id, len(answer.body)))
         if ordered is not None:
             answer = spoil(answer, ordered.fault)
-        lost = (
-            ordered.fault
-            if ordered is not None and ordered.fault in (MwsFault.ANSWER_LOST, MwsFault.NEVER_ANSWERED)
-            else None
-        )
+        lost = ordered.fault if ordered is not None and ordered.fault in ON_THE_WAY_BACK else None
         self._remember(request, now, answer.status, code, lost)
         return Exchange(answer=answer, delay_seconds=ordered.seconds if ordered is not None else 0.0, lost=lost)
 
@@ -377,22 +376,14 @@ class FakeMws(httpx.AsyncBaseTransport):
         self._feeds.advance(self._now())
 
     def _request_id(self, now: datetime) -> str:
-        seed = f"{self._state.seller_id} {len(self.requests)} {now.isoformat()}".encode()
+        self._count += 1
+        seed = f"{self._state.seller_id} {self._count} {now.isoformat()}".encode()
         text = hashlib.sha256(seed).hexdigest()
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:32]}"
 
-    def _meter(self, access_key_id: str, limit: Limit) -> Meter:
-        key = (access_key_id, limit.group)
-        meter = self._meters.get(key)
-        if meter is None:
-            # Where a caller's hour starts differs from caller to caller.
-            minutes = hmac.digest(b"hour", access_key_id.encode(), "sha256")[0] % 60
-            meter = self._meters[key] = Meter(limit, hour=self._hour, offset=timedelta(minutes=minutes))
-        return meter
-
     def _throttle(self, request: Request) -> None:
         """Count the request. One that is refused later, for its content, has been counted too (UNVERIFIED)."""
-        meter = self._meter(request.params["AWSAccessKeyId"], request.limit)
+        meter = self._meters.of(request.params["AWSAccessKeyId"], request.limit)
         if meter.left(request.now) == 0:
             raise quota_exceeded(request, meter.resets_at(request.now))
         if not meter.free(request.now):
@@ -406,27 +397,17 @@ class FakeMws(httpx.AsyncBaseTransport):
             raise Refused(404, "RegionNotSupported", "This operation is not supported in this region.")
         return self._operations[request.section][request.action](self._state, request)
 
-    def _quota_headers(self, request: Request) -> list[tuple[str, str]]:
-        if request.limit.per_hour is None:
-            return []
-        meter = self._meter(request.params["AWSAccessKeyId"], request.limit)
-        return [
-            ("x-mws-quota-max", f"{request.limit.per_hour:.1f}"),
-            ("x-mws-quota-remaining", f"{meter.left(request.now) or 0:.1f}"),
-            ("x-mws-quota-resetsOn", instant(meter.resets_at(request.now))),
-        ]
-
     def _remember(self, request: Request | None, now: datetime, status: int, code: str, lost: MwsFault | None) -> None:
-        seen = SeenRequest(
-            section=request.section if request else "",
-            action=request.action if request else "",
-            at=now,
-            status=status,
-            code=code,
-            access_key_id=request.params["AWSAccessKeyId"] if request else "",
-            parameters={name: value for name, value in request.params.items() if name not in _PRIVATE}
-            if request
-            else {},
-            answered=lost is None,
+        params = request.params if request is not None else {}
+        self.requests.append(
+            SeenRequest(
+                section=request.section if request is not None else "",
+                action=request.action if request is not None else "",
+                at=now,
+                status=status,
+                code=code,
+                access_key_id=params.get("AWSAccessKeyId", ""),
+                parameters={name: value for name, value in params.items() if name not in _PRIVATE},
+                answered=lost is None,
+            )
         )
-        self.requests.append(seen)

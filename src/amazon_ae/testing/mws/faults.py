@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import attrs
 
-__all__ = ["FaultPlan", "MwsFault", "OrderedFault"]
+__all__ = ["NOT_DONE", "ON_THE_WAY_BACK", "FaultPlan", "MwsFault", "OrderedFault"]
 
 
 class MwsFault(StrEnum):
@@ -51,6 +51,8 @@ NOT_DONE = frozenset(
         MwsFault.NOT_REACHED,
     )
 )
+
+ON_THE_WAY_BACK = frozenset((MwsFault.ANSWER_LOST, MwsFault.NEVER_ANSWERED))
 
 
 @attrs.define

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import attrs
 
-__all__ = ["SECTIONS", "Limit", "Meter", "Section"]
+__all__ = ["SECTIONS", "Limit", "Meter", "Meters", "Section"]
 
 _HOUR: Final = timedelta(hours=1)
 # A caller's clock and ours may differ in the last digits of a float: nobody is refused for a thousandth of a second.
@@ -130,7 +130,7 @@ class Meter:
     """
 
     def __init__(self, limit: Limit, *, hour: Literal["rolling", "fixed"] = "rolling", offset: timedelta) -> None:
-        self._limit = limit
+        self.limit = limit
         self._restore = timedelta(seconds=limit.restore_seconds)
         self._hour = hour
         self._offset = offset
@@ -141,23 +141,23 @@ class Meter:
     def free(self, now: datetime) -> int:
         """How many requests the bucket holds now."""
         if self._full_at is None or self._full_at <= now + _TOLERANCE:
-            return self._limit.burst
-        return max(0, self._limit.burst - -((now + _TOLERANCE - self._full_at) // self._restore))
+            return self.limit.burst
+        return max(0, self.limit.burst - -((now + _TOLERANCE - self._full_at) // self._restore))
 
     def left(self, now: datetime) -> int | None:
         """How many requests the hour still allows; ``None`` where there is no hourly quota."""
-        if self._limit.per_hour is None:
+        if self.limit.per_hour is None:
             return None
         begin = self._begin(now)
         while self._spent and self._spent[0] < begin:
             self._spent.popleft()
-        return max(0, self._limit.per_hour - len(self._spent))
+        return max(0, self.limit.per_hour - len(self._spent))
 
     def spend(self, now: datetime) -> None:
         """Count one request."""
         full_at = now if self._full_at is None else max(now, self._full_at)
         self._full_at = full_at + self._restore
-        if self._limit.per_hour is not None:
+        if self.limit.per_hour is not None:
             self._spent.append(now)
 
     def resets_at(self, now: datetime) -> datetime:
@@ -175,3 +175,21 @@ class Meter:
             return now - _HOUR + _TOLERANCE + _INSTANT
         full_hour = (now - self._offset).replace(minute=0, second=0, microsecond=0)
         return full_hour + self._offset
+
+
+class Meters:
+    """One meter per developer and group of operations."""
+
+    def __init__(self, hour: Literal["rolling", "fixed"]) -> None:
+        self._hour: Literal["rolling", "fixed"] = hour
+        self._meters: dict[tuple[str, str], Meter] = {}
+
+    def of(self, access_key_id: str, limit: Limit) -> Meter:
+        """The developer's meter for this operation and those that share its quota."""
+        key = (access_key_id, limit.group)
+        meter = self._meters.get(key)
+        if meter is None:
+            # Where a caller's fixed hour starts differs from caller to caller.
+            offset = timedelta(minutes=sum(access_key_id.encode()) % 60)
+            meter = self._meters[key] = Meter(limit, hour=self._hour, offset=offset)
+        return meter
