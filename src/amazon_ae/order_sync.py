@@ -114,7 +114,7 @@ class OrderSync:
         clock: for pauses and the first poll.
 
     Raises:
-        ConfigurationError: no ``account``, and the gateway has none.
+        ConfigurationError: no ``account``, and the gateway has none; or a value that makes no sense.
     """
 
     def __init__(
@@ -136,6 +136,8 @@ class OrderSync:
             raise ConfigurationError("OrderSync needs an account: this gateway does not name one")
         if first_since is not None and first_since.tzinfo is None:
             raise ConfigurationError("first_since needs a time zone")
+        if min(overlap_seconds, claim_seconds, poll_seconds) < 0:
+            raise ConfigurationError("overlap_seconds, claim_seconds and poll_seconds must not be negative")
         if "/" in name or not name:
             raise ConfigurationError(f"name must not be empty or hold a slash: {name!r}")
         self._gateway = gateway
@@ -348,11 +350,11 @@ class OrderSync:
             return None
         try:
             items = tuple(await self._gateway.items(order.amazon_order_id))
-        except RegionNotSupported:
-            raise
-        except InvalidRequest as error:
+        except (InvalidRequest, UnreadableResponse) as error:
+            if error.retryable or isinstance(error, RegionNotSupported):
+                raise
             # One order that Amazon cannot show must not hold up the others; it stays open and comes again.
-            _log.warning("items of order %s: %s", order.amazon_order_id, error.code)
+            _log.warning("items of order %s: %s", order.amazon_order_id, type(error).__name__)
             return None
         if await self._when_done(ticket):
             return None  # acknowledged elsewhere while its items were fetched

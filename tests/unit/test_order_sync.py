@@ -21,6 +21,7 @@ from amazon_ae.exceptions import (
     InvalidRequest,
     RequestThrottled,
     ServiceUnavailable,
+    UnreadableResponse,
 )
 from amazon_ae.models.orders import Order, OrderItem, OrderPage
 from amazon_ae.mws.client import MwsClient
@@ -260,10 +261,14 @@ async def test_more_changes_in_a_second_than_a_page_holds_are_walked_until_nothi
     assert set(ids[1:]) <= set(found)
 
 
-async def test_one_order_that_amazon_cannot_show_does_not_hold_up_the_others(world: World) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [InvalidRequest("odd", status=400, code="InvalidParameterValue"), UnreadableResponse("an item without its id")],
+)
+async def test_one_order_that_amazon_cannot_show_does_not_hold_up_the_others(world: World, error: Exception) -> None:
     """It stays open and comes when its items can be read."""
     one, two = world.shop.put(1), world.shop.put(2)
-    world.shop.broken[one] = InvalidRequest("odd", status=400, code="InvalidParameterValue")
+    world.shop.broken[one] = error
     world.later()
     assert await polled(world.sync()) == [two]
     world.later(7200)
@@ -428,7 +433,13 @@ async def test_a_handler_that_fails_keeps_its_order(world: World) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"account": ""}, {"name": ""}, {"name": "a/b"}, {"first_since": datetime(2021, 1, 1)}],  # noqa: DTZ001
+    [
+        {"account": ""},
+        {"name": ""},
+        {"name": "a/b"},
+        {"first_since": datetime(2021, 1, 1)},  # noqa: DTZ001
+        {"claim_seconds": -1.0},
+    ],
 )
 def test_what_cannot_work_is_refused(world: World, options: dict[str, Any]) -> None:
     """A gateway without an account needs one; a slash in the name would mix documents up."""
