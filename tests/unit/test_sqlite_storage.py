@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -494,6 +495,58 @@ async def test_concurrent_first_starts_do_not_collide(tmp_path: Path) -> None:
         await asyncio.gather(*(store.aclose() for store in stores))
         with closing(host(path)) as connection:
             assert connection.execute("SELECT version FROM amazon_ae_schema").fetchall() == [(1,)]
+
+
+# --- watching
+
+
+async def heard(event: threading.Event) -> bool:
+    """Whether it was set within ten real seconds; the loop runs meanwhile."""
+    return await asyncio.get_running_loop().run_in_executor(None, event.wait, 10)
+
+
+async def test_a_put_of_another_process_is_noticed(path: Path) -> None:
+    """Another object's commit wakes a watcher of that account; a watcher of another account sleeps on."""
+    store, other = SQLiteStorage(path, watch_seconds=0.01), SQLiteStorage(path)
+    mine, foreign = threading.Event(), threading.Event()
+    store.watch(ACCOUNT, mine.set)
+    store.watch("A2OTHER/AE", foreign.set)
+    await keys(store)
+    await put(other, "a")
+    assert await heard(mine)
+    assert not foreign.is_set()
+    await store.aclose()
+    await other.aclose()
+
+
+async def test_a_commit_of_the_host_is_noticed(path: Path) -> None:
+    """``connection=``: nobody is told before the host commits, everybody soon after."""
+    store = SQLiteStorage(path, watch_seconds=0.01)
+    await keys(store)
+    told = threading.Event()
+    store.watch(ACCOUNT, told.set)
+    with closing(host(path)) as connection:
+        await put(store, "a", connection=connection)
+        for _ in range(20):
+            await asyncio.sleep(0.002)
+        assert not told.is_set()
+        connection.commit()
+        assert await heard(told)
+    await store.aclose()
+
+
+async def test_nobody_is_told_while_nothing_happens(path: Path) -> None:
+    """Looking alone wakes no watcher, though something waits."""
+    store = SQLiteStorage(path, watch_seconds=None)
+    await put(store, "a")
+    calls: list[str] = []
+    store.watch(ACCOUNT, lambda: calls.append("told"))
+    store._database.on_foreign_commit(store._tell_of_others)
+    for _ in range(50):
+        store._database.look()
+    await keys(store)
+    assert calls == []
+    await store.aclose()
 
 
 async def test_every_question_has_its_index(store: SQLiteStorage) -> None:

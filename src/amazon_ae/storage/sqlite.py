@@ -36,6 +36,7 @@ from amazon_ae.storage.rows import (
 from amazon_ae.storage.sqlite_database import SqliteDatabase
 from amazon_ae.storage.sqlite_queries import Queries, Standing
 from amazon_ae.storage.sqlite_schema import DEFAULT_PREFIX, check_prefix, schema_sql
+from amazon_ae.storage.sqlite_watch import Lookout
 from amazon_ae.storage.watchers import Watchers
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class SQLiteStorage:
             raise ``StorageError``.
         busy_seconds: how long to wait for another process's transaction before ``StorageError``; only the store's own
             thread waits.
+        watch_seconds: how often to look whether another process has committed something, once somebody watches (a
+            thread, real seconds, some microseconds each time); ``None``: never.
     """
 
     def __init__(
@@ -74,11 +77,14 @@ class SQLiteStorage:
         prefix: str = DEFAULT_PREFIX,
         create_schema: bool = True,
         busy_seconds: float = 10.0,
+        watch_seconds: float | None = 1.0,
     ) -> None:
         self._clock = clock if clock is not None else SystemClock()
         self._sql = Queries(check_prefix(prefix))
         self._database = SqliteDatabase(path, prefix=prefix, create=create_schema, busy_seconds=busy_seconds)
         self._watchers = Watchers()
+        self._watch_seconds = watch_seconds
+        self._lookout: Lookout | None = None
 
     @staticmethod
     def schema_sql(prefix: str = DEFAULT_PREFIX, *, after: int = 0) -> str:
@@ -99,8 +105,7 @@ class SQLiteStorage:
         Args:
             connection: the host's own ``sqlite3`` connection on the same file. The write happens at once, on the
                 calling thread (where the host uses its connection), inside the host's transaction, under a savepoint;
-                where the host has not written yet, its transaction is begun, as the driver would. Watchers hear nothing
-                of it.
+                where the host has not written yet, its transaction is begun, as the driver would.
 
         Raises:
             ConfigurationError: ``connection`` is open on another file, or in autocommit mode outside a transaction.
@@ -374,11 +379,25 @@ class SQLiteStorage:
         return purged
 
     def watch(self, account: str, callback: Callable[[], None]) -> Callable[[], None]:
-        """See ``ports.Storage.watch``; sees the puts of this object, not those with ``connection=`` or of others."""
+        """See ``ports.Storage.watch``.
+
+        Puts of this object are told at once. Those of other processes, and the host's with ``connection=``, are found
+        within ``watch_seconds``; a callback may then come although it was another verb that committed.
+        """
+        if self._lookout is None and self._watch_seconds is not None:
+            self._database.on_foreign_commit(self._tell_of_others)
+            self._lookout = Lookout(self._database, self._watch_seconds)
         return self._watchers.add(account, callback)
+
+    def _tell_of_others(self, cursor: sqlite3.Cursor) -> None:
+        for account in self._watchers.accounts():
+            if any(cursor.execute(self._sql.first, (account, kind.value, 1)).fetchone() for kind in ItemKind):
+                self._watchers.call(account)
 
     async def aclose(self) -> None:
         """Finish what was begun and close the file; twice is fine."""
+        if self._lookout is not None:
+            self._lookout.stop()
         await self._database.aclose()
 
     def _rows(self, cursor: sqlite3.Cursor, account: str, kind: ItemKind, keys: Collection[str]) -> dict[str, ItemRow]:

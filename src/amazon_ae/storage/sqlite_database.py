@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 import warnings
@@ -52,6 +53,8 @@ class SqliteDatabase:
         self._executor: ThreadPoolExecutor | None = None
         self._pid = 0
         self._closed = False
+        self._on_foreign_commit: Callable[[sqlite3.Cursor], None] | None = None
+        self._data_version: int | None = None
 
     async def read(self, work: Callable[[sqlite3.Cursor], T]) -> T:
         """Run ``work`` on one snapshot of the file, on the thread."""
@@ -94,6 +97,31 @@ class SqliteDatabase:
             return answer
         except sqlite3.Error as error:
             raise self._storage_error(error) from error
+
+    def on_foreign_commit(self, work: Callable[[sqlite3.Cursor], None]) -> None:
+        """Whenever ``look`` finds that another connection has committed: run ``work`` on the thread, reading only."""
+        self._on_foreign_commit = work
+
+    def look(self) -> None:
+        """From any thread: see soon whether another connection has committed; nothing while the store is shut."""
+        executor = self._executor
+        if executor is not None and self._pid == os.getpid():
+            with contextlib.suppress(RuntimeError):  # it is being closed
+                executor.submit(self._look)
+
+    def _look(self) -> None:
+        import sqlite3
+
+        connection, work = self._connection, self._on_foreign_commit
+        if connection is None or work is None:
+            return
+        # A fault here is left to the next verb, which can tell its caller.
+        with contextlib.suppress(sqlite3.Error):
+            cursor = connection.cursor()
+            version = _data_version(cursor)
+            if self._data_version != version:
+                self._data_version = version
+                work(cursor)
 
     async def aclose(self) -> None:
         """Finish what was begun, close the connection, end the thread; twice is fine."""
@@ -163,6 +191,8 @@ class SqliteDatabase:
                 cursor.execute("BEGIN IMMEDIATE")
                 ensure_schema(cursor, self._prefix, create=self._create)
                 cursor.execute("COMMIT")
+            # The numbers of two connections have nothing to do with each other: after a fault the next look speaks up.
+            self._data_version = _data_version(cursor) if self._data_version is None else -1
         except BaseException:
             connection.close()
             raise
@@ -226,6 +256,11 @@ def ensure_schema(cursor: sqlite3.Cursor, prefix: str, *, create: bool) -> None:
         )
     for statement in statements(prefix, after=version):
         cursor.execute(statement)
+
+
+def _data_version(cursor: sqlite3.Cursor) -> int:
+    """A number that changes when another connection has committed."""
+    return int(cursor.execute("PRAGMA data_version").fetchone()[0])
 
 
 def _is_current(cursor: sqlite3.Cursor, prefix: str) -> bool:
