@@ -63,7 +63,7 @@ def _sandbox(options: argparse.Namespace) -> int:
 
 
 def _simulate(arguments: list[str]) -> int:
-    from amazon_ae.testing.simulation import main as simulate
+    from amazon_ae.testing.simulation.command import main as simulate
 
     return simulate(arguments)
 

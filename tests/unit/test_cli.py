@@ -66,6 +66,16 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "pip install 'amazon-ae[sandbox]'" in capsys.readouterr().err
 
 
+def test_simulate_hands_its_options_on(capsys: pytest.CaptureFixture[str]) -> None:
+    """The simulation reads them itself; a wrong one is its error."""
+    words = ["simulate", "--packs-per-hour", "8", "--changes-per-hour", "60", "--skus", "50", "--hours", "1"]
+    assert cli.main(words) == 0
+    assert "pickups" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["simulate", "--packs-per-hour", "many"])
+    assert ended.value.code == 2
+
+
 async def test_the_doctor_says_line_by_line_what_it_found(tmp_path: Path) -> None:
     """Machine, database and, without credentials, that Amazon was not asked."""
     lines: list[str] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -43,7 +44,8 @@ async def run(
             write(json.dumps(sandbox.describe()) if as_json else page(sandbox))
             await stop.wait()
     except OSError as error:
-        write(f"amazon-ae sandbox: port {port} or {portal_port} cannot be used: {error.strerror or error}")
+        text = f"amazon-ae sandbox: port {port} or {portal_port} cannot be used: {error.strerror or error}"
+        print(text, file=sys.stderr)
         return 1
     if not as_json:
         write("stopped")
