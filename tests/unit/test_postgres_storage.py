@@ -103,6 +103,19 @@ async def test_only_psycopgs_async_connection_takes_part(
         await store.put(account, KIND, [Change("a", "1")], connection=connection)  # type: ignore[arg-type]
 
 
+async def test_autocommit_without_a_transaction_is_refused(store: PostgresStorage, host: Any, account: str) -> None:
+    """There would be nothing to take part in, and nothing to roll back; inside ``transaction()`` there is."""
+    await host.set_autocommit(True)
+    with pytest.raises(ConfigurationError, match="autocommit"):
+        await store.put(account, KIND, [Change("a", "1")], connection=host)
+    async with host.transaction(force_rollback=True):
+        await store.put(account, KIND, [Change("a", "1")], connection=host)
+    assert await store.item(account, KIND, "a") is None
+    async with host.transaction():
+        await store.put(account, KIND, [Change("a", "1")], connection=host)
+    assert (await store.stats(account, KIND)).waiting == 1
+
+
 async def test_one_connection_is_enough_for_host_and_store(postgres_uri: str, account: str) -> None:
     """A host that puts on the pool's only connection does not wait for a second one."""
     async with AsyncConnectionPool(postgres_uri, min_size=1, max_size=1, open=False) as pool:

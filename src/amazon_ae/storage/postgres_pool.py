@@ -195,11 +195,20 @@ class Database:
         raise AssertionError("unreachable")
 
     async def within(self, connection: AsyncConnection[Any], work: Callable[[Cursor], Awaitable[T]]) -> T:
-        """Do ``work`` in the host's transaction: all of it or, after an error, nothing of it. Commits nothing."""
+        """Do ``work`` in the host's transaction: all of it or, after an error, nothing of it. Commits nothing.
+
+        Raises:
+            ConfigurationError: there is no transaction, and none would begin: autocommit.
+            StorageError: nothing of it was written; the transaction is as it was, if its connection lives.
+        """
         with self._translated():
             cursor = self._cursor(connection)
             idle = connection.info.transaction_status == self._psycopg.pq.TransactionStatus.IDLE
-            if idle and not connection.autocommit:
+            if idle and connection.autocommit:
+                raise ConfigurationError(
+                    "connection= is in autocommit mode with no transaction: async with connection.transaction() first"
+                )
+            if idle:
                 # Begins the host's transaction, as any first statement does; the block below then is a savepoint in it.
                 await cursor.execute(b"SELECT 1")
             if not self._schema_ready:
