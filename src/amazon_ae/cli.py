@@ -45,7 +45,9 @@ def _parser() -> argparse.ArgumentParser:
 def _sandbox(options: argparse.Namespace) -> int:
     try:
         from amazon_ae.testing.sandbox_command import run
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("amazon_ae"):
+            raise
         print(f"amazon-ae: {error.name} is missing: pip install 'amazon-ae[sandbox]'", file=sys.stderr)
         return 2
     portal_port = options.portal_port if options.portal_port is not None else (options.port + 1 if options.port else 0)

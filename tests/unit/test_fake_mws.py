@@ -236,6 +236,7 @@ def test_submit_feed_has_fifteen_at_once_and_one_per_two_minutes(fake: FakeMws, 
     refused = submit(fake, inventory(("S", 99)))
     assert first(refused.body, "Code") == "RequestThrottled"
     assert first(refused.body, "Message") == "Request is throttled"
+    assert b"<Type/>" in refused.body
     clock.jump(1)
     assert submit(fake, inventory(("S", 100))).status == 200
     assert len(fake.feeds) == 16
@@ -255,6 +256,7 @@ def test_submit_feed_has_thirty_in_any_hour(fake: FakeMws, clock: VirtualClock) 
         "You exceeded your quota of 30.0 requests per 1 hour for operation Feeds/2009-01-01/SubmitFeed."
         "  Your quota will reset on Thu Nov 18 10:00:00 UTC 2021"
     )
+    assert b"<ErrorResponse><Error>" in refused.body  # recorded without a namespace
     assert header(refused.headers, "x-mws-quota-max") == "30.0"
     assert header(refused.headers, "x-mws-quota-resetsOn") == "2021-11-18T10:00:00.000Z"
     clock.jump((datetime(2021, 11, 18, 10, tzinfo=UTC) - clock.now()).total_seconds())
