@@ -33,6 +33,7 @@ _PRAGMAS = (
     "PRAGMA cache_size = -16000",  # 16 MB, whatever the size of the store
     "PRAGMA journal_size_limit = 67108864",  # a log that a huge put made long is cut back to 64 MB
 )
+_NEEDED: Final = (3, 35)  # UPDATE ... RETURNING
 _PAUSE_SECONDS: Final = 0.01  # of the store's own thread
 
 
@@ -130,7 +131,8 @@ class SqliteDatabase:
         if executor is None or self._pid != os.getpid():
             return
         try:
-            await asyncio.get_running_loop().run_in_executor(executor, self._disconnect)
+            # Shielded: a cancelled caller must not leave the connection open.
+            await asyncio.shield(asyncio.get_running_loop().run_in_executor(executor, self._disconnect))
         finally:
             executor.shutdown(wait=False)
 
@@ -177,6 +179,8 @@ class SqliteDatabase:
 
         if self._connection is not None:
             return self._connection
+        if sqlite3.sqlite_version_info < _NEEDED:
+            raise StorageError(f"SQLite 3.35 or newer is needed, this Python has {sqlite3.sqlite_version}")
         connection = sqlite3.connect(
             self.path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
         )
