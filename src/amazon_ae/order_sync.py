@@ -196,16 +196,22 @@ class OrderSync:
             synced: what ``poll`` handed over, or its ``ticket``.
 
         Returns:
-            Whether this call was the first: ``False`` if another call or process had acknowledged it.
+            Whether this call was the first: ``False`` if another call or process had acknowledged it, or if it was
+            fulfilled or changed meanwhile and is not waited for any more.
         """
         ticket = synced if isinstance(synced, str) else synced.ticket
+        forgotten = await self._is_behind(ticket)
 
-        def finish(text: str | None, now: datetime) -> tuple[str | None, tuple[bool, str]]:
+        def finish(text: str | None, now: datetime) -> tuple[str | None, tuple[bool, str | None]]:
+            if text is None and forgotten:
+                return None, (False, None)
             if at := done_at(text):
                 return text, (False, at)
             return done_text(now), (True, stamp(now))
 
-        first, self._done[ticket] = await self._storage.change(self._document(ticket), finish)
+        first, at = await self._storage.change(self._document(ticket), finish)
+        if at is not None:
+            self._done[ticket] = at
         return first
 
     async def release(self, synced: SyncedOrder | str) -> None:
@@ -273,6 +279,11 @@ class OrderSync:
     async def _load_cursor(self) -> OrderCursor | None:
         text = await self._storage.load(self._prefix + "cursor")
         return None if text is None else OrderCursor.from_text(text)
+
+    async def _is_behind(self, ticket: str) -> bool:
+        """Whether the cursor is so far beyond this version that without a document it is not waited for any more."""
+        cursor = await self._load_cursor()
+        return cursor is not None and ticket < stamp(cursor.floor)
 
     async def _start(self, cursor: OrderCursor | None) -> datetime:
         if cursor is not None:
@@ -363,9 +374,7 @@ class OrderSync:
     async def _take(self, ticket: str) -> bool:
         if await self._when_done(ticket):
             return False
-        cursor = await self._load_cursor()
-        too_old = cursor is not None and ticket < stamp(cursor.floor)
-        if too_old and await self._storage.load(self._document(ticket)) is None:
+        if await self._is_behind(ticket) and await self._storage.load(self._document(ticket)) is None:
             return False  # another process settled its window while we held an old page: done, and forgotten
         if not self._claim:
             return True

@@ -170,6 +170,11 @@ async def test_acknowledging_tells_who_was_first_and_takes_a_ticket(world: World
     assert await second.acknowledge(synced.ticket)
     assert not await first.acknowledge(synced)
     assert await polled(first) == []
+    for _ in range(3):
+        world.later(3600)
+        assert await polled(second) == []
+    assert not await second.acknowledge(synced), "long forgotten, and still not the first"
+    assert await world.storage.names("order-sync/A1SELLER/AE/orders/v/") == []
 
 
 async def test_two_processes_at_once_hand_over_everything_and_acknowledge_once(world: World) -> None:
