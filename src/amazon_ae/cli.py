@@ -1,4 +1,4 @@
-"""``amazon-ae``: the sandbox, the simulation and the doctor. Everything is loaded by the command that needs it."""
+"""``amazon-ae``: sandbox, demonstration, simulation, doctor. Everything is loaded by the command that needs it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the process's exit code."""
-    # The simulation has options of its own and reads them itself.
+    # Simulation and demonstration have options of their own and read them themselves.
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["simulate"]:
         return _simulate(words[1:])
+    if words[:1] == ["demo"]:
+        return _demo(words[1:])
     parser = _parser()
     options = parser.parse_args(words)
     if options.command == "sandbox":
@@ -37,6 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     sandbox.add_argument("--skus", type=int, default=1000, help="SKUs that Amazon knows (default: 1000)")
     sandbox.add_argument("--json", action="store_true", help="print one line of JSON for programs instead of a page")
     commands.add_parser("simulate", help="the delays to expect for a load: amazon-ae simulate --help", add_help=False)
+    commands.add_parser(
+        "demo", help="run the main job against the sandbox, from a checkout of the source", add_help=False
+    )
     doctor = commands.add_parser("doctor", help="check what this machine has, and the credentials in the environment")
     doctor.add_argument("--database", metavar="FILE", default=None, help="a SQLite file that must be writable")
     return parser
@@ -62,6 +67,20 @@ def _sandbox(options: argparse.Namespace) -> int:
             as_json=options.json,
         )
     )
+
+
+def _demo(arguments: list[str]) -> int:
+    import subprocess
+    from pathlib import Path
+
+    # A host program to read and change: it is part of the source, not of the installed package.
+    program = Path("examples", "demo.py")
+    if not program.is_file():
+        print(
+            "amazon-ae: the demonstration is part of the source. In a checkout: python3 -m nox -s demo", file=sys.stderr
+        )
+        return 2
+    return subprocess.run([sys.executable, str(program), *arguments], check=False).returncode
 
 
 def _simulate(arguments: list[str]) -> int:

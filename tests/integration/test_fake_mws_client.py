@@ -22,7 +22,7 @@ from amazon_ae.exceptions import (
 )
 from amazon_ae.models.easy_ship import PackageDimensions, PackageItem, PackageWeight
 from amazon_ae.models.feeds import FeedBatch, FeedItem, FeedState, InventoryUpdate, ItemKind, Outcome, PickupRequest
-from amazon_ae.models.marketplaces import AE
+from amazon_ae.models.marketplaces import AE, EG, SA, Marketplace
 from amazon_ae.mws.client import MwsClient
 from amazon_ae.mws.gateway import MwsGateway
 from amazon_ae.mws.routes import EasyShipPickup, SchedulePickupFeed
@@ -302,11 +302,19 @@ async def test_the_easy_ship_route_books_a_pickup(fake: FakeMws, client: MwsClie
     assert list(fake.pickups) == [make_order_id(1)]
 
 
-async def test_participations_name_the_marketplace(fake: FakeMws, client: MwsClient) -> None:
-    """The check of credentials for the UAE; a marketplace without a shop is listed too, as in real answers."""
-    found = await client.sellers.participations()
-    assert AE.marketplace_id in [row.marketplace_id for row in found.marketplaces]
-    assert len(found.marketplaces) == 2
+@pytest.mark.parametrize("marketplace", [AE, EG, SA], ids=lambda marketplace: marketplace.code)
+async def test_every_marketplace_of_the_library_can_be_played(clock: VirtualClock, marketplace: Marketplace) -> None:
+    """Its id, its currency, its host; a marketplace without a shop is listed too, as in real answers."""
+    fake = FakeMws(clock=clock, marketplace=marketplace)
+    order = make_order(make_order_id(1), marketplace=marketplace)
+    fake.add_order(order)
+    async with httpx.AsyncClient(transport=fake) as http:
+        client = client_of(fake, clock, http)
+        found = await client.sellers.participations()
+        assert found.marketplaces[0].marketplace_id == marketplace.marketplace_id
+        assert len(found.marketplaces) == 2
+        begin = clock.now() - timedelta(days=1)
+        assert [item async for item in client.orders.list(last_updated_after=begin)] == [order]
 
 
 async def test_easy_ship_documents_come_by_feed_and_report(

@@ -30,7 +30,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         cli.main(["--help"])
     assert ended.value.code == 0
     text = capsys.readouterr().out
-    for command in ("sandbox", "simulate", "doctor"):
+    for command in ("sandbox", "demo", "simulate", "doctor"):
         assert command in text
 
 
@@ -74,6 +74,19 @@ def test_simulate_hands_its_options_on(capsys: pytest.CaptureFixture[str]) -> No
     with pytest.raises(SystemExit) as ended:
         cli.main(["simulate", "--packs-per-hour", "many"])
     assert ended.value.code == 2
+
+
+def test_demo_runs_the_example_of_a_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With its options and its exit code; elsewhere it says where the demonstration is."""
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["demo"]) == 2
+    assert "python3 -m nox -s demo" in capfd.readouterr().err
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples" / "demo.py").write_text("import sys\nprint(sys.argv[1:])\nsys.exit(3)\n")
+    assert cli.main(["demo", "--speed", "5"]) == 3
+    assert capfd.readouterr().out.strip() == "['--speed', '5']"
 
 
 async def test_the_doctor_says_line_by_line_what_it_found(tmp_path: Path) -> None:
