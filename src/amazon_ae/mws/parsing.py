@@ -67,10 +67,11 @@ def parse(body: bytes) -> tuple[str, Node]:
         CutOff: it ends too soon.
         ValueError: not well-formed, or it declares entities (which could expand without end).
     """
-    if b"<!ENTITY" in body:
+    wide = b"\0" in body[:4] or body[:2] in (b"\xff\xfe", b"\xfe\xff")  # UTF-16, with or without its mark
+    if b"<!ENTITY" in (body.replace(b"\0", b"") if wide else body):
         raise ValueError("it declares entities, which could expand without end")
     # A prefix needs a declaration; without one (the normal case) the names are local already.
-    plain = b"xmlns:" not in body and body[:2] not in (b"\xff\xfe", b"\xfe\xff")
+    plain = not wide and b"xmlns:" not in body
     try:
         document = xmltodict.parse(
             body, xml_attribs=False, disable_entities=True, postprocessor=None if plain else _local

@@ -97,7 +97,14 @@ class Transport:
         if self._http.is_closed:
             raise NotSent(f"{action}: the HTTP client is closed")
         try:
-            request = httpx.Request("POST", wire.url, headers=wire.headers, content=wire.content)
+            request = httpx.Request(
+                "POST",
+                wire.url,
+                headers=wire.headers,
+                content=wire.content,
+                # Older httpx gives a request that it did not build no timeout at all.
+                extensions={"timeout": self._http.timeout.as_dict()},
+            )
         except Exception as error:
             raise NotSent(f"{action}: {type(error).__name__}: the request could not be built") from error
         try:
