@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from amazon_ae.core.order_windows import ticket_of
 from amazon_ae.exceptions import ServiceUnavailable
 from amazon_ae.models.orders import Order, OrderItem, OrderPage
-from amazon_ae.order_sync import OrderSync, SyncedOrder
+from amazon_ae.order_sync import UNFULFILLED, OrderSync, SyncedOrder
 from amazon_ae.storage.memory import MemoryStorage
 from amazon_ae.testing.clocks import VirtualClock
 
@@ -184,11 +185,69 @@ async def _live(seed: int) -> None:
     assert [synced async for synced in OrderSync(market, storage, **options).poll()] == []
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(seed=st.integers(0, 2**32))
 async def test_no_order_is_missed_or_handed_over_twice_whatever_moves_and_dies(seed: int) -> None:
     """Orders change between pages, processes die before or after any call, hosts forget to acknowledge."""
     await _live(seed)
+
+
+async def _together(seed: int) -> None:
+    """Several processes poll one account, step by step in any order; some stop in mid-poll."""
+    dice = random.Random(seed)
+    clock = VirtualClock(START, autojump=False)
+    market = MovingMarketplace(clock, dice, page_size=dice.choice([2, 3, 5]))
+    storage = MemoryStorage(clock=clock)
+    for _ in range(dice.randrange(20)):
+        market.add()
+        clock.jump(dice.choice([0, 0.2, 1, 40]))
+    claim_seconds = dice.choice([0.0, 600.0])
+    options: dict[str, Any] = {
+        "clock": clock,
+        "overlap_seconds": dice.choice([0, 5, 300]),
+        "claim_seconds": claim_seconds,
+        "first_since": START - timedelta(days=1),
+    }
+    syncs = [OrderSync(market, storage, **options) for _ in range(3)]
+    polls: dict[int, Any] = {}
+    acknowledged: set[str] = set()
+    held_until: dict[str, datetime] = {}
+    for _ in range(dice.randrange(20, 120)):
+        number = dice.randrange(len(syncs))
+        if number not in polls or dice.random() < 0.03:
+            polls[number] = syncs[number].poll()
+        before, began = set(acknowledged), clock.now()
+        synced = await anext(polls[number], None)
+        if synced is None:
+            del polls[number]
+            clock.jump(dice.choice([10, 130, 4000]))
+            continue
+        assert synced.ticket not in before, "handed over after it was acknowledged"
+        assert clock.now() >= held_until.get(synced.ticket, began), "handed over while another process held it"
+        if claim_seconds:
+            held_until[synced.ticket] = began + timedelta(seconds=claim_seconds)
+        if dice.random() < 0.8:
+            first = await syncs[dice.randrange(3)].acknowledge(synced)
+            assert not (first and synced.ticket in acknowledged), "two calls were the first"
+            if first:
+                acknowledged.add(synced.ticket)
+    market.moves = False
+    clock.jump(7200)
+    for _ in range(2):
+        async for synced in syncs[0].poll():
+            assert synced.ticket not in acknowledged
+            assert await syncs[0].acknowledge(synced)
+            acknowledged.add(synced.ticket)
+        clock.jump(7200)
+    owed = {ticket_of(order) for order in market.known.values() if order.order_status in UNFULFILLED}
+    assert owed <= acknowledged, "missed"
+
+
+@settings(max_examples=80, deadline=None)
+@given(seed=st.integers(0, 2**32))
+async def test_processes_side_by_side_miss_nothing_and_acknowledge_once(seed: int) -> None:
+    """With and without claims, on one store, while the marketplace moves."""
+    await _together(seed)
 
 
 async def test_an_outage_in_the_middle_of_a_window_loses_nothing() -> None:
