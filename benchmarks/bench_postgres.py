@@ -22,7 +22,8 @@ from typing import Any
 
 import psycopg
 
-from amazon_ae.models.feeds import ItemKind, ItemOutcome, Outcome
+from amazon_ae.inventory import InventoryBuffer
+from amazon_ae.models.feeds import InventoryUpdate, ItemKind, ItemOutcome, Outcome
 from amazon_ae.models.stored import Change, StoredBatch
 from amazon_ae.storage.postgres import PostgresStorage
 
@@ -193,7 +194,7 @@ async def stats(store: PostgresStorage, size: int) -> None:
 
 
 async def loop_pauses(store: PostgresStorage, count: int) -> None:
-    """The longest time for which the event loop did nothing else while a big put and a big claim ran."""
+    """The longest time for which the event loop did nothing else while many changes were put."""
     longest = 0.0
 
     async def tick() -> None:
@@ -203,10 +204,10 @@ async def loop_pauses(store: PostgresStorage, count: int) -> None:
             await asyncio.sleep(0.001)
             longest = max(longest, time.perf_counter() - began - 0.001)
 
-    changes = [Change(f"SKU-{number:07d}", "1") for number in range(count)]
+    buffer = InventoryBuffer(store, "A4")
     ticking = asyncio.create_task(tick())
     await asyncio.sleep(0.01)
-    await store.put("A4", KIND, changes)
+    await buffer.put_many(InventoryUpdate(f"SKU-{number:07d}", 1) for number in range(count))
     ticking.cancel()
     print(f"{f'longest pause of the event loop in put_many of {count:,}':<52} {longest * 1e3:>13.0f} ms", flush=True)
 

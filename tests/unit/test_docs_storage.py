@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from amazon_ae.models.feeds import ItemKind
 from amazon_ae.storage.postgres import PostgresStorage
 from amazon_ae.storage.postgres_schema import SCHEMA_VERSION, schema_sql
 
@@ -38,7 +39,7 @@ async def test_the_examples_work(page: dict[str, Any], postgres_uri: str, tmp_pa
         await page["main"](uri)
         async with PostgresStorage(uri) as storage:
             await page["sell"](storage, uri)
-            item = await storage.item("A1EXAMPLE/AE", "inventory", "MUG-RED")  # type: ignore[arg-type]
+            item = await storage.item("A1EXAMPLE/AE", ItemKind.INVENTORY, "MUG-RED")
             assert item is not None
         assert await (await host.execute("SELECT pieces FROM stock")).fetchone() == (11,)
     await page["local"](str(tmp_path / "store.db"))

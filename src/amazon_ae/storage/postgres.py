@@ -153,9 +153,9 @@ class PostgresStorage:
         place = {"account": account, "kind": kind.value}
         statement = self._sql.put_first if keep_first else self._sql.put
         await cursor.execute(statement, {**place, "at": self._now(), "changes": changes_json(chunk)})
+        waits, unchanged, waiting = ReceiptState.WAITING, ReceiptState.UNCHANGED, ItemState.WAITING.value
         for key, version, state in await cursor.fetchall():
-            waits = state == ItemState.WAITING.value
-            receipts[key] = Receipt(key, version, ReceiptState.WAITING if waits else ReceiptState.UNCHANGED)
+            receipts[key] = Receipt(key, version, waits if state == waiting else unchanged)
         if keep_first and (standing := [item.key for item in chunk if item.key not in receipts]):
             await cursor.execute(self._sql.standing, {**place, "keys": standing})
             for key, version in await cursor.fetchall():

@@ -15,8 +15,15 @@ __all__ = ["changes_json", "outcomes_json", "to_batch", "to_item", "utc"]
 
 
 def changes_json(changes: Sequence[Change]) -> str:
-    """``[{k, v, u, r}]``: one JSON text is quicker to make than four arrays, and about as quick to read as COPY."""
-    return json.dumps([{"k": item.key, "v": item.value, "u": item.urgent, "r": item.reference} for item in changes])
+    """Columns of keys, values, urgency and references: half the work of an object for each change."""
+    return json.dumps(
+        {
+            "k": [item.key for item in changes],
+            "v": [item.value for item in changes],
+            "u": [item.urgent for item in changes],
+            "r": [item.reference for item in changes],
+        }
+    )
 
 
 def outcomes_json(outcomes: Sequence[ItemOutcome]) -> str:

@@ -26,8 +26,12 @@ _CAN_LEAVE: Final = "account = %(account)s AND kind = %(kind)s AND state = 'wait
 
 _INSERT: Final = """
 INSERT INTO {s}.items AS i (account, kind, key, state, version, value, urgent, put_at, reference)
-SELECT %(account)s, %(kind)s, c.k, 'waiting', 1, c.v, c.u, COALESCE(%(at)s::timestamptz, statement_timestamp()), c.r
-FROM json_to_recordset(%(changes)s::json) AS c(k text, v text, u boolean, r text)
+SELECT %(account)s, %(kind)s, c.k, 'waiting', 1, c.v, c.u::boolean,
+    COALESCE(%(at)s::timestamptz, statement_timestamp()), c.r
+FROM (SELECT %(changes)s::json AS j) AS given, ROWS FROM (
+    json_array_elements_text(j -> 'k'), json_array_elements_text(j -> 'v'),
+    json_array_elements_text(j -> 'u'), json_array_elements_text(j -> 'r')
+) AS c(k, v, u, r)
 ON CONFLICT (account, kind, key) DO UPDATE SET
 """
 # Amazon surely has this value (the words of transitions.put); and then, with nothing else waiting, nothing changes.
