@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from uvicorn import Server
 
-__all__ = ["AsgiApp", "drop_connection", "serve", "serve_in_thread"]
+__all__ = ["AsgiApp", "Message", "Receive", "Scope", "Send", "drop_connection", "serve", "serve_in_thread"]
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
