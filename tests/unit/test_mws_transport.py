@@ -366,6 +366,14 @@ async def test_a_form_travels_as_amazon_asks() -> None:
     )
 
 
+async def test_a_request_that_httpx_cannot_build_is_not_sent() -> None:
+    """A URL above httpx's own limit is the caller's mistake; retrying would not help."""
+    amazon = Amazon(FEED)
+    with pytest.raises(ConfigurationError, match="URL too long"):
+        await client_of(amazon).feeds.submit("_X_", b"x", content_type="text/xml", feed_options="x" * 70_000)
+    assert not amazon.asked
+
+
 def test_a_client_refuses_an_endpoint_that_would_leak() -> None:
     """Before anything is sent: plain http to another machine."""
     with pytest.raises(ConfigurationError, match="https"):

@@ -54,16 +54,14 @@ class Pacer:
             await self._clock.sleep(seconds)
         await pace.take()
 
-    def wait_seconds(self, owner: str, throttle: Throttle) -> float:
-        """Seconds until a place is free; 0 if one is."""
-        return self._pace(owner, throttle).wait_seconds()
-
     def obey(self, owner: str, throttle: Throttle, error: RequestThrottled | QuotaExceeded) -> None:
         """Amazon refused: nobody of this group sends before the refusal is over."""
         self._pace(owner, throttle).obey(error)
 
 
 class _Pace:
+    """One group of operations of one seller."""
+
     def __init__(self, clock: Clock, throttle: Throttle) -> None:
         self._clock = clock
         self._bucket = ClockLimiter(clock, burst=throttle.burst, restore_seconds=throttle.restore_seconds)
@@ -71,6 +69,7 @@ class _Pace:
         self._closed_until: datetime | None = None
 
     def wait_seconds(self) -> float:
+        """Seconds until a place is free; 0 if one is."""
         now = self._clock.now()
         seconds = self._bucket.wait_seconds()
         if self._closed_until is not None:
@@ -88,6 +87,7 @@ class _Pace:
             self._hour.append(self._clock.now())
 
     def obey(self, error: RequestThrottled | QuotaExceeded) -> None:
+        """The bucket is empty, or the hour is used up until ``retry_at``."""
         if isinstance(error, RequestThrottled):
             self._bucket.drain()
         elif error.retry_at is not None:

@@ -14,7 +14,7 @@ from typing import Final
 import attrs
 import httpx
 
-from amazon_ae.exceptions import NotSent, OutcomeUnknown, UnreadableResponse
+from amazon_ae.exceptions import ConfigurationError, NotSent, OutcomeUnknown, UnreadableResponse
 from amazon_ae.mws.requests import WireRequest
 from amazon_ae.mws.responses import ERROR_BODY_BYTES
 
@@ -90,6 +90,7 @@ class Transport:
         """Send once, read the answer.
 
         Raises:
+            ConfigurationError: httpx cannot make a request of it (a URL above 64 KiB, for one); nothing was sent.
             NotSent: no connection was made.
             OutcomeUnknown: whatever else went wrong on the way.
             UnreadableResponse: a success larger than the cap.
@@ -106,7 +107,7 @@ class Transport:
                 extensions={"timeout": self._http.timeout.as_dict()},
             )
         except Exception as error:
-            raise NotSent(f"{action}: {type(error).__name__}: the request could not be built") from error
+            raise ConfigurationError(f"{action}: the request cannot be built: {error}"[:200]) from error
         try:
             with _quiet(request.url):
                 response = await self._http.send(request, stream=True, auth=None, follow_redirects=False)
