@@ -224,6 +224,13 @@ def test_a_result_comes_with_what_identifies_it() -> None:
     assert (dict(node), meta.request_id, meta.timestamp, meta.quota) == ({"A": "1"}, "in-header", NOW, None)
 
 
+def test_the_date_stands_in_for_amazons_own_instant() -> None:
+    """Answers of proxies have no other."""
+    assert read_meta({"date": "Thu, 18 Nov 2021 09:00:00 GMT"}).timestamp == NOW
+    both = {"date": "Thu, 18 Nov 2021 09:00:05 GMT", "x-mws-timestamp": "2021-11-18T09:00:00Z"}
+    assert read_meta(both).timestamp == NOW
+
+
 def test_an_error_with_status_200_is_an_error() -> None:
     """And a result with an error's status is one too."""
     with pytest.raises(InvalidRequest, match="Odd"):

@@ -96,7 +96,7 @@ class WrongMd5(UnreadableResponse):
 
 
 def read_meta(headers: Mapping[str, str]) -> ResponseMeta:
-    """Request id, instant and hourly quota out of the headers (names in lower case)."""
+    """Request id, instant (``Date`` where Amazon's own header is missing) and hourly quota; names in lower case."""
     maximum, remaining = decimal(headers.get("x-mws-quota-max")), decimal(headers.get("x-mws-quota-remaining"))
     quota = None
     if maximum is not None and remaining is not None:
