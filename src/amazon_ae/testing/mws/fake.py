@@ -119,9 +119,9 @@ class FakeMws(httpx.AsyncBaseTransport):
         skew_seconds: float = 0.0,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
-        self.credentials = credentials
+        self.credentials: MwsCredentials = credentials
         self.pickup_feed_type = pickup_feed_type
-        self.easy_ship_api = marketplace.code == "IN" if easy_ship_api is None else easy_ship_api
+        self.easy_ship_api: bool = marketplace.code == "IN" if easy_ship_api is None else easy_ship_api
         self.skew_seconds = skew_seconds
         self.requests: deque[SeenRequest] = deque(maxlen=100_000)
         """Every request that arrived, oldest first."""
