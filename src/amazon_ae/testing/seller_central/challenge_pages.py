@@ -44,7 +44,7 @@ def _captcha_page(sign_in: SignIn, language: Language, error: bool) -> str:
         f'{wrong}<h1>{say("captcha", language)}</h1><p>{say("robot", language)}</p>'
         '<form method="get" action="/errors/validateCaptcha">'
         f'{hidden(amzn=sign_in.sign_in_id)}<img alt="" src="{_picture(sign_in.answer)}">'
-        f'<input type="text" id="captchacharacters" name="field-keywords" '
+        '<input type="text" id="captchacharacters" name="field-keywords" '
         f'autocomplete="off">{_button("continue", language)}</form>'
     )
     return narrow_page("Robot Check", body, language=language)
@@ -54,7 +54,7 @@ def _captcha_cvf(sign_in: SignIn, language: Language, error: bool) -> str:
     wrong = f'<div class="cvf-widget-alert" role="alert">{say("wrong_answer", language)}</div>' if error else ""
     body = (
         f'<h1>{say("captcha", language)}</h1>{wrong}'
-        f'<form class="cvf-widget-form cvf-widget-form-captcha" method="post" action="/ap/cvf/verify">'
+        '<form class="cvf-widget-form cvf-widget-form-captcha" method="post" action="/ap/cvf/verify">'
         f'{hidden(workflowState=sign_in.sign_in_id)}<img alt="captcha" src="{_picture(sign_in.answer)}">'
         f'<input type="text" name="cvf_captcha_input" autocomplete="off">{_button("continue", language)}</form>'
     )
@@ -85,9 +85,9 @@ def _passkey(sign_in: SignIn, language: Language, error: bool) -> str:
     # No public source shows this page's ids: UNVERIFIED.
     body = (
         f'<h1>{say("passkey", language)}</h1>'
-        f'<form id="passkey-form" name="passkeyForm" method="post" action="/ap/passkey">'
+        '<form id="passkey-form" name="passkeyForm" method="post" action="/ap/passkey">'
         f'{hidden(workflowState=sign_in.sign_in_id)}</form><p>'
-        f'<a id="passkey-skip-link" href="/ap/passkey?skip=1&amp;arb='
+        '<a id="passkey-skip-link" href="/ap/passkey?skip=1&amp;arb='
         f'{sign_in.sign_in_id}">{say("passkey_skip", language)}</a></p>'
         "<script>window.sandboxPasskey=()=>navigator.credentials.get({publicKey:{challenge:new Uint8Array(16)}})"
         "</script>"
@@ -99,8 +99,8 @@ def _approval(sign_in: SignIn, language: Language, error: bool) -> str:
     body = (
         f'<h1>{say("approval", language)}</h1><form id="pollingForm" method="get" action="/ap/cvf/approval/poll">'
         f'{hidden(arb=sign_in.sign_in_id)}'
-        f'<input type="hidden" name="transactionApprovalStatus" value="TransactionPending"></form>'
-        f'<p><a id="resend-approval-link" '
+        '<input type="hidden" name="transactionApprovalStatus" value="TransactionPending"></form>'
+        '<p><a id="resend-approval-link" '
         f'href="/ap/cvf/approval?resend=1&amp;arb={sign_in.sign_in_id}">{say("resend", language)}</a></p>'
         "<script>setInterval(async()=>{const form=document.getElementById('pollingForm');"
         "const answer=await fetch(form.action+'?'+new URLSearchParams(new FormData(form)));const state=await "
@@ -114,11 +114,11 @@ def _sms_code(sign_in: SignIn, language: Language, error: bool) -> str:
     wrong = f'<div class="cvf-widget-alert" role="alert">{say("wrong_code", language)}</div>' if error else ""
     body = (
         f'<h1>{say("sms", language)}</h1>{wrong}'
-        f'<form id="verification-code-form" method="post" action="/ap/cvf/verify">'
+        '<form id="verification-code-form" method="post" action="/ap/cvf/verify">'
         f'{hidden(workflowState=sign_in.sign_in_id)}'
-        f'<input type="text" id="cvf-input-code" name="code" inputmode="numeric" autocomplete="off">'
+        '<input type="text" id="cvf-input-code" name="code" inputmode="numeric" autocomplete="off">'
         f'<p><span id="cvf-submit-otp-button"><input type="submit" class="primary" value="{say("verify", language)}">'
-        f'</span></p></form>'
+        '</span></p></form>'
     )
     return narrow_page(say("sms", language), body, language=language)
 
@@ -126,7 +126,7 @@ def _sms_code(sign_in: SignIn, language: Language, error: bool) -> str:
 def _password_change(sign_in: SignIn, language: Language, error: bool) -> str:
     body = (
         f'<h1>{say("new_password", language)}</h1>'
-        f'<form id="ap_change_password_form" method="post" action="/forgotpassword/reverification">'
+        '<form id="ap_change_password_form" method="post" action="/forgotpassword/reverification">'
         f'{hidden(workflowState=sign_in.sign_in_id)}<label for="fpp_new">{say("password", language)}</label>'
         '<input type="password" id="fpp_new" name="newPassword" autocomplete="new-password">'
         f'{_button("save", language)}</form>'
@@ -158,7 +158,7 @@ def _picture(answer: str) -> str:
     )
     svg = (
         '<svg xmlns="http://www.w3.org/2000/svg" width="200" height="60" font-family="serif" font-size="34">'
-        f'<rect width="200" height="60" fill="#eee"/>'
+        '<rect width="200" height="60" fill="#eee"/>'
         f'<path d="M0 35 Q50 5 100 35 T200 30" stroke="#999" fill="none" stroke-width="2"/>{signs}</svg>'
     )
     return "data:image/svg+xml;base64," + b64encode(svg.encode()).decode()

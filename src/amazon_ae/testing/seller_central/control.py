@@ -150,13 +150,13 @@ class ControlPages:
         now = self._state.clock.now()
         rows = "".join(
             f"<tr><td>{escape(user.email)}</td><td>{escape(user.password)}</td><td>{_code(user.totp_secret, now)}"
-            f"</td></tr>"
+            "</td></tr>"
             for user in self._state.users.values()
         )
         return (
             f'<p><a href="/home">Open the site</a> · its clock says {now:%Y-%m-%d %H:%M:%S} UTC</p>'
             f"<table><thead><tr><th>E-mail</th><th>Password</th><th>Code now</th></tr></thead><tbody>{rows}</tbody>"
-            f"</table>"
+            "</table>"
         )
 
     def _sign_ins(self) -> str:

@@ -125,7 +125,7 @@ def order_page(frame: Frame, order: PortalOrder) -> str:
         f'<h2>{say("order", language)}</h2><dl>{summary}</dl><h2>{say("ship_to", language)}</h2>'
         f'<div data-test-id="shipping-section-buyer-address">{escape(order.buyer_name)}<br>{address}</div>'
         f'<p>{say("buyer", language)}: <a href="#" data-test-id="buyer-name-with-link">{escape(order.buyer_name)}</a>'
-        f'</p>'
+        '</p>'
         f'<h2>{say("items", language)}</h2><table><thead><tr>{head}</tr></thead><tbody>{items}</tbody>'
         f'</table>{_modal(frame, order)}'
     )
@@ -135,7 +135,7 @@ def order_page(frame: Frame, order: PortalOrder) -> str:
 def _actions(frame: Frame, order: PortalOrder) -> str:
     language = frame.language
     slip = (
-        f'<a data-test-id="print-packing-slip-button" target="_blank" '
+        '<a data-test-id="print-packing-slip-button" target="_blank" '
         f'href="/orders/packing-slip?orderIds={order.order_id}">'
         f'{say("packing_slip", language)}</a>'
     )
@@ -152,7 +152,7 @@ def _invoice_action(frame: Frame, order: PortalOrder) -> str:
     missing = frame.variants.invoice is InvoiceForm.MISSING or order.invoice_number is None
     return (
         f'<span data-test-id="manage-idu-invoice-button" class="a-button{" a-button-primary" if missing else ""}">'
-        f'<span class="a-button-inner"><input type="submit" class="a-button-input" '
+        '<span class="a-button-inner"><input type="submit" class="a-button-input" '
         f'value="{say("upload_invoice" if missing else "manage_invoice", language)}"></span></span>'
     )
 
@@ -196,14 +196,14 @@ def invoice_rows(frame: Frame, order: PortalOrder, invoice_id: str) -> str:
         host = "https://sellercentral.sandbox.invalid" if form is InvoiceForm.MODAL_SIBLING else ""
         way = f'<a href="{host}{address}">{say("download", language)}</a>'
     return (
-        f'<kat-table><kat-table-head><kat-table-row><kat-table-cell></kat-table-cell>'
+        '<kat-table><kat-table-head><kat-table-row><kat-table-cell></kat-table-cell>'
         f'<kat-table-cell>{say("purchased", language)}</kat-table-cell>'
         f'<kat-table-cell>{say("invoice_number", language)}</kat-table-cell><kat-table-cell></kat-table-cell>'
-        f'</kat-table-row></kat-table-head>'
-        f'<kat-table-body><kat-table-row role="row"><kat-table-cell>1</kat-table-cell>'
+        '</kat-table-row></kat-table-head>'
+        '<kat-table-body><kat-table-row role="row"><kat-table-cell>1</kat-table-cell>'
         f'<kat-table-cell>{order.purchased_at:%Y-%m-%d}</kat-table-cell>'
         f"<kat-table-cell>{escape(order.invoice_number or '')}</kat-table-cell><kat-table-cell>{way}</kat-table-cell>"
-        f"</kat-table-row>"
+        "</kat-table-row>"
         "</kat-table-body></kat-table>"
     )
 
@@ -214,7 +214,7 @@ def packing_slip_page(language: Language, orders: Iterable[PortalOrder]) -> str:
     for order in orders:
         rows = "".join(
             f"<tr><td>{item.quantity}</td><td>{escape(item.title)}<br>SKU {escape(item.sku)} ASIN {escape(item.asin)}"
-            f"</td>"
+            "</td>"
             f"<td>{money_text(item.unit_price)}</td></tr>"
             for item in order.items
         )
@@ -224,7 +224,7 @@ def packing_slip_page(language: Language, orders: Iterable[PortalOrder]) -> str:
             f'<section class="packing-slip"><h1>{say("slip_title", language)}</h1><h2>{say("ship_to", language)}'
             f'</h2><p>{address}</p>'
             f'<p>{say("order_id", language)}: <b dir="ltr">{order.order_id}</b></p><table><thead><tr>{head}</tr>'
-            f'</thead>'
+            '</thead>'
             f'<tbody>{rows}</tbody></table><p>{say("thanks", language)}</p></section>'
         )
     style = (
@@ -245,9 +245,9 @@ def batch_page(frame: Frame, batch: LabelBatch, *, done: bool) -> str:
     body = (
         f'<h1>{say("batch_title", language)}</h1><form method="get" action="/easyship/label/batch/{batch.batch_id}">'
         f'<input type="submit" name="refresh" value="{say("refresh", language)}"></form><table id="label-batches">'
-        f'<tbody><tr>'
+        '<tbody><tr>'
         f'<td dir="ltr">{batch.order_id}</td><td class="batch-status">{state}</td><td>{download}</td></tr></tbody>'
-        f'</table>'
+        '</table>'
     )
     return frame.page(say("batch_title", language), body)
 

@@ -25,7 +25,7 @@ def picker_page(
     if fails:
         body = (
             f'<h1>{title}</h1><div class="full-page-account-switcher-accounts-error a-alert">'
-            f'<div class="a-alert-content">'
+            '<div class="a-alert-content">'
             f'{say("pick_error", language)}</div></div>'
         )
         return seller_page(title, body, language=language, csrf=csrf)
@@ -38,12 +38,12 @@ def picker_page(
     )
     body = (
         f'<h1>{title}</h1><div class="full-page-account-switcher-accounts">'
-        f'<div class="full-page-account-switcher-account">'
-        f'<button type="button" class="full-page-account-switcher-account-details" id="sandbox-account">'
+        '<div class="full-page-account-switcher-account">'
+        '<button type="button" class="full-page-account-switcher-account-details" id="sandbox-account">'
         f'<b>{escape(account)}</b></button>'
         f'<div id="sandbox-marketplaces" hidden>{rows}</div></div></div>'
         f'{_form(return_to, csrf)}<p><kat-button label="{say("pick_button", language)}" variant="primary" disabled>'
-        f'</kat-button></p>'
+        '</kat-button></p>'
         f"<script>{PICKER}</script>"
     )
     return seller_page(title, body, language=language, csrf=csrf)
@@ -59,12 +59,12 @@ def older_picker_page(account: str, return_to: str, language: Language, *, csrf:
     )
     body = (
         f'<h1>{title}</h1><div class="picker-app"><div class="picker-column">'
-        f'<button type="button" class="picker-button" id="sandbox-account">'
+        '<button type="button" class="picker-button" id="sandbox-account">'
         f'<span class="picker-name">{escape(account)}</span></button></div>'
         f'<div class="picker-column" id="sandbox-marketplaces" hidden>{rows}</div></div>'
         f'{_form(return_to, csrf)}<p>'
         f'<button type="button" class="picker-switch-accounts-button primary" disabled>{say("pick_button", language)}'
-        f'</button></p>'
+        '</button></p>'
         f"<script>{PICKER}</script>"
     )
     return seller_page(title, body, language=language, csrf=csrf)

@@ -65,7 +65,7 @@ def intent_page(sign_in: SignIn, email: str, language: Language) -> str:
         f'<div id="intent-confirmation-container"><h1>{say("new_here", language)}</h1><p>{escape(email)}</p>'
         '<form id="intent-confirmation-form" method="get" action="/ap/register">'
         f'{hidden(workflowState=sign_in.sign_in_id)}{_submit("intention-submit-button", say("create", language))}'
-        f'</form></div>'
+        '</form></div>'
     )
     return narrow_page(say("create", language), body, language=language)
 
@@ -98,7 +98,7 @@ def device_page(sign_in: SignIn, language: Language) -> str:
         f'<h1>{say("two_step", language)}</h1><p>{say("choose_device", language)}</p>'
         '<form id="auth-select-device-form" method="post" action="/ap/mfa">'
         f'{hidden(workflowState=sign_in.sign_in_id)}{choices}{_submit("auth-send-code", say("send_code", language))}'
-        f'</form>'
+        '</form>'
     )
     return narrow_page(say("two_step", language), body, language=language)
 
@@ -116,7 +116,7 @@ def code_page(sign_in: SignIn, language: Language, *, error: str = "") -> str:
         'value="true"> '
         f'{say("trust", language)}</label></p>{_submit("auth-signin-button", say("sign_in", language))}</form>'
         f'<p><a id="auth-get-new-otp-link" href="/ap/mfa/new-otp?arb={sign_in.sign_in_id}">{say("no_code", language)}'
-        f'</a></p>'
+        '</a></p>'
     )
     return narrow_page(say("two_step", language), body, language=language)
 
@@ -125,9 +125,9 @@ def account_fixup_page(sign_in: SignIn, language: Language) -> str:
     """``/ap/accountfixup``: asks for a phone number, may be skipped."""
     body = (
         f'<h1>{say("add_phone", language)}</h1>'
-        f'<form id="auth-account-fixup-phone-form" method="post" action="/ap/accountfixup">'
+        '<form id="auth-account-fixup-phone-form" method="post" action="/ap/accountfixup">'
         f'{hidden(workflowState=sign_in.sign_in_id)}'
-        f'<input type="text" id="ap_phone_number" name="phone" inputmode="tel">'
+        '<input type="text" id="ap_phone_number" name="phone" inputmode="tel">'
         f'{_submit("auth-continue", say("continue", language))}</form>'
         f'<p><a id="ap-account-fixup-phone-skip-link" href="/ap/accountfixup?skip=phone&amp;arb={sign_in.sign_in_id}">'
         f'{say("not_now", language)}</a></p>'
