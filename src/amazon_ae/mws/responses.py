@@ -105,7 +105,7 @@ def read_meta(headers: Mapping[str, str]) -> ResponseMeta:
         )
     return ResponseMeta(
         request_id=headers.get("x-mws-request-id") or None,
-        timestamp=instant(headers.get("x-mws-timestamp")),
+        timestamp=instant(headers.get("x-mws-timestamp")) or instant(headers.get("date")),
         quota=quota,
     )
 
