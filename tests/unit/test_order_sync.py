@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amazon_ae.core.order_windows import OrderCursor, cut, ticket_of
@@ -456,6 +456,7 @@ def test_what_cannot_work_is_refused(world: World, options: dict[str, Any]) -> N
 _SECONDS = st.integers(0, 10**6)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(_SECONDS, max_size=12), _SECONDS, st.none() | _SECONDS)
 def test_a_cut_lies_inside_its_window_and_is_never_useless(updates: list[int], begin: int, length: int | None) -> None:
     """Whatever a page shows."""
