@@ -37,6 +37,7 @@ async def test_the_order_page_has_the_known_test_ids() -> None:
         assert page.test_ids() >= {
             "order-id-value",
             "order-summary-shipby-value",
+            "order-summary-deliverby-value",
             "order-summary-purchase-date-value",
             "order-summary-shipping-service-value",
             "order-summary-fulfillment-channel-value",

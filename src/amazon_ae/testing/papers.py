@@ -58,7 +58,7 @@ class PortalOrder:
 
     Attributes:
         order_id: 3-7-7 digits.
-        purchased_at, ship_by: aware UTC.
+        purchased_at, ship_by, deliver_by: aware UTC.
         status: ``Unshipped``, ``Shipped`` or ``Canceled``.
         pickup: ``None`` until a pickup was scheduled; without one there is no label.
         invoice_number: ``None`` while the seller's invoice was not uploaded.
@@ -68,6 +68,7 @@ class PortalOrder:
     purchased_at: datetime
     ship_by: datetime
     items: tuple[PortalItem, ...]
+    deliver_by: datetime | None = None
     status: str = "Unshipped"
     buyer_name: str = attrs.field(default="", repr=False)
     address: tuple[str, ...] = attrs.field(default=(), repr=False)
@@ -95,6 +96,7 @@ class PortalOrder:
             order_id=order.amazon_order_id,
             purchased_at=purchased_at,
             ship_by=order.latest_ship_date or purchased_at + timedelta(days=2),
+            deliver_by=order.latest_delivery_date,
             items=tuple(
                 PortalItem(
                     sku=item.seller_sku or "",
@@ -142,6 +144,7 @@ def sample_order(number: int, *, purchased_at: datetime, pickup: PortalPickup | 
         order_id=order_id,
         purchased_at=purchased_at,
         ship_by=purchased_at + timedelta(days=2),
+        deliver_by=purchased_at + timedelta(days=5),
         items=tuple(
             PortalItem(
                 sku=f"SKU-{(number + place) % 1000:04d}",

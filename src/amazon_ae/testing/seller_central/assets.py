@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["COMPONENTS", "INVOICE_MODAL", "PICKER", "STYLE"]
+__all__ = ["APPROVAL_POLL", "COMPONENTS", "INVOICE_MODAL", "PICKER", "STYLE"]
 
 STYLE: Final = """
 * { box-sizing: border-box }
@@ -104,6 +104,16 @@ function sandboxClose(what) {
 }
 customElements.define('kat-button', KatButton);
 customElements.define('kat-modal', KatModal);
+"""
+
+# The page that waits for a push message asks by itself and goes on as soon as the other device said yes.
+APPROVAL_POLL: Final = """
+setInterval(async () => {
+  const form = document.getElementById('pollingForm');
+  const answer = await fetch(form.action + '?' + new URLSearchParams(new FormData(form)));
+  const state = await answer.json();
+  if (state.transactionApprovalStatus === 'TransactionCompleted') location = state.next;
+}, 700);
 """
 
 # The modal is filled by a request of its own when its button is pressed, as a single-page application does it.

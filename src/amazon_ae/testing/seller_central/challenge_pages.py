@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 
+from amazon_ae.testing.seller_central.assets import APPROVAL_POLL
 from amazon_ae.testing.seller_central.html import alert, hidden, narrow_page
 from amazon_ae.testing.seller_central.state import SignIn
 from amazon_ae.testing.seller_central.texts import say
@@ -86,11 +87,8 @@ def _passkey(sign_in: SignIn, language: Language, error: bool) -> str:
     body = (
         f'<h1>{say("passkey", language)}</h1>'
         '<form id="passkey-form" name="passkeyForm" method="post" action="/ap/passkey">'
-        f'{hidden(workflowState=sign_in.sign_in_id)}</form><p>'
-        '<a id="passkey-skip-link" href="/ap/passkey?skip=1&amp;arb='
-        f'{sign_in.sign_in_id}">{say("passkey_skip", language)}</a></p>'
-        "<script>window.sandboxPasskey=()=>navigator.credentials.get({publicKey:{challenge:new Uint8Array(16)}})"
-        "</script>"
+        f'{hidden(workflowState=sign_in.sign_in_id)}</form><p><a id="passkey-skip-link" '
+        f'href="/ap/passkey?skip=1&amp;arb={sign_in.sign_in_id}">{say("passkey_skip", language)}</a></p>'
     )
     return narrow_page(say("passkey", language), body, language=language)
 
@@ -102,10 +100,7 @@ def _approval(sign_in: SignIn, language: Language, error: bool) -> str:
         '<input type="hidden" name="transactionApprovalStatus" value="TransactionPending"></form>'
         '<p><a id="resend-approval-link" '
         f'href="/ap/cvf/approval?resend=1&amp;arb={sign_in.sign_in_id}">{say("resend", language)}</a></p>'
-        "<script>setInterval(async()=>{const form=document.getElementById('pollingForm');"
-        "const answer=await fetch(form.action+'?'+new URLSearchParams(new FormData(form)));const state=await "
-        "answer.json();"
-        "if(state.transactionApprovalStatus==='TransactionCompleted')location=state.next},700)</script>"
+        f"<script>{APPROVAL_POLL}</script>"
     )
     return narrow_page(say("approval", language), body, language=language)
 

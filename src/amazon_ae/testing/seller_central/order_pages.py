@@ -105,6 +105,7 @@ def order_page(frame: Frame, order: PortalOrder) -> str:
     summary = "".join(
         (
             row("ship_by", "order-summary-shipby-value", _instant(order.ship_by)),
+            row("deliver_by", "order-summary-deliverby-value", _instant(order.deliver_by) if order.deliver_by else "-"),
             row("purchased", "order-summary-purchase-date-value", _instant(order.purchased_at)),
             row("service", "order-summary-shipping-service-value", order.ship_service),
             row("fulfilment", "order-summary-fulfillment-channel-value", say("seller", language)),
