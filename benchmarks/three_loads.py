@@ -1,8 +1,8 @@
 """The three-load table: what the default policy makes of thirty feeds an hour.
 
-    python benchmarks/three_loads.py                 # the real client against FakeMws, 48 h, 5 seeds: some minutes
-    python benchmarks/three_loads.py --paper         # gateways of a few lists instead: the same decisions, faster
-    python benchmarks/three_loads.py --policy flush  # the hourly flush, for comparison
+python benchmarks/three_loads.py                 # the real client against FakeMws, 48 h, 5 seeds: some minutes
+python benchmarks/three_loads.py --paper         # gateways of a few lists instead: the same decisions, faster
+python benchmarks/three_loads.py --policy flush  # the hourly flush, for comparison
 """
 
 from __future__ import annotations

@@ -138,7 +138,9 @@ async def recovers(world: World) -> None:
         assert {result.state for result in results} == {ItemState.ACCEPTED}
         await world.clock.sleep(3600)
         stats = await scheduler.stats()
-    assert {kind: (queue.waiting, queue.in_flight, queue.dead, queue.unknown) for kind, queue in stats.queues.items()} == {
+    assert {
+        kind: (queue.waiting, queue.in_flight, queue.dead, queue.unknown) for kind, queue in stats.queues.items()
+    } == {
         ItemKind.PICKUP: (0, 0, 0, 0),
         ItemKind.INVENTORY: (0, 0, 0, 0),
     }
@@ -160,11 +162,21 @@ STEPS = asyncio.run(steps_of_a_whole_life())
 
 def test_the_matrix_covers_a_whole_life() -> None:
     """Every verb that changes something outside is in it, on both sides."""
-    assert {step.split()[1] for step in STEPS} >= {"open", "submit", "mark_submitted", "status", "report", "settle", "change"}
+    assert {step.split()[1] for step in STEPS} >= {
+        "open",
+        "submit",
+        "mark_submitted",
+        "status",
+        "report",
+        "settle",
+        "change",
+    }
     assert len(STEPS) > 60
 
 
-@pytest.mark.parametrize("last", range(1, len(STEPS) + 1), ids=lambda last: f"{last}-{STEPS[last - 1].replace(' ', '-')}")
+@pytest.mark.parametrize(
+    "last", range(1, len(STEPS) + 1), ids=lambda last: f"{last}-{STEPS[last - 1].replace(' ', '-')}"
+)
 async def test_a_crash_at_any_step_loses_and_repeats_nothing(last: int) -> None:
     """Each pickup reaches Amazon exactly once, stock ends at its newest value, the quota is never passed."""
     clock = VirtualClock()

@@ -19,7 +19,9 @@ def feed(feed_id: str, state: FeedState = FeedState.DONE, *, after: float = 30.0
     )
 
 
-def verdict(*feeds: FeedStatus, kind: ItemKind = ItemKind.PICKUP, visible: bool = True, **counts: int | None) -> Judgement:
+def verdict(
+    *feeds: FeedStatus, kind: ItemKind = ItemKind.PICKUP, visible: bool = True, **counts: int | None
+) -> Judgement:
     return judge(kind, 3, feeds, {name[1:]: count for name, count in counts.items()}, visible=visible)
 
 
@@ -66,7 +68,9 @@ def test_a_cancelled_feed_took_nothing() -> None:
     assert verdict(feed("1", FeedState.CANCELLED)).verdict is Verdict.ABSENT
 
 
-@pytest.mark.parametrize(("kind", "expected"), [(ItemKind.PICKUP, Verdict.UNKNOWN), (ItemKind.INVENTORY, Verdict.ABSENT)])
+@pytest.mark.parametrize(
+    ("kind", "expected"), [(ItemKind.PICKUP, Verdict.UNKNOWN), (ItemKind.INVENTORY, Verdict.ABSENT)]
+)
 def test_two_that_look_alike(kind: ItemKind, expected: Verdict) -> None:
     """Stock is absolute and is sent again; a pickup is handed to the host."""
     assert verdict(feed("1"), feed("2"), kind=kind, _1=3, _2=3).verdict is expected

@@ -167,9 +167,7 @@ def test_a_policy_that_makes_no_sense_is_refused(change: dict[str, float]) -> No
         FeedPolicy(**change)
 
 
-places = st.lists(
-    st.tuples(st.floats(0, 3599), st.sampled_from(["pickup", "urgent", "stock"])), max_size=14
-)
+places = st.lists(st.tuples(st.floats(0, 3599), st.sampled_from(["pickup", "urgent", "stock"])), max_size=14)
 counts = st.integers(0, 600)
 
 

@@ -203,7 +203,9 @@ def test_the_document_is_small() -> None:
 
 steps = st.lists(
     st.tuples(
-        st.sampled_from([0.0, 0.0, 0.000001, 0.5, 1.0, 60.0, 119.999999, 120.0, 120.000001, 600.0, 1800.0, 3600.0, 5000.0]),
+        st.sampled_from(
+            [0.0, 0.0, 0.000001, 0.5, 1.0, 60.0, 119.999999, 120.0, 120.000001, 600.0, 1800.0, 3600.0, 5000.0]
+        ),
         st.sampled_from(["send"] * 8 + ["not sent", "crash", "restart", "throttled", "observe"]),
         st.floats(0, 400),  # until it arrives
         st.floats(0, 400),  # from there until its answer is in
@@ -250,7 +252,10 @@ def test_never_over_for_any_latency(steps: list[tuple[float, str, float, float]]
 @settings(max_examples=200, deadline=None)
 @given(
     steps=st.lists(
-        st.tuples(st.sampled_from([0.0, 1.0, 120.0, 700.0, 3599.0, 3601.0]), st.sampled_from([0, 0, 0, -30, -90, -4000, -100_000])),
+        st.tuples(
+            st.sampled_from([0.0, 1.0, 120.0, 700.0, 3599.0, 3601.0]),
+            st.sampled_from([0, 0, 0, -30, -90, -4000, -100_000]),
+        ),
         max_size=120,
     )
 )
@@ -271,9 +276,7 @@ def test_never_over_when_the_clock_is_set_back(steps: list[tuple[float, int]]) -
 
 
 @settings(max_examples=200, deadline=None)
-@given(
-    spends=st.lists(st.floats(0, 900), max_size=40), places=st.integers(1, 15)
-)
+@given(spends=st.lists(st.floats(0, 900), max_size=40), places=st.integers(1, 15))
 def test_the_wait_is_exact(spends: list[float], places: int) -> None:
     """After the wait the places are there; a microsecond earlier they are not."""
     clock, ledger = 0.0, fresh()

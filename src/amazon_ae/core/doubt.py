@@ -1,7 +1,8 @@
 """What came of a feed that was sent and never answered: pure judgement over what Amazon lists.
 
-SubmitFeed takes no token of ours, so the feed can only be recognised by its type, by when Amazon received it, by not being
-another batch's, and, once it is done, by the number of messages in its report. A feed that Amazon does not list after
+SubmitFeed takes no token of ours, so the feed can only be recognised by its type, by when Amazon received it, by not
+being another batch's, and, once it is done, by the number of messages in its report. A feed that Amazon does not list
+after
 ``visible_after_seconds`` never arrived. That delay is not published: **UNVERIFIED**, and the host's to set.
 """
 
@@ -43,7 +44,9 @@ class Judgement:
 def candidates(
     listed: Sequence[FeedStatus], *, opened_at: datetime, given_up_at: datetime, known: Collection[str]
 ) -> list[FeedStatus]:
-    """Feeds that Amazon received between opening the batch and giving up on the answer, and that are no other batch's."""
+    """Feeds that Amazon received between opening the batch and giving up on the answer, and that are no other
+    batch's.
+    """
     return [
         status
         for status in listed

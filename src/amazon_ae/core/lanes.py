@@ -1,21 +1,23 @@
 """What leaves now, or when to look again: the spending policy, as plain functions of state.
 
-A place spent on one lane is missing on the others, so the question is never *may we send* but *is this worth a place now*.
-Three lanes compete:
+A place spent on one lane is missing on the others, so the question is never *may we send* but *is this worth a place
+now*. Three lanes compete:
 
 ``pickup``  a person waits at the bench;
 ``urgent``  stock that went to zero: the shop oversells until it is known;
 ``stock``   all other stock.
 
-The policy in four rules, each found by simulation (``docs/explanation/quota.md`` shows the table):
+The policy in five rules, each found by simulation (``docs/explanation/quota.md`` shows the table):
 
-1. *Prompt lanes leave at once while the hour is quiet.* As prompt feeds take more of the hour, they are spaced wider, up
-   to ``prompt_spacing``, and share. The share of the hour is weighted by age (a triangle over the hour): a feed that fades
-   out slowly does not make the same hole an hour later that it made when it left.
+1. *Prompt lanes leave at once while the hour is quiet.* As prompt feeds take more of the hour, they are spaced wider,
+   up to ``prompt_spacing``, and share. The share of the hour is weighted by age (a triangle over the hour): a feed
+   that fades out slowly does not make the same hole an hour later that it made when it left.
 2. *A crowd leaves sooner, a single parcel a little later*: spacing shrinks slowly with the number that waits.
 3. *Stock is spread evenly over what prompt feeds leave of the hour.* Spending the burst first is bad spending: what
    leaves in a bunch comes back in a bunch, an hour later, for ever.
 4. *Stock never takes the last place*, unless the next one is back before a prompt feed is likely to want it.
+5. *After an idle hour, stock makes what is left last until places come back*: the first hour of a morning has all
+   thirty, and none returns before it is over.
 
 Lengths are in units of the quota's mean interval (an hour divided by the places in it; SubmitFeed: 120 s), so that one
 policy fits every quota.
@@ -29,7 +31,7 @@ from typing import Final
 
 import attrs
 
-from amazon_ae.core.quota import Ledger
+from amazon_ae.core.quota import FOREIGN, Ledger
 from amazon_ae.exceptions import ConfigurationError
 from amazon_ae.models.feeds import ItemKind
 
@@ -54,7 +56,8 @@ class FeedPolicy:
         crowd_exponent: how strongly a crowd shortens the spacing, and a single parcel lengthens it; 0 switches it off.
         last_place: in mean intervals; stock may take the last place if the next is back within this time.
         spare_places: places of the hour that the even spacing of stock leaves unplanned.
-        stock_every_seconds: a fixed distance between stock feeds instead of even spacing, at most 3,600; ``None`` for even.
+        stock_every_seconds: a fixed distance between stock feeds instead of even spacing, at most 3,600; ``None`` for
+            even.
     """
 
     quiet_share: float = 0.38
@@ -205,12 +208,24 @@ def _prompt_wait(ledger: Ledger, lane: str, waiting: int, policy: FeedPolicy) ->
 def _spread(ledger: Ledger, policy: FeedPolicy) -> float:
     """The even distance of stock feeds in what prompt feeds leave of the hour (rule 3)."""
     left = _per_hour(ledger) - policy.spare_places - _prompt_places(ledger)
-    return _HOUR / max(left, _per_hour(ledger) / 4)
+    return max(_HOUR / max(left, _per_hour(ledger) / 4), _thrift(ledger, policy))
+
+
+def _thrift(ledger: Ledger, policy: FeedPolicy) -> float:
+    """The distance that makes what is left of the hour last until places come back (rule 5), twice as wide when prompt
+    feeds take as much; 0 while places come back all the time.
+    """
+    ages = ledger.ages(*_PROMPT, STOCK, FOREIGN)
+    dry = _HOUR - ages[-1] if ages else 0.0
+    if ledger.rule.per_hour is None or dry < 5 * _interval(ledger):
+        return 0.0
+    prompt = min(1.0, _prompt_places(ledger) / (policy.busy_share * _per_hour(ledger)))
+    return (1.0 + prompt) * dry / max(1, ledger.rule.per_hour - ledger.used)
 
 
 def _prompt_places(ledger: Ledger) -> float:
     """Prompt feeds an hour, a fresh one counting twice and one of an hour ago not at all."""
-    return 2.0 * sum(max(0.0, 1.0 - age / _HOUR) for age in ledger.ages(*_PROMPT, "foreign"))
+    return 2.0 * sum(max(0.0, 1.0 - age / _HOUR) for age in ledger.ages(*_PROMPT, FOREIGN))
 
 
 def _since(ledger: Ledger, spacing: float, *lanes: str) -> float:

@@ -1,8 +1,8 @@
 """Pickup days, and which orders need not be asked for at all. Pure.
 
 Source: Seller Central help for the UAE, "How to process Amazon Easy Ship orders": a pickup is normally one or more days
-ahead. Cut-off hour, working days and holidays of the UAE's collection service are not published: **UNVERIFIED**, the host
-sets what its carrier does.
+ahead. Cut-off hour, working days and holidays of the UAE's collection service are not published: **UNVERIFIED**, the
+host sets what its carrier does.
 """
 
 from __future__ import annotations
@@ -55,9 +55,7 @@ class PickupPolicy:
 
     lead_days: int = attrs.field(default=1, validator=attrs.validators.ge(0))
     cut_off: time = time(14, 0)
-    working_days: frozenset[int] = attrs.field(
-        default=frozenset(range(6)), converter=frozenset, validator=_no_day_off
-    )
+    working_days: frozenset[int] = attrs.field(default=frozenset(range(6)), converter=frozenset, validator=_no_day_off)
     holidays: frozenset[date] = attrs.field(default=frozenset(), converter=frozenset)
     marketplace: Marketplace = AE
 
@@ -83,8 +81,9 @@ class PickupPolicy:
 def may_be_easy_ship(order: Order) -> bool:
     """Whether Easy Ship may carry this order: false only where Amazon's own warehouse ships it.
 
-    MWS has no field that says Easy Ship for an order whose pickup is not scheduled yet, so the rest is Amazon's report to
-    judge. A host that knows its shipping templates passes a stricter function, e.g. one over ``ship_service_level``.
+    MWS has no field that says Easy Ship for an order whose pickup is not scheduled yet, so the rest is Amazon's
+    report to judge. A host that knows its shipping templates passes a stricter function, e.g. one over
+    ``ship_service_level``.
     """
     return order.fulfillment_channel != "AFN"
 

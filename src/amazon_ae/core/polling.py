@@ -1,9 +1,9 @@
 """The status board: one small document per account by which all its processes share their status polls. Pure.
 
 GetFeedSubmissionList allows 80 requests an hour (MWS Feeds API, "GetFeedSubmissionList": 10, one per 45 s, 80 an hour),
-so ten pack stations cannot each ask for themselves. Whoever may ask asks for every feed in flight, and writes the answer
-where the others read it. The board also remembers feed ids for a while, so that a search for a lost feed does not take
-another batch's feed for it.
+so ten pack stations cannot each ask for themselves. Whoever may ask asks for every feed in flight, and writes the
+answer where the others read it. The board also remembers feed ids for a while, so that a search for a lost feed does
+not take another batch's feed for it.
 """
 
 from __future__ import annotations
@@ -76,7 +76,14 @@ class Board:
                 "asked_at": _text(self.asked_at),
                 "known": [[feed_id, _text(at)] for feed_id, at in self.known],
                 "states": [
-                    [feed_id, status.kind, status.state, status.raw, _text(status.submitted_at), _text(status.completed_at)]
+                    [
+                        feed_id,
+                        status.kind,
+                        status.state,
+                        status.raw,
+                        _text(status.submitted_at),
+                        _text(status.completed_at),
+                    ]
                     for feed_id, status in self.states
                 ],
             },

@@ -6,10 +6,10 @@ Amazon counts a request when it *arrives*; nobody here knows that instant. Three
 2. When the answer is in, the place is pinned to that instant, which is never before the arrival.
 3. Only a request that surely never left is taken out again.
 
-Why that suffices, for any latency: of the requests that arrive in some hour, look at the one reserved last, at *r*. Every
-other one was either unanswered at *r*, and counted, or pinned at or after its own arrival, less than an hour before *r*,
-and counted. The reservation was made with all of them in the sum, so they are at most ``per_hour``. The same argument,
-with an interval of any length in place of the hour, holds for the bucket.
+Why that suffices, for any latency: of the requests that arrive in some hour, look at the one reserved last, at *r*.
+    Every other one was either unanswered at *r*, and counted, or pinned at or after its own arrival, less than an
+    hour before *r*, and counted. The reservation was made with all of them in the sum, so they are at most
+    ``per_hour``. The same argument, with an interval of any length in place of the hour, holds for the bucket.
 
 Amazon's own word corrects downwards only. The ledger is one small JSON document in the store's time. Its instants are
 whole microseconds since the epoch, so that no rounding ever makes a place out of nothing. Nothing here reads a clock.
@@ -191,7 +191,9 @@ class Ledger:
     # What changes it.
 
     def reserve(self, name: str, lane: str) -> Ledger | None:
-        """Take a place for the batch ``name``; ``None`` if there is none. Store the result **before** anything is sent."""
+        """Take a place for the batch ``name``; ``None`` if there is none. Store the result **before** anything is
+        sent.
+        """
         if self.free < 1 or any(known == name for known, _ in self.open):
             return None
         return attrs.evolve(self, open=(*self.open, (name, Place(self.now, lane))))
@@ -201,7 +203,9 @@ class Ledger:
         return attrs.evolve(self, open=tuple(entry for entry in self.open if entry[0] != name))
 
     def pin(self, name: str) -> Ledger:
-        """The answer to ``name`` is in, or nobody will get one: its place counts as spent at this instant. Twice is fine."""
+        """The answer to ``name`` is in, or nobody will get one: its place counts as spent at this instant. Twice is
+        fine.
+        """
         lane = next((place.lane for known, place in self.open if known == name), None)
         return self if lane is None else self.cancel(name)._spend(lane)
 
@@ -210,7 +214,9 @@ class Ledger:
         return attrs.evolve(self, full_at=self.now + self.rule.burst * self._restore)
 
     def exceeded(self, seconds: float | None) -> Ledger:
-        """Amazon said ``QuotaExceeded``: no place for ``seconds``, the rest of its hour (a whole hour if it did not say)."""
+        """Amazon said ``QuotaExceeded``: no place for ``seconds``, the rest of its hour (a whole hour if it did not
+        say).
+        """
         wait = 3600.0 if seconds is None else min(max(seconds, 0.0), 3600.0)
         return attrs.evolve(self, blocked_until=max(self.blocked_until, self.now + math.ceil(wait * _SECOND)))
 

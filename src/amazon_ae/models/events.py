@@ -89,7 +89,9 @@ class DocumentEvent(Event):
 
 @attrs.frozen(kw_only=True)
 class FeedEvent(Event):
-    """Something about one feed. ``size`` is its number of items; ``feed_id`` is Amazon's, ``None`` before it is known."""
+    """Something about one feed. ``size`` is its number of items; ``feed_id`` is Amazon's, ``None`` before it is
+    known.
+    """
 
     kind: ItemKind
     batch_id: str
@@ -126,7 +128,9 @@ class FeedSettled(FeedEvent):
 
 @attrs.frozen(kw_only=True)
 class FeedRefused(FeedEvent):
-    """A feed was not accepted; its items wait again. ``code`` is Amazon's, or the error's name where nothing answered."""
+    """A feed was not accepted; its items wait again. ``code`` is Amazon's, or the error's name where nothing
+    answered.
+    """
 
     code: str
     hold_seconds: float
@@ -157,7 +161,8 @@ class FeedInDoubt(FeedEvent):
 
 @attrs.frozen(kw_only=True)
 class DoubtSettled(FeedEvent):
-    """What came of a feed in doubt: ``found`` (its report follows), ``absent`` (its items wait again) or ``unknown``."""
+    """What came of a feed in doubt: ``found`` (its report follows), ``absent`` (its items wait again) or ``unknown``.
+    """
 
     verdict: str
 
@@ -185,7 +190,9 @@ class PickupSettled(Event):
 
 @attrs.frozen(kw_only=True)
 class LookupFailed(Event):
-    """The orders of waiting pickups could not be looked up; tried again after ``retry_seconds``. ``code`` as in ``FeedRefused``."""
+    """The orders of waiting pickups could not be looked up; tried again after ``retry_seconds``. ``code`` as in
+    ``FeedRefused``.
+    """
 
     code: str
     retry_seconds: float

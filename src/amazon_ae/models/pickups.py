@@ -18,7 +18,8 @@ class PickupOutcome:
 
     Attributes:
         order_id: the channel (Amazon) order id.
-        state: ``ACCEPTED`` once Amazon's report says so; ``WAITING`` and ``IN_FLIGHT`` before; ``REJECTED`` or ``UNKNOWN``.
+        state: ``ACCEPTED`` once Amazon's report says so; ``WAITING`` and ``IN_FLIGHT`` before; ``REJECTED`` or
+            ``UNKNOWN``.
         pickup_date: the day that was asked for, in the marketplace's time zone.
         pickup_time: the slot that was asked for, if any.
         asked_at: when the pickup was first asked for, aware UTC (the store's time).

@@ -164,9 +164,7 @@ class Desk:
             code = getattr(error, "code", "") or type(error).__name__
             seconds = room.hold(ItemKind.PICKUP, f"the orders cannot be looked up ({code})", first=5.0, limit=300.0)
             logger.warning("looking up %d orders: %s", len(new), code)
-            room.emit(
-                events.LookupFailed(at=room.now(), account=room.account, code=code, retry_seconds=seconds)
-            )
+            room.emit(events.LookupFailed(at=room.now(), account=room.account, code=code, retry_seconds=seconds))
             return None
         refused = [
             outcome

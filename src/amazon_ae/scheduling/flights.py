@@ -67,7 +67,8 @@ _REST_LIMIT: Final = 3600.0
 
 @attrs.define(eq=False)
 class Flight:
-    """One batch that this process holds. Instants are our clock's, but those of ``batch`` and ``given_up_at`` (the store's).
+    """One batch that this process holds. Instants are our clock's, but those of ``batch`` and ``given_up_at`` (the
+    store's).
 
     Attributes:
         since: when it was opened; from the answer on, when that came.
@@ -163,7 +164,9 @@ class Flights:
     # A new feed
 
     async def send(self, batch: StoredBatch, *, opened: datetime, waited_seconds: float, urgent: bool) -> None:
-        """Submit a batch that was just opened, and book what came of it. ``opened``: our clock before the store's verb."""
+        """Submit a batch that was just opened, and book what came of it. ``opened``: our clock before the store's
+        verb.
+        """
         room, flight = self.room, self.hold(batch)
         flight.busy = True
         try:
@@ -287,9 +290,7 @@ class Flights:
         if reason:
             at, account = self.room.now(), self.room.account
             self.room.emit(
-                events.QuotaCorrected(
-                    at=at, account=account, quota=rule.name, reason=reason, quota_free=ledger.free
-                )
+                events.QuotaCorrected(at=at, account=account, quota=rule.name, reason=reason, quota_free=ledger.free)
             )
 
     async def _save(self, flight: Flight) -> None:

@@ -1,7 +1,7 @@
 """What the parts of one scheduler share: the store, the gateway, the clock, the sink, and how time is measured.
 
-Two clocks are involved, this process's and the store's. Instants are never compared across them: `Room.store_now` shifts
-ours by the difference that the store's last answer showed.
+Two clocks are involved, this process's and the store's. Instants are never compared across them: `Room.store_now`
+shifts ours by the difference that the store's last answer showed.
 """
 
 from __future__ import annotations
@@ -79,7 +79,13 @@ class Room:
     __slots__ = ("_skew", "account", "clock", "gateway", "holds", "on_event", "rules", "storage", "timing")
 
     def __init__(
-        self, storage: Storage, gateway: FeedGateway, *, clock: Clock, timing: SchedulerTiming, on_event: EventSink | None
+        self,
+        storage: Storage,
+        gateway: FeedGateway,
+        *,
+        clock: Clock,
+        timing: SchedulerTiming,
+        on_event: EventSink | None,
     ) -> None:
         self.storage = storage
         self.gateway = gateway

@@ -210,7 +210,8 @@ class FeedScheduler:
     async def run_once(self) -> float:
         """Do everything that is due now, requests included; returns the seconds after which to call again.
 
-        For hosts that own the loop. Do not mix it with ``async with``. A host that hears of new work earlier calls earlier.
+        For hosts that own the loop. Do not mix it with ``async with``. A host that hears of new work earlier calls
+        earlier.
 
         Raises:
             StorageError: the store failed; what was under way goes on at the next call.
@@ -240,10 +241,11 @@ class FeedScheduler:
         reference: str | None = None,
         deadline: datetime | timedelta | None = None,
     ) -> PickupOutcome:
-        """Ask for a pickup and wait for this order's own outcome. Durable before it waits; asked twice, it is sent once.
+        """Ask for a pickup and wait for this order's own outcome. Durable before it waits; asked twice, it is sent
+        once.
 
-        Cancelling the call does not cancel the pickup: ``outcome(order_id)`` tells later. The first request for an order
-        stands; a repeat joins it, whatever it says; one that was rejected is asked for anew.
+        Cancelling the call does not cancel the pickup: ``outcome(order_id)`` tells later. The first request for an
+            order stands; a repeat joins it, whatever it says; one that was rejected is asked for anew.
 
         Args:
             order_id: the channel (Amazon) order id, 3-7-7 digits.
@@ -360,9 +362,7 @@ class FeedScheduler:
     async def stats(self) -> SchedulerStats:
         """A snapshot for a dashboard: what waits, what is in flight, and what is left of the quota."""
         unfinished = await self._room.storage.unfinished(self.account)
-        ledgers = {
-            rule.name: await self._room.ledger(rule) for rule in self._room.rules.values() if rule is not None
-        }
+        ledgers = {rule.name: await self._room.ledger(rule) for rule in self._room.rules.values() if rule is not None}
         obstacles = {kind: self._looker.obstacle(kind, unfinished)[1] for kind in KINDS}
         return SchedulerStats(
             queues=await self._looker.queue_stats(),

@@ -64,9 +64,7 @@ class Tracker:
             if flight.busy or self.renew_in(flight) > 0:
                 continue
             try:
-                await room.storage.renew(
-                    flight.batch_id, flight.batch.fence, lease_seconds=room.timing.lease_seconds
-                )
+                await room.storage.renew(flight.batch_id, flight.batch.fence, lease_seconds=room.timing.lease_seconds)
                 flight.leased_at = room.now()
             except StaleLease:
                 logger.info("batch %s is another process's now", flight.batch_id)

@@ -74,14 +74,14 @@ def report(trade: Trade, seconds: float) -> str:
 
 
 def _row(name: str, delays: Delays) -> str:
-    return (
-        f"{name:10}{delays.count:9d}{delays.mean:9.1f}{delays.median:9.1f}{delays.p99:9.1f}{delays.longest:9.1f}"
-    )
+    return f"{name:10}{delays.count:9d}{delays.mean:9.1f}{delays.median:9.1f}{delays.p99:9.1f}{delays.longest:9.1f}"
 
 
 def _most(trade: Trade) -> int:
     instants = [at for at, _, _ in trade.feeds]
-    return max((sum(at <= other <= at + 3600 for other in instants[index:]) for index, at in enumerate(instants)), default=0)
+    return max(
+        (sum(at <= other <= at + 3600 for other in instants[index:]) for index, at in enumerate(instants)), default=0
+    )
 
 
 def _refused(trade: Trade) -> str:

@@ -138,9 +138,7 @@ class PaperMarket:
     async def recent(self, kind: ItemKind, since: datetime) -> Sequence[FeedStatus]:
         """See ``FeedGateway``."""
         self._take("GetFeedSubmissionList")
-        return [
-            self._status(feed_id) for feed_id, (its, at) in self._feeds.items() if its is kind and at >= since
-        ]
+        return [self._status(feed_id) for feed_id, (its, at) in self._feeds.items() if its is kind and at >= since]
 
     def orders(
         self, *, updated_after: datetime, updated_before: datetime | None = None, statuses: Collection[str] = ()

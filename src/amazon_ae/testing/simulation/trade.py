@@ -202,9 +202,7 @@ Market = Callable[[VirtualClock, Books, Load], Side]
 def paper(clock: VirtualClock, books: Books, load: Load) -> Side:
     """The fast marketplace, without requests and documents."""
     market = PaperMarket(clock, on_feed=books.accepted)
-    return Side(
-        market, market, lambda: {name: (meter.taken, meter.refused) for name, meter in market.meters.items()}
-    )
+    return Side(market, market, lambda: {name: (meter.taken, meter.refused) for name, meter in market.meters.items()})
 
 
 def simulate(
