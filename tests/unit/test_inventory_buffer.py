@@ -121,25 +121,25 @@ async def test_put_many_reads_a_generator_chunk_by_chunk(storage) -> None:
 
     def updates() -> Iterator[InventoryUpdate]:
         nonlocal read
-        for number in range(12_000):
+        for number in range(48_000):
             read += 1
             yield InventoryUpdate(f"SKU-{number}", 1)
 
     await InventoryBuffer(Watching(), ACCOUNT).put_many(updates())  # type: ignore[arg-type]
-    assert stored == [(5_000, 5_000), (10_000, 5_000), (12_000, 2_000)]
+    assert stored == [(20_000, 20_000), (40_000, 20_000), (48_000, 8_000)]
 
 
 async def test_put_many_keeps_whole_chunks_when_a_later_one_fails(buffer) -> None:
-    """The first 5,000 are stored; the chunk with the bad change is not, not even its good part."""
+    """The first 20,000 are stored; the chunk with the bad change is not, not even its good part."""
 
     def updates() -> Iterator[InventoryUpdate]:
-        for number in range(5_010):
+        for number in range(20_010):
             yield InventoryUpdate(f"SKU-{number}", 1)
         raise StorageError("the disk is full")
 
     with pytest.raises(StorageError):
         await buffer.put_many(updates())
-    assert (await buffer.stats()).waiting == 5_000
+    assert (await buffer.stats()).waiting == 20_000
 
 
 async def test_rejected_skus_are_dead_letters_with_the_hosts_reference(buffer, storage) -> None:

@@ -13,10 +13,12 @@ import sys
 import textwrap
 import threading
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from amazon_ae.clocks import SystemClock
 from amazon_ae.exceptions import ConfigurationError, SchemaTooNew, StorageError
 from amazon_ae.models.feeds import ItemKind
 from amazon_ae.models.stored import Change, Receipt, ReceiptState
@@ -51,6 +53,33 @@ async def keys(store: SQLiteStorage) -> list[str]:
 def host(path: Path, **options) -> sqlite3.Connection:
     """The host's own connection."""
     return sqlite3.connect(path, **options)
+
+
+class GateClock(SystemClock):
+    """A clock that can hold the store's thread in the middle of a verb, where it reads the time."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self._free = threading.Event()
+        self._free.set()
+
+    def now(self) -> datetime:
+        self.reached.set()
+        assert self._free.wait(30)
+        return super().now()
+
+    def shut(self) -> None:
+        self._free.clear()
+        self.reached.clear()
+
+    def open(self) -> None:
+        self._free.set()
+
+
+async def turns_of_the_loop() -> None:
+    """Let the loop turn a thousand times: some milliseconds in which threads get on, too."""
+    for _ in range(1_000):
+        await asyncio.sleep(0)
 
 
 def run_script(script: str, *arguments: str) -> str:
@@ -92,10 +121,7 @@ async def test_the_event_loop_runs_while_another_process_holds_the_lock(path: Pa
     with closing(host(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         waiting = asyncio.create_task(put(store, "second"))
-        turns = 0
-        while turns < 1_000:
-            await asyncio.sleep(0)
-            turns += 1
+        await turns_of_the_loop()
         assert not waiting.done()
         other.execute("ROLLBACK")
         assert (await waiting)[0].state is ReceiptState.WAITING
@@ -104,21 +130,21 @@ async def test_the_event_loop_runs_while_another_process_holds_the_lock(path: Pa
 
 async def test_a_cancelled_caller_leaves_the_store_sound(path: Path) -> None:
     """The put that was under way when its caller was cancelled is stored whole, and its watcher is told."""
-    store = SQLiteStorage(path, busy_seconds=30)
+    clock = GateClock()
+    store = SQLiteStorage(path, clock=clock)
     await put(store, "first")
     told: list[str] = []
     store.watch(ACCOUNT, lambda: told.append("told"))
-    with closing(host(path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        caller = asyncio.create_task(put(store, "a", "b"))
-        queued = asyncio.create_task(put(store, "never began"))
-        for _ in range(100):
-            await asyncio.sleep(0.001)
-        caller.cancel()
-        queued.cancel()
+    clock.shut()
+    caller = asyncio.create_task(put(store, "a", "b"))
+    assert await heard(clock.reached)
+    queued = asyncio.create_task(put(store, "never began"))
+    await asyncio.sleep(0)
+    for task in (caller, queued):
+        task.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await caller
-        other.execute("ROLLBACK")
+            await task
+    clock.open()
     # The thread works in order: once this is answered, what was under way has ended.
     assert await keys(store) == ["a", "b", "first"]
     assert told == ["told"]
@@ -201,6 +227,28 @@ async def test_a_lock_that_stays_is_a_storage_error(store: SQLiteStorage, path: 
         other.execute("ROLLBACK")
     await put(store, "b")
     assert await keys(store) == ["a", "b"]
+
+
+async def test_a_locked_file_without_a_write_ahead_log_is_waited_for(path: Path) -> None:
+    """The host's file is switched to WAL; meanwhile its lock is waited for as long as any other."""
+    with closing(host(path, isolation_level=None)) as other:
+        other.execute("CREATE TABLE picks (sku TEXT)")
+        other.execute("BEGIN EXCLUSIVE")
+        impatient = SQLiteStorage(path, busy_seconds=0.05)
+        with pytest.raises(StorageError, match="locked"):
+            await put(impatient, "a")
+        patient = SQLiteStorage(path, busy_seconds=30)
+        waiting = asyncio.create_task(put(patient, "b"))
+        await turns_of_the_loop()
+        assert not waiting.done()
+        other.execute("ROLLBACK")
+        await waiting
+        await put(impatient, "a")
+        assert await keys(patient) == ["a", "b"]
+    with closing(host(path)) as fresh:
+        assert fresh.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    await impatient.aclose()
+    await patient.aclose()
 
 
 def test_a_full_disk_stores_nothing_and_passes(path: Path) -> None:
@@ -527,8 +575,7 @@ async def test_a_commit_of_the_host_is_noticed(path: Path) -> None:
     store.watch(ACCOUNT, told.set)
     with closing(host(path)) as connection:
         await put(store, "a", connection=connection)
-        for _ in range(20):
-            await asyncio.sleep(0.002)
+        await turns_of_the_loop()
         assert not told.is_set()
         connection.commit()
         assert await heard(told)

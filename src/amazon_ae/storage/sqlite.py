@@ -57,8 +57,8 @@ class SQLiteStorage:
     disk; SQLite's locks do not hold on network file systems. Memory does not grow with what waits.
 
     Args:
-        path: the file; it and its tables are made at the first use, its folder must exist. The host's own
-            tables may live in the same file.
+        path: the file; it and its tables are made at the first use, its folder must exist. The host's own tables may
+            live in the same file, which is switched to a write-ahead log (WAL).
         clock: the store's clock; processes that share a file share the host's time.
         prefix: what the names of all tables begin with.
         create_schema: ``False`` leaves the tables to the host's migrations (``schema_sql``); missing or old tables then
