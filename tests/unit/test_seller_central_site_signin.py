@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from site_visitor import SECRET, START, USER, Visitor, make_site
 
 from amazon_ae.testing.clocks import ScaledClock, VirtualClock
@@ -16,8 +18,11 @@ from amazon_ae.testing.seller_central import (
     SignedOutAnswer,
     SignInForm,
     SiteUser,
+    SiteVariants,
 )
 from amazon_ae.testing.seller_central.codes import code_of, step_of
+from amazon_ae.testing.seller_central.signin import Step, next_step, path_of
+from amazon_ae.testing.seller_central.state import Browser, SignIn
 
 
 def show(site: SellerCentralSite, **changes: object) -> None:
@@ -400,6 +405,60 @@ async def test_secrets_are_in_no_repr() -> None:
         session_id, csrf = visitor.http.cookies["at-sandbox"], next(iter(site._state.sessions.values())).csrf
     for secret in (USER.password, SECRET, USER.email, session_id, csrf):
         assert secret not in seen
+
+
+every_variants = st.builds(
+    SiteVariants,
+    sign_in=st.sampled_from(SignInForm),
+    switch_accounts=st.booleans(),
+    device_choice=st.booleans(),
+    challenge=st.sampled_from(Challenge),
+    nag=st.sampled_from(Nag),
+)
+every_sign_in = st.builds(
+    SignIn,
+    sign_in_id=st.just("s"),
+    browser=st.builds(
+        Browser,
+        browser_id=st.just("b"),
+        passed=st.sets(st.sampled_from(Challenge)),
+        closed=st.sets(st.sampled_from(["phone", "remind_later"])),
+    ),
+    return_to=st.just("/home"),
+    email=st.sampled_from(["", USER.email]),
+    account_chosen=st.booleans(),
+    password_ok=st.booleans(),
+    device_chosen=st.booleans(),
+    code_ok=st.booleans(),
+)
+
+
+@given(every_sign_in, every_variants, st.sampled_from([None, USER, attrs.evolve(USER, totp_secret="")]), st.booleans())
+def test_nobody_is_done_without_password_and_code(
+    sign_in: SignIn, variants: SiteVariants, user: SiteUser | None, trusted: bool
+) -> None:
+    """Whatever the order of pages: done means password, code (or a trusted device), and the challenge passed."""
+    step = next_step(sign_in, variants, user, trusted=trusted)
+    if step is Step.DONE:
+        assert sign_in.email
+        assert sign_in.password_ok
+        assert sign_in.code_ok or trusted or user is None or not user.totp_secret
+        late = (Challenge.NONE, Challenge.CAPTCHA, Challenge.AGENT_POLICY)
+        assert variants.challenge in (*late, *sign_in.browser.passed)
+    else:
+        assert path_of(step, variants).startswith("/")
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """A sandbox that runs for weeks does not grow: the oldest go first."""
+    state = make_site()._state
+    for number in range(5_100):
+        browser = state.browser(str(number))
+        state.start_sign_in(browser, "/home")
+        state.open_session(USER.email)
+    assert (len(state.browsers), len(state.sign_ins), len(state.sessions)) == (5_000, 5_000, 5_000)
+    assert "0" not in state.browsers
+    assert state.browser("5099") is browser
 
 
 def test_step_numbers_follow_the_clock() -> None:

@@ -42,7 +42,7 @@ class PortalPickup:
         day: the pickup day in the marketplace's time zone.
         tracking_id: printed on the label.
         slot: the time of day in Amazon's words, or ``""``.
-        package_identifier: printed on the label instead of the order id's plain line; ``""`` prints the order id alone.
+        package_identifier: printed on the label; ``""`` prints the order id, as the UAE's help page says.
     """
 
     scheduled_at: datetime

@@ -160,7 +160,7 @@ class SiteVariants:
 
     def with_text(self, text: str) -> SiteVariants:
         """These variants, changed by ``name=value&name=value``; the form of the ``sandbox-variants`` cookie."""
-        return self.with_changes(dict(parse_qsl(text, strict_parsing=True)) if text else {})
+        return self.with_changes(dict(parse_qsl(text, strict_parsing=True))) if text else self
 
     def to_changes(self) -> dict[str, str]:
         """Every variant as text; ``with_changes`` reads it back."""
