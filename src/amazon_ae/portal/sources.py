@@ -42,6 +42,8 @@ _NOT_SCHEDULED_RETRY_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 1.0
 _LOOK_AGAIN_SECONDS: Final = 0.04
 _CLICK_SECONDS: Final = 2.0
+# How long the page's own scripts may take to show what was asked for.
+_DRAW_SECONDS: Final = 3.0
 
 
 @attrs.frozen
@@ -142,22 +144,14 @@ class Sources:
 
     async def _invoice_by_hand(self, order_id: str, step: str) -> bytes:
         """Open the order's page, press the button, take what the list offers."""
-        names = self._site.selectors
+        url = self._url("order", order_id)
         async with self._open_page(False) as page:
-            await self._goto(page, self._url("order", order_id), step)
-            # A page drawn by scripts may show the link itself only now.
-            links, forms = names["invoice_link"], names["invoice_form"]
-            found = await self._wait_for(page, step, links=links, forms=forms, clicks=names["invoice_button"])
-            if found is not None and "click" in found:
-                await self._press(page, names["invoice_button"], step)
-                found = await self._wait_for(page, step, links=links, forms=forms, clicks=names["invoice_click"])
+            found = await self._invoice_offer(page, url, step)
             if found is None:
-                if await self._first_of(page, names["invoice_missing"]):
-                    raise DocumentNotReady(
-                        "no invoice was uploaded for the order yet",
-                        retry_after_seconds=_NOT_UPLOADED_RETRY_SECONDS,
-                        step=step,
-                    )
+                # The list is filled by a request of the page's own; a session lost just then leaves it empty.
+                await self.fetcher.get(url, step=step)
+                found = await self._invoice_offer(page, url, step)
+            if found is None:
                 raise PageChanged(
                     "the order's page offers no invoice this version knows; run check()",
                     step=step,
@@ -165,13 +159,27 @@ class Sources:
                 )
             if "click" in found:
                 return await self._download(page, found["click"], step)
-            referer = page.url
         if "link" in found:
-            answer = await self.fetcher.get(self.fetcher.absolute(found["link"]), step=step, referer=referer)
+            answer = await self.fetcher.get(self.fetcher.absolute(found["link"]), step=step, referer=url)
         else:
             form = Form(found["form"]["method"], found["form"]["url"], found["form"]["fields"])
-            answer = await self.fetcher.submit(form, step=step, referer=referer)
+            answer = await self.fetcher.submit(form, step=step, referer=url)
         return answer.body
+
+    async def _invoice_offer(self, page: BrowserPage, url: str, step: str) -> dict[str, Any] | None:
+        """What the opened list, or the page itself once its scripts ran, offers; ``None`` if it is nothing known."""
+        names = self._site.selectors
+        links, forms = names["invoice_link"], names["invoice_form"]
+        await self._goto(page, url, step)
+        found = await self._wait_for(page, step, links=links, forms=forms, clicks=names["invoice_button"])
+        if found is not None and "click" in found:
+            await self._press(page, names["invoice_button"], step)
+            return await self._wait_for(page, step, links=links, forms=forms, clicks=names["invoice_click"])
+        if found is None and await self._first_of(page, names["invoice_missing"]):
+            raise DocumentNotReady(
+                "no invoice was uploaded for the order yet", retry_after_seconds=_NOT_UPLOADED_RETRY_SECONDS, step=step
+            )
+        return found
 
     # The label
 
@@ -272,7 +280,7 @@ class Sources:
                 await page.wait_for_timeout(_LOOK_AGAIN_SECONDS * 1000)
 
         try:
-            return await call(look(), step, min(self._timeout_seconds, 5.0))
+            return await call(look(), step, min(self._timeout_seconds, _DRAW_SECONDS))
         except PortalTimeout:
             return None
 

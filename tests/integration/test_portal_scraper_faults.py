@@ -1,0 +1,278 @@
+"""Whatever goes wrong is a typed error, costs no good document, and leaves no process behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import pytest
+from portal_stage import browser_processes, complete, stage
+
+from amazon_ae.exceptions import (
+    BrowserLost,
+    BrowserNotFound,
+    ConfigurationError,
+    DocumentInvalid,
+    DocumentNotReady,
+    PageChanged,
+    PortalError,
+    PortalTimeout,
+    PortalUnavailable,
+)
+from amazon_ae.models.documents import DocumentKind
+from amazon_ae.portal.browser import BrowserOptions
+from amazon_ae.testing.seller_central import Fault, InvoiceForm
+
+pytestmark = pytest.mark.browser
+
+PERSISTENT = [
+    (Fault.HANG, PortalTimeout),
+    (Fault.DROP, PortalUnavailable),
+    (Fault.STATUS_500, PortalUnavailable),
+    (Fault.STATUS_503, PortalUnavailable),
+    (Fault.BARE_403, PortalUnavailable),
+    (Fault.SIGN_OUT, PortalUnavailable),
+    (Fault.CUT, PortalUnavailable),
+    (Fault.EMPTY, DocumentInvalid),
+    (Fault.HTML_AS_PDF, DocumentInvalid),
+    (Fault.WRONG_ORDER, DocumentInvalid),
+    (Fault.NO_TEXT, DocumentInvalid),
+    (Fault.NOT_READY, DocumentNotReady),
+    (Fault.STRANGE_PAGE, (DocumentInvalid, PageChanged)),
+]
+
+
+@pytest.mark.parametrize("kind", list(DocumentKind))
+async def test_each_fault_of_one_document_is_typed_and_the_other_two_arrive(kind: DocumentKind) -> None:
+    """Every fault, for as long as it lasts, on every document; the scraper works on afterwards."""
+    async with stage() as on, on.scraper(timeout=2.5, label_wait=1.0) as portal:
+        on.show(invoice=InvoiceForm.LINK)
+        await portal.login()
+        for fault, expected in PERSISTENT:
+            if kind is DocumentKind.PACKING_SLIP and fault in (Fault.HTML_AS_PDF, Fault.CUT):
+                continue  # it is a page, and a page that is cut is still a page; see below
+            on.site.fail(kind, fault, times=None, seconds=7_000)
+            papers = await portal.documents(on.order_ids[0])
+            error = papers.failed[kind]
+            assert isinstance(error, expected), fault
+            # A session that is lost again and again is lost for the others too.
+            assert fault is Fault.SIGN_OUT or set(papers.failed) == {kind}, fault
+            assert error.step
+            if isinstance(error, DocumentNotReady):
+                assert error.retry_after_seconds == 3_600
+            on.site.clear_faults()
+        assert complete(await portal.documents(on.order_ids[0]))
+
+
+async def test_a_packing_slip_that_is_cut_is_not_believed() -> None:
+    """Either it holds the order id or it is an error; half a page is never a document without its order."""
+    async with stage() as on, on.scraper(timeout=2.5) as portal:
+        for fault in (Fault.CUT, Fault.HTML_AS_PDF):
+            on.site.fail(DocumentKind.PACKING_SLIP, fault, times=None)
+            papers = await portal.documents(on.order_ids[0], [DocumentKind.PACKING_SLIP])
+            assert isinstance(papers.failed[DocumentKind.PACKING_SLIP], PortalError), fault
+            on.site.clear_faults()
+
+
+async def test_one_passing_fault_is_not_seen() -> None:
+    """A single 500, 503, bare 403, dropped or cut answer, or a lost session: asked again, once."""
+    async with stage() as on, on.scraper() as portal:
+        on.show(invoice=InvoiceForm.LINK)
+        for fault in (Fault.STATUS_500, Fault.STATUS_503, Fault.BARE_403, Fault.DROP, Fault.CUT, Fault.SIGN_OUT):
+            for where in (DocumentKind.INVOICE, "/orders-v3/order/"):
+                on.site.fail(where, fault)
+                assert complete(await portal.documents(on.order_ids[0])), (fault, where)
+                assert not on.site.faults
+
+
+async def test_a_fault_of_the_orders_page_costs_only_what_needs_it() -> None:
+    """The packing slip has an address of its own."""
+    async with stage() as on, on.scraper(timeout=2.0) as portal:
+        await portal.login()
+        on.site.fail("/orders-v3/order/", Fault.STATUS_500, times=None)
+        papers = await portal.documents(on.order_ids[0])
+        assert set(papers.ready) == {DocumentKind.PACKING_SLIP}
+        assert {type(error) for error in papers.failed.values()} == {PortalUnavailable}
+
+
+@pytest.mark.parametrize(
+    ("where", "fault", "expected"),
+    [
+        ("/home", Fault.HANG, PortalTimeout),
+        ("/home", Fault.STATUS_503, PortalUnavailable),
+        ("/home", Fault.DROP, PortalUnavailable),
+        ("/ap/signin", Fault.STATUS_500, PortalUnavailable),
+        ("/ap/mfa", Fault.HANG, PortalTimeout),
+        ("/ap/mfa", Fault.BARE_403, PortalUnavailable),
+    ],
+)
+async def test_a_fault_of_the_sign_in_is_typed_and_not_a_refusal(
+    where: str, fault: Fault, expected: type[PortalError]
+) -> None:
+    """An ill site is neither a wrong password nor a changed page: the next call tries again by itself."""
+    async with stage() as on, on.scraper(timeout=2.0) as portal:
+        on.site.fail(where, fault, times=None)
+        with pytest.raises(expected) as caught:
+            await portal.documents(on.order_ids[0])
+        assert caught.value.retryable
+        on.site.clear_faults()
+        assert complete(await portal.documents(on.order_ids[0]))
+
+
+async def test_a_page_nobody_knows_ends_with_a_picture_of_it() -> None:
+    """In the sign-in and in place of the order's page: PageChanged names the step, in bounded time."""
+    async with stage() as on, on.scraper(timeout=4.0) as portal:
+        on.site.fail("/ap/mfa", Fault.STRANGE_PAGE, times=None)
+        with pytest.raises(PageChanged) as caught:
+            await asyncio.wait_for(portal.documents(on.order_ids[0]), 30)
+        assert caught.value.step == "sign-in"
+        assert (caught.value.picture or b"").startswith(b"\x89PNG")
+        on.site.clear_faults()
+        await portal.login()
+        on.site.fail("/orders-v3/order/", Fault.STRANGE_PAGE, times=None)
+        papers = await asyncio.wait_for(portal.documents(on.order_ids[0]), 30)
+        assert set(papers.ready) == {DocumentKind.PACKING_SLIP}
+        for kind, error in papers.failed.items():
+            assert isinstance(error, PageChanged)
+            assert error.step == str(kind)
+            assert (error.picture or b"").startswith(b"\x89PNG")
+
+
+async def test_a_killed_browser_is_typed_and_replaced() -> None:
+    """The call that runs ends with BrowserLost; the next one starts another browser and signs in no more."""
+    async with stage() as on:
+        async with on.scraper() as portal:
+            assert complete(await portal.documents(on.order_ids[0]))
+            on.site.fail(DocumentKind.INVOICE, Fault.HANG)
+            on.site.fail(DocumentKind.PACKING_SLIP, Fault.HANG)
+            running = asyncio.ensure_future(portal.documents(on.order_ids[1]))
+            await asyncio.sleep(0.3)
+            for process in browser_processes():
+                with open(f"/proc/{process}/comm", encoding="utf-8") as name:
+                    is_browser = "chrom" in name.read()
+                if is_browser:
+                    os.kill(process, signal.SIGKILL)
+            papers = await asyncio.wait_for(running, 15)
+            assert BrowserLost in {type(error) for error in papers.failed.values()}
+            assert all(error.retryable for error in papers.failed.values())
+            on.site.clear_faults()
+            assert complete(await portal.documents(on.order_ids[1]))
+            assert on.site.counts.sign_ins == 1
+        assert not browser_processes()
+
+
+async def test_a_killed_driver_is_typed_and_replaced() -> None:
+    """Playwright's own process may die as well."""
+    async with stage() as on:
+        async with on.scraper() as portal:
+            assert complete(await portal.documents(on.order_ids[0]))
+            for process in browser_processes():
+                with open(f"/proc/{process}/comm", encoding="utf-8") as name:
+                    is_driver = "chrom" not in name.read()
+                if is_driver:
+                    os.kill(process, signal.SIGKILL)
+            try:
+                papers = await asyncio.wait_for(portal.documents(on.order_ids[1]), 20)
+            except PortalError as error:
+                assert isinstance(error, BrowserLost)
+            else:
+                assert {type(error) for error in papers.failed.values()} <= {BrowserLost}
+            assert complete(await portal.documents(on.order_ids[1]))
+        await _gone()
+
+
+@pytest.mark.parametrize("after", [0.05, 0.4, 0.9, 1.5])
+async def test_a_cancelled_call_leaves_no_process(after: float) -> None:
+    """Wherever it is: while the browser starts, signs in, or fetches."""
+    async with stage() as on:
+        portal = on.scraper()
+        on.site.fail(DocumentKind.INVOICE, Fault.HANG, times=None)
+        task = asyncio.ensure_future(portal.documents(on.order_ids[0]))
+        await asyncio.sleep(after)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await portal.aclose()
+        await portal.aclose()
+        assert not browser_processes()
+
+
+async def test_a_cancelled_call_does_not_harm_the_next() -> None:
+    """The session's lock and the pages are given back."""
+    async with stage() as on, on.scraper(max_pages=1) as portal:
+        on.site.fail(DocumentKind.PACKING_SLIP, Fault.HANG)
+        task = asyncio.ensure_future(portal.documents(on.order_ids[0], [DocumentKind.PACKING_SLIP]))
+        while on.site.counts.sign_ins == 0 or on.site.faults:  # noqa: ASYNC110 - the site has no event for it
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.wait([task])
+        assert complete(await portal.documents(on.order_ids[0]))
+
+
+async def test_a_scraper_that_was_closed_starts_nothing() -> None:
+    """It says so."""
+    async with stage() as on:
+        portal = on.scraper()
+        await portal.aclose()
+        with pytest.raises(ConfigurationError, match="was closed"):
+            await portal.documents(on.order_ids[0])
+
+
+async def test_a_browser_that_does_not_start_is_typed() -> None:
+    """No such file, and a file that is no browser."""
+    async with stage() as on:
+        for path in ("/nowhere/chromium", "/bin/false"):
+            async with on.scraper(browser=BrowserOptions(executable_path=path)) as portal:
+                with pytest.raises(BrowserNotFound, match="playwright install chromium"):
+                    await portal.documents(on.order_ids[0])
+        assert not browser_processes()
+
+
+async def test_a_hosts_own_context_is_used_and_left_open() -> None:
+    """Its pages are its own; ours are closed."""
+    from playwright.async_api import async_playwright
+
+    from amazon_ae.portal.browser import find_browser
+
+    async with stage() as on, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=find_browser(), chromium_sandbox=False)
+        context = await browser.new_context()
+        theirs = await context.new_page()
+        async with on.scraper(browser=BrowserOptions(context=context)) as portal:
+            assert complete(await portal.documents(on.order_ids[0]))
+        assert context.pages == [theirs]
+        assert browser.is_connected()
+        await browser.close()
+
+
+async def test_a_running_browser_is_reached_and_left_running(unused_tcp_port: int) -> None:
+    """By its debugging address."""
+    from playwright.async_api import async_playwright
+
+    from amazon_ae.portal.browser import find_browser
+
+    async with stage() as on, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=find_browser(),
+            chromium_sandbox=False,
+            args=[f"--remote-debugging-port={unused_tcp_port}"],
+        )
+        options = BrowserOptions(cdp_url=f"http://127.0.0.1:{unused_tcp_port}")
+        async with on.scraper(browser=options) as portal:
+            assert complete(await portal.documents(on.order_ids[0]))
+        assert browser.is_connected()
+        assert len(browser.contexts) == 0
+        await browser.close()
+
+
+def test_all_faults_are_tried() -> None:
+    """A new fault of the look-alike must get its row."""
+    assert {fault for fault, _ in PERSISTENT} == set(Fault) - {Fault.DELAY}
+
+
+async def _gone() -> None:
+    """A browser whose driver was killed notices within moments."""
+    async with asyncio.timeout(10):
+        while browser_processes():
+            await asyncio.sleep(0.05)

@@ -1,0 +1,206 @@
+"""The session: kept, shared, mended once, and passed on by a person."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from portal_stage import complete, stage
+
+from amazon_ae.exceptions import ChallengeRequired, ConfigurationError
+from amazon_ae.models.documents import DocumentKind
+from amazon_ae.portal.browser import BrowserOptions, find_browser
+from amazon_ae.portal.sessions import FileSessionStore, MemorySessionStore, SavedSession
+from amazon_ae.testing.seller_central import Challenge, Fault, InvoiceForm, SignedOutAnswer
+
+pytestmark = pytest.mark.browser
+
+
+async def test_a_later_run_signs_in_no_more(tmp_path: Path) -> None:
+    """The file holds the session; a new scraper goes straight to the order."""
+    async with stage() as on:
+        for order_id in on.order_ids[:2]:
+            async with on.scraper(sessions=FileSessionStore(tmp_path)) as portal:
+                assert complete(await portal.documents(order_id))
+        assert (on.site.counts.sign_ins, on.site.counts.passwords, on.site.counts.codes) == (1, 1, 1)
+
+
+async def test_each_face_of_an_expired_session_is_mended_once() -> None:
+    """Redirect, 200 with the sign-in page, 401, JSON 403; the trusted device is not asked for a code again."""
+    async with stage() as on, on.scraper() as portal:
+        on.show(invoice=InvoiceForm.LINK)
+        await portal.login()
+        for signed_out in SignedOutAnswer:
+            on.show(signed_out=signed_out)
+            before = on.site.counts.sign_ins
+            on.site.expire_sessions()
+            assert complete(await portal.documents(on.order_ids[0])), signed_out
+            assert on.site.counts.sign_ins == before + 1
+        assert on.site.counts.codes == 1
+
+
+async def test_a_session_lost_between_two_papers_is_mended_and_none_is_lost() -> None:
+    """Several orders at once, the session gone in the middle: one sign-in for all."""
+    async with stage(orders=4) as on, on.scraper() as portal:
+        await portal.login()
+        on.site.fail(DocumentKind.INVOICE, Fault.SIGN_OUT)
+        papers = await asyncio.gather(*(portal.documents(order_id) for order_id in on.order_ids))
+        assert all(complete(item) for item in papers)
+        assert on.site.counts.sign_ins == 2
+
+
+async def test_two_programs_sign_in_once_and_share_the_session(tmp_path: Path) -> None:
+    """Two scrapers with stores of their own on one folder: the second takes what the first brought."""
+    async with stage() as on:
+        async with (
+            on.scraper(sessions=FileSessionStore(tmp_path)) as first,
+            on.scraper(sessions=FileSessionStore(tmp_path)) as second,
+        ):
+            both = await asyncio.gather(first.documents(on.order_ids[0]), second.documents(on.order_ids[1]))
+            assert all(complete(item) for item in both)
+            assert (on.site.counts.sign_ins, on.site.counts.codes) == (1, 1)
+            on.site.expire_sessions()
+            both = await asyncio.gather(first.documents(on.order_ids[0]), second.documents(on.order_ids[1]))
+            assert all(complete(item) for item in both)
+            assert on.site.counts.sign_ins == 2
+
+
+async def test_two_programs_never_use_one_code_twice(tmp_path: Path) -> None:
+    """On devices that are not trusted, one sign-in after the other within one step: each has its own code."""
+    async with stage() as on:
+        on.show(honour_trust=False)
+        for _ in range(3):
+            async with on.scraper(sessions=FileSessionStore(tmp_path)) as portal:
+                await portal.login()
+            on.site.expire_sessions()
+        counts = on.site.counts
+        assert (counts.sign_ins, counts.codes, counts.reused_codes, counts.wrong_codes) == (3, 3, 0, 0)
+
+
+async def test_a_crash_after_the_code_was_typed_does_not_free_it() -> None:
+    """The counter is stored before typing: a cancelled sign-in's code is not used again."""
+    store = MemorySessionStore()
+    async with stage() as on:
+        on.site.fail("/ap/mfa", Fault.HANG, times=None)
+        async with on.scraper(sessions=store, timeout=3.0) as portal:
+            task = asyncio.ensure_future(portal.login())
+            await asyncio.wait([task])
+            assert task.exception() is not None
+            account = portal.account
+        # The page that asks for the code hung, so none was used.
+        assert SavedSession.from_bytes(await store.load(account)).last_counter is None
+        on.site.clear_faults()
+        on.show(honour_trust=False)
+        async with on.scraper(sessions=store) as portal:
+            await portal.login()
+        used = SavedSession.from_bytes(await store.load(account)).last_counter
+        on.site.expire_sessions()
+        async with on.scraper(sessions=store) as portal:
+            await portal.login()
+        again = SavedSession.from_bytes(await store.load(account)).last_counter
+        assert used is not None
+        assert again is not None
+        assert again > used
+
+
+async def test_an_older_program_does_not_overwrite_a_newer_session(tmp_path: Path) -> None:
+    """Closing saves cookies only where the store still holds the same sign-in."""
+    async with stage() as on:
+        async with on.scraper(sessions=FileSessionStore(tmp_path)) as old:
+            await old.login()
+            on.site.expire_sessions()
+            async with on.scraper(sessions=FileSessionStore(tmp_path)) as new:
+                await new.login()
+                stored = SavedSession.from_bytes(await FileSessionStore(tmp_path).load(new.account))
+        after = SavedSession.from_bytes(await FileSessionStore(tmp_path).load(new.account))
+        assert after.signed_in_at == stored.signed_in_at
+        async with on.scraper(sessions=FileSessionStore(tmp_path)) as later:
+            assert complete(await later.documents(on.order_ids[0]))
+        assert on.site.counts.sign_ins == 2
+
+
+async def test_a_damaged_session_file_means_a_new_sign_in(tmp_path: Path) -> None:
+    """Never a stop."""
+    async with stage() as on:
+        store = FileSessionStore(tmp_path)
+        async with on.scraper(sessions=store) as portal:
+            await store.save(portal.account, b"\x00 half a file")
+            assert complete(await portal.documents(on.order_ids[0]))
+
+
+async def test_an_imported_session_lets_work_go_on(tmp_path: Path) -> None:
+    """A person signed in elsewhere; the captcha that stopped the program does not matter any more."""
+    elsewhere = MemorySessionStore()
+    async with stage() as on:
+        async with on.scraper(sessions=elsewhere) as person:
+            await person.login()
+            state = SavedSession.from_bytes(await elsewhere.load(person.account)).state
+        file = tmp_path / "state.json"
+        file.write_text(json.dumps(state))
+        on.show(challenge=Challenge.CAPTCHA)
+        async with on.scraper() as portal:
+            with pytest.raises(ChallengeRequired):
+                await portal.documents(on.order_ids[0])
+            await portal.import_session(file)
+            assert complete(await portal.documents(on.order_ids[0]))
+        assert on.site.counts.sign_ins == 1
+
+
+async def test_what_is_no_session_of_this_marketplace_is_refused(tmp_path: Path) -> None:
+    """Another site's cookies, no cookies, no file."""
+    async with stage() as on, on.scraper() as portal:
+        others = {"cookies": [{"name": "a", "value": "b", "domain": ".example.com", "path": "/"}], "origins": []}
+        for wrong in (others, {"cookies": []}, {}, tmp_path / "missing.json"):
+            with pytest.raises(ConfigurationError):
+                await portal.import_session(wrong)
+
+
+@pytest.mark.parametrize("challenge", [Challenge.CAPTCHA_CVF, Challenge.APPROVAL, Challenge.SMS_CODE])
+async def test_a_person_passes_the_wall_and_the_program_goes_on(challenge: Challenge) -> None:
+    """login(headed=True): the person does the wall, the table does the rest, the next order needs neither."""
+    from playwright.async_api import async_playwright
+
+    async with stage() as on, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=find_browser(), chromium_sandbox=False)
+        context = await browser.new_context()
+        on.show(challenge=challenge)
+
+        async def person() -> None:
+            """Wait until the wall is on the screen, then pass it as a person would."""
+            async with asyncio.timeout(20):
+                while not any("/cvf/" in page.url for page in context.pages):
+                    await asyncio.sleep(0.02)
+            page = next(page for page in context.pages if "/cvf/" in page.url)
+            if challenge is Challenge.APPROVAL:
+                on.site.approve()
+                return
+            box = page.locator("input[name=cvf_captcha_input], input[name=code]")
+            await box.fill(on.site.answer())
+            await page.locator("form input[type=submit]").first.click()
+
+        async with on.scraper(browser=BrowserOptions(context=context)) as portal:
+            with pytest.raises(ChallengeRequired):
+                await portal.documents(on.order_ids[0])
+            acting = asyncio.ensure_future(person())
+            await portal.login(headed=True, person=25.0)
+            await acting
+            assert complete(await portal.documents(on.order_ids[0]))
+        assert on.sign_ins[-1].headed
+        assert on.site.counts.sign_ins == 1
+        await browser.close()
+
+
+async def test_a_person_who_does_not_come_is_not_waited_for_for_ever() -> None:
+    """The wait per page is bounded; the wall is named."""
+    from playwright.async_api import async_playwright
+
+    async with stage() as on, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=find_browser(), chromium_sandbox=False)
+        on.show(challenge=Challenge.WAF)
+        async with on.scraper(browser=BrowserOptions(context=await browser.new_context())) as portal:
+            with pytest.raises(ChallengeRequired) as caught:
+                await asyncio.wait_for(portal.login(headed=True, person=1.0), 20)
+            assert caught.value.kind == "waf"
+        await browser.close()
