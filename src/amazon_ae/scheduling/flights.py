@@ -151,7 +151,10 @@ class Flights:
     def hold(self, batch: StoredBatch) -> Flight:
         """Take a batch into our hands; its values are read back."""
         now = self.room.now()
-        flight = Flight(batch=batch, feed=_feed(batch), since=now, leased_at=now, look_at=now, feed_id=batch.feed_id)
+        feed, spoilt = _feed(batch)
+        flight = Flight(batch=batch, feed=feed, since=now, leased_at=now, look_at=now, feed_id=batch.feed_id)
+        if spoilt:
+            flight.outcomes = spoilt  # nothing of it leaves: the others wait again, for the next batch
         self.held[batch.batch_id] = flight
         return flight
 
@@ -168,6 +171,10 @@ class Flights:
         verb.
         """
         room, flight = self.room, self.hold(batch)
+        if flight.outcomes is not None:
+            flight.booking = lambda ledger: ledger.cancel(batch.batch_id)
+            await self.carry(flight)
+            return
         flight.busy = True
         try:
             if (room.now() - opened).total_seconds() > room.timing.lease_seconds / 2:
@@ -358,10 +365,13 @@ class Flights:
         await self._on_outcomes(flight, outcomes)
 
 
-def _feed(batch: StoredBatch) -> FeedBatch:
+def _feed(batch: StoredBatch) -> tuple[FeedBatch, list[ItemOutcome]]:
+    """The batch's values, read back, and the dead letters of those that nobody can read."""
     read = InventoryUpdate.from_text if batch.kind is ItemKind.INVENTORY else PickupRequest.from_text
-    return FeedBatch(
-        batch_id=batch.batch_id,
-        kind=batch.kind,
-        items=tuple(FeedItem(number, key, read(key, value)) for number, (key, _, value) in enumerate(batch.items, 1)),
-    )
+    items, spoilt = [], []
+    for number, (key, _, value) in enumerate(batch.items, 1):
+        try:
+            items.append(FeedItem(number, key, read(key, value)))
+        except Exception as error:  # whatever a foreign value makes of the parser
+            spoilt.append(ItemOutcome(key, Outcome.REJECTED, "Unreadable", f"{type(error).__name__}: {error}"))
+    return FeedBatch(batch_id=batch.batch_id, kind=batch.kind, items=tuple(items)), spoilt

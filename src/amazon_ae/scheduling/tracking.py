@@ -46,6 +46,7 @@ class Tracker:
                 continue
             logger.info("took over batch %s (feed %s)", ours.batch_id, ours.feed_id)
             flight = self._flights.hold(ours)
+            flight.outcomes = None  # it was read once, and sent
             if ours.feed_id is None:
                 # Its request left, if it ever did, within the time a request is given.
                 left_by = ours.opened_at + timedelta(seconds=room.timing.submit_seconds)
