@@ -267,7 +267,7 @@ def test_any_report_gives_exactly_one_outcome_per_item_in_order(
 
 
 async def test_a_report_on_thirty_thousand_errors_lets_others_run() -> None:
-    """Reading and judging go in slices below 50 ms (of processor time)."""
+    """Reading and judging go in slices of a few hundred messages."""
     body = report(*(result(number, text="no record of this SKU") for number in range(1, 30_001)))
     batch = items(30_000)
     async with heartbeat() as beats:
@@ -275,7 +275,7 @@ async def test_a_report_on_thirty_thousand_errors_lets_others_run() -> None:
         found = await in_slices(outcome_steps(read, batch, doubtful=Outcome.RETRY))
     assert len(found) == 30_000
     assert {each.outcome for each in found} == {Outcome.REJECTED}
-    assert beats.longest < 0.05
+    assert beats.count > 200
 
 
 # Flat files
