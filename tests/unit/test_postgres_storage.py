@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import subprocess
 import sys
@@ -405,6 +406,20 @@ async def test_closing_twice_is_fine_and_a_closed_store_says_so(postgres_uri: st
     await store.aclose()
     with pytest.raises(StorageError, match="closed"):
         await store.load("x")
+
+
+def test_a_store_that_was_not_closed_says_so(postgres_uri: str) -> None:
+    """A leak warns, as an open file does."""
+
+    async def use() -> None:
+        await PostgresStorage(postgres_uri).load("x")
+
+    def use_and_forget() -> None:
+        asyncio.run(use())
+        gc.collect()
+
+    with pytest.warns(ResourceWarning, match="await aclose"):
+        use_and_forget()
 
 
 def test_no_word_of_the_connection_string_is_told(postgres_uri: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import logging
 import select
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -80,6 +81,7 @@ class Database:
         self._max_connections = max_connections
         self._schema_ready = False
         self._preparing = asyncio.Lock()
+        self._opened = False
         self._closed = False
         self._connect_error: Exception | None = None
         self._pool: AsyncConnectionPool[Any]
@@ -236,6 +238,10 @@ class Database:
             self._closed = True
             await self._pool.close()
 
+    def __del__(self) -> None:
+        if getattr(self, "_opened", False) and not self._closed:
+            warnings.warn("PostgresStorage was not closed: await aclose()", ResourceWarning, stacklevel=2)
+
     def _cursor(self, connection: AsyncConnection[Any]) -> Cursor:
         from psycopg.rows import tuple_row
 
@@ -247,6 +253,7 @@ class Database:
         """A live connection of the pool: every statement a transaction, READ COMMITTED; put back as it was."""
         if self._own:
             await self._pool.open()
+            self._opened = True
         while True:
             async with self._pool.connection(self._timeout_seconds) as connection:
                 was = connection.autocommit, connection.isolation_level, connection.read_only
