@@ -27,6 +27,13 @@ _REMEMBERED = 5_000
 _SENDING_SECONDS = 5.0
 
 
+def _is_base32(_: object, __: object, secret: str) -> None:
+    try:
+        code_of(secret, 0)
+    except ValueError:
+        raise ValueError("totp_secret must be Base32, spaces allowed") from None
+
+
 @attrs.frozen(kw_only=True)
 class SiteUser:
     """A person who may sign in.
@@ -41,15 +48,8 @@ class SiteUser:
 
     email: str = attrs.field(repr=False)
     password: str = attrs.field(repr=False)
-    totp_secret: str = attrs.field(default="", repr=False)
+    totp_secret: str = attrs.field(default="", repr=False, validator=_is_base32)
     name: str = "Dhow Trading"
-
-    @totp_secret.validator
-    def _check_secret(self, _: object, secret: str) -> None:
-        try:
-            code_of(secret, 0)
-        except ValueError:
-            raise ValueError("totp_secret must be Base32, spaces allowed") from None
 
 
 @attrs.frozen(kw_only=True)
