@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from site_visitor import READY, USER, Visitor, make_site
 
@@ -16,6 +16,7 @@ every_change = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(every_change)
 def test_variants_survive_their_text(changes: dict[str, str]) -> None:
     """What a form or a cookie says is what the site shows."""

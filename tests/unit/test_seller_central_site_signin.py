@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from site_visitor import SECRET, START, USER, Visitor, make_site
 
@@ -433,6 +433,7 @@ every_sign_in = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(every_sign_in, every_variants, st.sampled_from([None, USER, attrs.evolve(USER, totp_secret="")]), st.booleans())
 def test_nobody_is_done_without_password_and_code(
     sign_in: SignIn, variants: SiteVariants, user: SiteUser | None, trusted: bool

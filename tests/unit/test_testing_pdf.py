@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import attrs
 import pypdf
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amazon_ae.models.documents import DocumentKind
@@ -27,6 +27,7 @@ def read(content: bytes) -> pypdf.PdfReader:
     return pypdf.PdfReader(io.BytesIO(content), strict=True)
 
 
+@settings(deadline=None)
 @given(st.lists(latin, min_size=1, max_size=90))
 def test_text_is_read_back(lines: list[str]) -> None:
     """Every line comes back, in its order, on as many pages as are needed."""
@@ -36,6 +37,7 @@ def test_text_is_read_back(lines: list[str]) -> None:
     assert [line for page in found.pages for line in page.extract_text().split("\n")] == lines
 
 
+@settings(deadline=None)
 @given(st.floats(20, 1000), st.floats(20, 1000))
 def test_paper_has_the_size_that_was_asked_for(width_mm: float, height_mm: float) -> None:
     """In millimetres, to a hundredth."""
@@ -109,6 +111,7 @@ def test_papers_that_do_not_exist_yet_are_refused() -> None:
         paper_pages(DocumentKind.INVOICE, attrs.evolve(order, invoice_number=None))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 9_999_999))
 def test_sample_orders_have_well_formed_ids_of_their_own(number: int) -> None:
     """3-7-7 digits, equal for equal numbers, different for different ones."""

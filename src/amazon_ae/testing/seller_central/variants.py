@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
 from typing import Any, get_type_hints
 from urllib.parse import parse_qsl, urlencode
 
@@ -147,7 +148,7 @@ class SiteVariants:
         Raises:
             ValueError: a name or a value that does not exist; the message says which values do.
         """
-        types = get_type_hints(SiteVariants)
+        types = _types()
         values: dict[str, Any] = {}
         for name, text in changes.items():
             if name not in types:
@@ -176,5 +177,10 @@ class SiteVariants:
 
 def choices_of(name: str) -> tuple[str, ...]:
     """The texts a variant may have, in the order a form should offer them."""
-    kind = get_type_hints(SiteVariants)[name]
+    kind = _types()[name]
     return ("no", "yes") if kind is bool else tuple(str(member) for member in kind)
+
+
+@cache
+def _types() -> dict[str, Any]:
+    return get_type_hints(SiteVariants)
