@@ -118,6 +118,16 @@ def processes(*, parent: int | None = None, named: Callable[[str], bool] = lambd
     return {process for process in below - {root} if named(names[process])}
 
 
+def chromium_processes() -> set[int]:
+    """Chromium's processes below this one."""
+    return processes(named=lambda name: "chrom" in name.lower())
+
+
+def driver_processes() -> set[int]:
+    """Playwright's driver below this one."""
+    return processes(named=lambda name: name.startswith("node") or name == "MainThread")
+
+
 def browser_processes() -> set[int]:
-    """Chromium's processes below this one, and Playwright's driver."""
-    return processes(named=lambda name: "chrom" in name.lower() or name == "node" or name == "MainThread")
+    """Both."""
+    return chromium_processes() | driver_processes()

@@ -150,12 +150,13 @@ class RunningBrowser:
     playwright: Playwright | None = None
     owns_browser: bool = False
     owns_context: bool = False
+    lost: bool = False
     _closed: bool = False
 
     @property
     def alive(self) -> bool:
-        """Whether it can still be used."""
-        return not self._closed and (self.browser is None or self.browser.is_connected())
+        """Whether it can still be used; a killed driver is noticed only by those who use it (``lost``)."""
+        return not (self._closed or self.lost) and (self.browser is None or self.browser.is_connected())
 
     async def aclose(self) -> None:
         """End what this library started, in some seconds at most; twice is fine. Cancelling does not stop it."""

@@ -87,7 +87,8 @@ async def call(work: Awaitable[T], step: str, timeout_seconds: float) -> T:
     except TimeoutError:
         failure: PortalError = PortalTimeout(f"no answer within {timeout_seconds:g} s; try again", step=step)
     except Exception as error:
-        if type(error).__module__.partition(".")[0] != "playwright":
+        # A driver that died is reported as a bare Exception.
+        if type(error).__module__.partition(".")[0] != "playwright" and type(error) is not Exception:
             raise
         failure = _translate(error, step, timeout_seconds)
     # Raised outside of the handlers, so that no traceback leads to the original.
@@ -98,7 +99,7 @@ def _translate(error: Exception, step: str, timeout_seconds: float) -> PortalErr
     text = str(error)
     if type(error).__name__ == "TimeoutError" or "Timeout" in text.partition("\n")[0]:
         return PortalTimeout(f"no answer within {timeout_seconds:g} s; try again", step=step)
-    if any(sign in text for sign in _LOST):
+    if type(error).__name__ == "TargetClosedError" or any(sign in text for sign in _LOST):
         return BrowserLost("the browser ended; call again, a new one is started", step=step)
     if any(sign in text for sign in _NETWORK):
         return PortalUnavailable("the connection failed or broke off; try again later", step=step)

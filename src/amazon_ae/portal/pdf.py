@@ -112,7 +112,9 @@ def _find_order(reader: object, order_id: str, step: str) -> None:
     raise DocumentInvalid("the PDF holds no text" if empty else "the PDF does not name the order", step=step)
 
 
-def save_documents(papers: DocumentSet | Mapping[DocumentKind, Document], folder: str | Path) -> dict[DocumentKind, Path]:
+def save_documents(
+    papers: DocumentSet | Mapping[DocumentKind, Document], folder: str | Path
+) -> dict[DocumentKind, Path]:
     """Write the documents that arrived to ``<folder>/<order id>-<kind>.pdf``; each file is whole or not there at all.
 
     Returns:

@@ -23,6 +23,7 @@ import attrs
 from amazon_ae.clocks import SystemClock
 from amazon_ae.exceptions import (
     AmazonAeError,
+    BrowserLost,
     ConfigurationError,
     PortalError,
     PortalUnavailable,
@@ -346,6 +347,7 @@ class SellerPortalScraper:
             return outcome
         except Exception as error:
             name = type(error).__name__
+            running.lost = running.lost or isinstance(error, BrowserLost)
             raise
         finally:
             now = self._clock.now()
@@ -378,7 +380,11 @@ class SellerPortalScraper:
         raise PortalUnavailable("the site signs out again right after a sign-in; try again later", step=step)
 
     async def _mend(self, running: RunningBrowser, generation: int) -> None:
-        await self._session.mend(running.context, self._plan, generation=generation)
+        try:
+            await self._session.mend(running.context, self._plan, generation=generation)
+        except BrowserLost:
+            running.lost = True
+            raise
 
     def _sources(self, running: RunningBrowser) -> Sources:
         fetcher = Fetcher(
