@@ -27,8 +27,9 @@ POLICIES = {"default": FeedPolicy(), "every20": FeedPolicy.every(minutes=20), "f
 def row(name: str, trades: Sequence[Trade]) -> str:
     """One line of the table, averaged over the seeds."""
     feeds = [len(trade.feeds) / trade.hours for trade in trades]
+    p99 = fmean(trade.pickups.p99 for trade in trades)
     return (
-        f"| {name} | {fmean(trade.pickups.mean for trade in trades):.1f} s | {fmean(trade.pickups.p99 for trade in trades):.0f} s"
+        f"| {name} | {fmean(trade.pickups.mean for trade in trades):.1f} s | {p99:.0f} s"
         f" | {fmean(trade.stock.mean for trade in trades):.1f} s | {fmean(feeds):.1f}"
         f" | {sum(sum(trade.refused.values()) for trade in trades)} |"
     )

@@ -16,7 +16,6 @@ from amazon_ae.mws.gateway import MwsGateway
 from amazon_ae.mws.routes import SchedulePickupFeed
 from amazon_ae.scheduling import FeedScheduler
 from amazon_ae.storage.memory import MemoryStorage
-from amazon_ae.storage.sqlite import SQLiteStorage
 from amazon_ae.testing.builders import make_order, make_order_id
 from amazon_ae.testing.clocks import VirtualClock
 from amazon_ae.testing.mws import FakeMws
@@ -26,7 +25,7 @@ SKUS = [f"SKU-{number}" for number in range(4)]
 
 
 class Mortal:
-    """Everything a process does to the outside goes through here; at step ``last`` it dies, before or after doing it."""
+    """Everything a process does to the outside goes through here. At step ``last`` it dies, before or after it."""
 
     def __init__(self, last: int) -> None:
         self.last = last

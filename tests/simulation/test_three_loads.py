@@ -76,8 +76,8 @@ def test_the_command_prints_and_plots(tmp_path: Path, capsys: pytest.CaptureFixt
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("wrong", [["--hours", "0"], ["--skus", "0"], ["--stock-every", "90"], ["--packs-per-hour", "-1"]])
-def test_the_command_refuses_nonsense(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("wrong", ["--hours=0", "--skus=0", "--stock-every=90", "--packs-per-hour=-1"])
+def test_the_command_refuses_nonsense(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
     """With a sentence and exit code 2, not a traceback."""
-    assert main(wrong) == 2
+    assert main([wrong]) == 2
     assert "amazon-ae simulate:" in capsys.readouterr().err

@@ -300,7 +300,7 @@ async def test_another_program_costs_one_refusal_per_burst() -> None:
         await asyncio.gather(*map(scheduler.schedule_pickup, orders))
     refused = [seen for seen in shop.fake.requests if seen.action == "SubmitFeed" and seen.status == 503]
     assert len(refused) == 1
-    assert [event.reason for event in shop.said(events.QuotaCorrected)][0] == "RequestThrottled"
+    assert shop.said(events.QuotaCorrected)[0].reason == "RequestThrottled"
     assert shop.fake.pickups_sent == dict.fromkeys(orders, 1)
 
 
@@ -355,7 +355,7 @@ async def test_a_held_feed_is_reported_and_holds_back_only_its_own_kind(status: 
 
 
 async def test_an_item_that_breaks_a_rule_is_singled_out() -> None:
-    """The gateway refuses the whole batch for one item: halving finds it, its neighbours leave, it becomes a dead letter."""
+    """The gateway refuses the whole batch for one item: halving finds it, and its neighbours leave."""
     shop = Shop()
     orders = shop.orders(5)
     submit = shop.gateway.submit

@@ -78,7 +78,7 @@ class FeedPolicy:
 
     @classmethod
     def every(cls, *, minutes: float) -> FeedPolicy:
-        """Amazon's advice for inventory: one feed per so many minutes (at most 60), pickups and urgent stock at once."""
+        """Amazon's advice for inventory: one feed per so many minutes, at most 60; pickups and urgent stock at once."""
         return cls(prompt_spacing=0.0, stock_every_seconds=minutes * 60.0)
 
     @classmethod

@@ -13,6 +13,7 @@ from amazon_ae.core.lanes import FeedPolicy
 from amazon_ae.exceptions import ConfigurationError
 from amazon_ae.models.events import Event
 from amazon_ae.models.feeds import FeedBatch, InventoryUpdate, ItemKind
+from amazon_ae.models.pickups import PickupOutcome
 from amazon_ae.models.stored import Change
 from amazon_ae.ports import FeedGateway, OrderGateway, Storage
 from amazon_ae.scheduling import FeedScheduler, SchedulerTiming
@@ -266,12 +267,12 @@ async def _pack(
     scheduler: FeedScheduler, clock: VirtualClock, books: Books, instants: list[float], start: datetime
 ) -> None:
     """Pack stations: each waits for its own outcome, as a person would."""
-    waiting: set[asyncio.Future[object]] = set()
+    waiting: set[asyncio.Task[PickupOutcome]] = set()
     for number, at in enumerate(instants, 1):
         await clock.sleep(at - (clock.now() - start).total_seconds())
         order_id = make_order_id(number)
         books.packed(order_id, (clock.now() - start).total_seconds())
-        task: asyncio.Future[object] = asyncio.ensure_future(scheduler.schedule_pickup(order_id))
+        task = asyncio.ensure_future(scheduler.schedule_pickup(order_id))
         waiting.add(task)
         task.add_done_callback(waiting.discard)
     for task in waiting:
