@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from amazon_ae.clocks import SystemClock
     from amazon_ae.core.lanes import FeedPolicy
-    from amazon_ae.core.pickups import PickupPolicy
+    from amazon_ae.core.pickups import PickupDays, PickupPolicy
     from amazon_ae.exceptions import (
         AccessDenied,
         AmazonAeError,
@@ -50,14 +50,21 @@ if TYPE_CHECKING:
     )
     from amazon_ae.inventory import InventoryBuffer, SkuStatus
     from amazon_ae.models.documents import Document, DocumentKind, DocumentSet
+    from amazon_ae.models.easy_ship import PackageDimensions, PackageWeight
     from amazon_ae.models.events import Event, EventSink
     from amazon_ae.models.feeds import InventoryUpdate, ItemKind, ItemOutcome, Outcome, PickupRequest, QuotaRule
     from amazon_ae.models.marketplaces import AE, EG, SA, Marketplace, MwsCredentials, PortalCredentials
     from amazon_ae.models.money import Money
     from amazon_ae.models.orders import Address, Order, OrderItem, OrderPage
     from amazon_ae.models.pickups import Forecast, PickupOutcome, SchedulerStats
+    from amazon_ae.models.sellers import SellerParticipations
+    from amazon_ae.models.stored import ItemState, QueueStats, Receipt, ReceiptState
+    from amazon_ae.models.submissions import FeedSubmission
     from amazon_ae.mws.client import MwsClient
+    from amazon_ae.mws.documents import PickupFormat
+    from amazon_ae.mws.easy_ship_documents import EasyShipDocumentsFeed
     from amazon_ae.mws.gateway import MwsGateway
+    from amazon_ae.mws.retries import RetryPolicy
     from amazon_ae.mws.routes import EasyShipPickup, SchedulePickupFeed
     from amazon_ae.order_sync import OrderSync, SyncedOrder
     from amazon_ae.portal.browser import BrowserOptions
@@ -92,12 +99,14 @@ __all__ = [
     "DocumentNotReady",
     "DocumentSet",
     "DocumentSource",
+    "EasyShipDocumentsFeed",
     "EasyShipPickup",
     "Event",
     "EventSink",
     "FeedGateway",
     "FeedPolicy",
     "FeedScheduler",
+    "FeedSubmission",
     "FileSessionStore",
     "Forecast",
     "InvalidRequest",
@@ -105,6 +114,7 @@ __all__ = [
     "InventoryUpdate",
     "ItemKind",
     "ItemOutcome",
+    "ItemState",
     "LoginRejected",
     "Marketplace",
     "MemorySessionStore",
@@ -122,8 +132,12 @@ __all__ = [
     "OrderSync",
     "Outcome",
     "OutcomeUnknown",
+    "PackageDimensions",
+    "PackageWeight",
     "PageChanged",
     "PermissionMissing",
+    "PickupDays",
+    "PickupFormat",
     "PickupOutcome",
     "PickupPolicy",
     "PickupRejected",
@@ -136,17 +150,22 @@ __all__ = [
     "PortalTimeout",
     "PortalUnavailable",
     "PostgresStorage",
+    "QueueStats",
     "QuotaExceeded",
     "QuotaRule",
     "QuotaTimeout",
+    "Receipt",
+    "ReceiptState",
     "RegionNotSupported",
     "RequestExpired",
     "RequestThrottled",
+    "RetryPolicy",
     "SQLiteStorage",
     "SchedulePickupFeed",
     "SchedulerStats",
     "SchedulerTiming",
     "SchemaTooNew",
+    "SellerParticipations",
     "SellerPortalScraper",
     "ServiceUnavailable",
     "SessionStore",
@@ -165,7 +184,7 @@ __all__ = [
 _HOMES: Final = {
     "clocks": "SystemClock",
     "core.lanes": "FeedPolicy",
-    "core.pickups": "PickupPolicy",
+    "core.pickups": "PickupDays PickupPolicy",
     "exceptions": (
         "AccessDenied AmazonAeError AmazonError BrowserLost BrowserNotFound ChallengeRequired "
         "ConfigurationError DocumentInvalid DocumentNotReady InvalidRequest LoginRejected NotSent "
@@ -176,14 +195,21 @@ _HOMES: Final = {
     ),
     "inventory": "InventoryBuffer SkuStatus",
     "models.documents": "Document DocumentKind DocumentSet",
+    "models.easy_ship": "PackageDimensions PackageWeight",
     "models.events": "Event EventSink",
     "models.feeds": "InventoryUpdate ItemKind ItemOutcome Outcome PickupRequest QuotaRule",
     "models.marketplaces": "AE EG Marketplace MwsCredentials PortalCredentials SA",
     "models.money": "Money",
     "models.orders": "Address Order OrderItem OrderPage",
     "models.pickups": "Forecast PickupOutcome SchedulerStats",
+    "models.sellers": "SellerParticipations",
+    "models.stored": "ItemState QueueStats Receipt ReceiptState",
+    "models.submissions": "FeedSubmission",
     "mws.client": "MwsClient",
+    "mws.documents": "PickupFormat",
+    "mws.easy_ship_documents": "EasyShipDocumentsFeed",
     "mws.gateway": "MwsGateway",
+    "mws.retries": "RetryPolicy",
     "mws.routes": "EasyShipPickup SchedulePickupFeed",
     "order_sync": "OrderSync SyncedOrder",
     "portal.browser": "BrowserOptions",
