@@ -203,10 +203,16 @@ class UnreadableResponse(AmazonAeError):
     """
 
     def __init__(
-        self, message: str, *, excerpt: str = "", status: int = 0, request_id: str | None = None, retryable: bool = False
+        self,
+        message: str,
+        *,
+        excerpt: str = "",
+        status: int = 0,
+        request_id: str | None = None,
+        retryable: bool = False,
     ) -> None:
         super().__init__(message)
-        self.excerpt = excerpt[:200]
+        self.excerpt: str = excerpt[:200]
         self.status = status
         self.request_id = request_id
         self.retryable = retryable

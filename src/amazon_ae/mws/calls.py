@@ -14,7 +14,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import attrs
 
@@ -43,7 +43,7 @@ from amazon_ae.ports import Clock
 
 __all__ = ["Call", "Caller", "Exchange", "Patience"]
 
-log = logging.getLogger(__name__)
+log: Final[logging.Logger] = logging.getLogger(__name__)
 T = TypeVar("T")
 Reader = Callable[[RawAnswer, datetime, float], T]
 

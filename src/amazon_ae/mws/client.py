@@ -123,17 +123,17 @@ class MwsClient:
             on_exchange=on_exchange,
         )
         marketplace_id = marketplace.marketplace_id
-        self.orders = Orders(self._caller, marketplace_id=marketplace_id)
-        self.feeds = Feeds(
+        self.orders: Orders = Orders(self._caller, marketplace_id=marketplace_id)
+        self.feeds: Feeds = Feeds(
             self._caller,
             marketplace_id=marketplace_id,
             seller_id=credentials.seller_id,
             access_key_id=credentials.access_key_id,
         )
-        self.sellers = Sellers(self._caller)
-        self.easy_ship = EasyShip(self._caller, marketplace_id=marketplace_id)
-        self.reports = Reports(self._caller, marketplace_id=marketplace_id)
-        self.returns = Returns()
+        self.sellers: Sellers = Sellers(self._caller)
+        self.easy_ship: EasyShip = EasyShip(self._caller, marketplace_id=marketplace_id)
+        self.reports: Reports = Reports(self._caller, marketplace_id=marketplace_id)
+        self.returns: Returns = Returns()
 
     @property
     def account(self) -> str:

@@ -83,8 +83,8 @@ class SchedulePickupFeed:
         if not feed_type or not feed_type.strip():
             raise ConfigurationError(_NO_FEED_TYPE)
         self.feed_type: str | None = feed_type
-        self.form = form or PickupFormat()
-        self.max_pickups = self.form.max_orders
+        self.form: PickupFormat = form or PickupFormat()
+        self.max_pickups: int = self.form.max_orders
         self._feed_type = feed_type
         self._first_record = first_record
 

@@ -62,7 +62,7 @@ class FakeSellerPortal:
         self._own: dict[str, PortalOrder] = {}
         self._orders = self._own if orders is None else orders
         self.label_seconds = label_seconds
-        self.delay_seconds = 0.0
+        self.delay_seconds: float = 0.0
         """How long each call takes, in seconds of the clock; the kinds of one call run side by side."""
         self.requests: deque[PortalRequest] = deque(maxlen=10_000)
         """What was asked for, oldest first."""
