@@ -135,21 +135,29 @@ class SQLiteStorage:
         known = {row[0]: row for row in map(Standing._make, found)}
         new: list[tuple[Any, ...]] = []
         changed: list[tuple[Any, ...]] = []
+        in_place: list[tuple[Any, ...]] = []
         receipts: dict[str, Receipt] = {}
         # In the order of their keys: neighbours in the index are written one after the other.
         for key in sorted(changes):
             row = known.get(key)
             if row is None:
-                first = transitions.first_put(changes[key], now)
-                new.append((*first, account, kind.value, key))
-                receipts[key] = Receipt(key, first.version, ReceiptState.WAITING)
+                change = changes[key]
+                new.append((account, kind.value, key, change.value, change.urgent, change.reference, now))
+                receipts[key] = Receipt(key, 1, ReceiptState.WAITING)
                 continue
             newer, state = transitions.put(row, changes[key], now, keep_first=keep_first)
-            if newer is not None:
+            if newer is None:
+                version = row.version
+            elif (newer.state, newer.urgent, newer.put_at) == (row.state, row.urgent, row.put_at):
+                version = newer.version
+                in_place.append((version, newer.value, newer.reference, row.id))
+            else:
+                version = newer.version
                 changed.append((*newer, row.id))
-            receipts[key] = Receipt(key, row.version if newer is None else newer.version, state)
+            receipts[key] = Receipt(key, version, state)
         cursor.executemany(self._sql.first_put, new)
         cursor.executemany(self._sql.put, changed)
+        cursor.executemany(self._sql.put_in_place, in_place)
         return receipts
 
     async def open(

@@ -20,6 +20,7 @@ class Standing(NamedTuple):
     id: int
     version: int
     state: str
+    urgent: int
     put_at: int
     batch_id: str | None
     accepted_value: str | None
@@ -61,11 +62,14 @@ class Queries:
         self.items_by_keys: Final = f"SELECT {_ITEM} FROM {chosen}"
         self.item: Final = f"SELECT {_ITEM} FROM {items} WHERE account = ? AND kind = ? AND key = ?"
         self.standings: Final = f"SELECT {_STANDING} FROM {chosen}"
+        # transitions.first_put(), in the statement itself.
         self.first_put: Final = (
-            f"INSERT INTO {items} ({', '.join(NewValue._fields)}, account, kind, key, in_doubt, code, message)"
-            f" VALUES ({_marks(len(NewValue._fields) + 3)}, 0, '', '')"
+            f"INSERT INTO {items} (account, kind, key, value, urgent, reference, put_at, version, state, in_doubt,"
+            f" code, message) VALUES (?, ?, ?, ?, ?, ?, ?, 1, 'waiting', 0, '', '')"
         )
         self.put: Final = f"UPDATE {items} SET {_PUT}, code = '', message = '' WHERE id = ?"
+        # A waiting value gives way to a newer one: no index has to be touched, which is half the work.
+        self.put_in_place: Final = f"UPDATE {items} SET version = ?, value = ?, reference = ? WHERE id = ?"
         self.items_in_flight: Final = f"SELECT {_ITEM} FROM {items} WHERE batch_id = ?"
         self.update_item: Final = f"UPDATE {items} SET {_UPDATED} WHERE id = ?"
         self.delete_item: Final = f"DELETE FROM {items} WHERE id = ?"
