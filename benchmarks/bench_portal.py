@@ -181,17 +181,20 @@ async def many(marketplace: Marketplace, order_ids: list[str]) -> None:
     """Orders in a row in one scraper: memory, pages and processes at the quarters of the way."""
     seconds: list[float] = []
     marks: list[tuple[int, int, int]] = []
+    pages = 0
     async with scraper(marketplace) as portal:
         for index, order_id in enumerate(order_ids, 1):
             seconds.append(await timed(lambda order_id=order_id: portal.documents(order_id)))
+            running = portal._browser.running
+            pages = max(pages, len(running.context.pages) if running else 0)
             if index % max(1, len(order_ids) // 4) == 0:
-                running = portal._browser.running
                 memory, count = memory_of(os.getpid())
-                marks.append((memory, count, len(running.context.pages) if running else 0))
+                marks.append((memory, count, pages))
+                pages = 0
     print(f"{len(order_ids)} orders in a row     median {statistics.median(seconds):.2f} s, "
           f"p99 {sorted(seconds)[int(len(seconds) * 0.99)]:.2f} s")
-    for quarter, (memory, count, pages) in enumerate(marks, 1):
-        print(f"  after {quarter * len(order_ids) // 4:4d}: {memory / 1e6:5.0f} MB, {count} processes, {pages} pages")
+    for quarter, (memory, count, most) in enumerate(marks, 1):
+        print(f"  after {quarter * len(order_ids) // 4:4d}: {memory / 1e6:5.0f} MB, {count} processes, {most} pages")
     half = len(seconds) // 2
     print(f"  second half / first half: {statistics.median(seconds[half:]) / statistics.median(seconds[:half]):.2f}")
 
@@ -212,7 +215,7 @@ def main() -> None:
 
         async def run() -> None:
             await warm(origin, marketplace, ids[: rounds + 1])
-            await cold(origin, marketplace, ids[: max(2, rounds // 7)])
+            await cold(origin, marketplace, ids[: max(2, rounds // 5)])
             await fresh_code()
             await slow(site, marketplace, ids[:2])
             await fresh_code()

@@ -240,7 +240,7 @@ class SellerPortalScraper:
         running = await self._browser.restart(headless=False)
         try:
             plan = attrs.evolve(self._plan, person_seconds=_seconds("person", person))
-            await self._session.mend(running.context, plan, generation=self._session.generation)
+            await self._sign_in(running, plan, self._session.generation)
         finally:
             # The next order works without a window, with the session that was made here.
             await self._browser.end()
@@ -381,10 +381,15 @@ class SellerPortalScraper:
 
     async def _mend(self, running: RunningBrowser, generation: int) -> None:
         try:
-            await self._session.mend(running.context, self._plan, generation=generation)
+            await self._sign_in(running, self._plan, generation)
         except BrowserLost:
             running.lost = True
             raise
+
+    async def _sign_in(self, running: RunningBrowser, plan: SignInPlan, generation: int) -> None:
+        await self._session.mend(
+            running.context, plan, lambda: self._browser.page(running, False), generation=generation
+        )
 
     def _sources(self, running: RunningBrowser) -> Sources:
         fetcher = Fetcher(

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -84,8 +85,18 @@ class PortalSession:
         """Allow a new attempt after a refusal."""
         self._refusal = None
 
-    async def mend(self, context: BrowserContext, plan: SignInPlan, *, generation: int) -> None:
+    async def mend(
+        self,
+        context: BrowserContext,
+        plan: SignInPlan,
+        open_page: Callable[[], AbstractAsyncContextManager[Page]],
+        *,
+        generation: int,
+    ) -> None:
         """Have a good session; at once if the one in use is newer than ``generation``.
+
+        Args:
+            open_page: lends a page of ``context``.
 
         Raises:
             PortalError: why there is none; see ``SignIn.run``.
@@ -99,7 +110,7 @@ class PortalSession:
                 raise self._last_failure.with_traceback(None)
             try:
                 async with self._store.lock(self._account):
-                    await self._mend_alone(context, plan)
+                    await self._mend_alone(context, plan, open_page)
             except AmazonAeError as error:
                 self._attempts += 1
                 self._last_failure = error
@@ -148,7 +159,9 @@ class PortalSession:
             # The cookies of the last sign-in are still there; at worst the next run signs in once more.
             _log.warning("portal %s: the session was not saved: %s", self._account, type(error).__name__)
 
-    async def _mend_alone(self, context: BrowserContext, plan: SignInPlan) -> None:
+    async def _mend_alone(
+        self, context: BrowserContext, plan: SignInPlan, open_page: Callable[[], AbstractAsyncContextManager[Page]]
+    ) -> None:
         saved = SavedSession.from_bytes(await self._store.load(self._account))
         if saved.state is not None and saved.signed_in_at != self._saved.signed_in_at:
             # Another process, or a person, signed in: the home page will tell whether it is still good.
@@ -157,12 +170,10 @@ class PortalSession:
         elif self._refusal is not None:
             raise self._refusal.with_traceback(None)
         self._saved = saved
-        page = await new_page(context, plan.timeout_seconds)
-        try:
+        async with open_page() as page:
             is_new = await self._sign_in(page, plan)
-        finally:
-            await close_page(page)
-        state: Any = await call(context.storage_state(), "sign-in", plan.timeout_seconds)
+            # While the page is open: without a page of an origin Playwright opens one to read its storage.
+            state: Any = await call(context.storage_state(), "sign-in", plan.timeout_seconds)
         at = self._stamp() if is_new or self._saved.signed_in_at is None else self._saved.signed_in_at
         await self._keep(attrs.evolve(self._saved, state=state, signed_in_at=at))
 
