@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from amazon_ae.core.lanes import FeedPolicy
 from amazon_ae.exceptions import ConfigurationError, PickupRejected, PickupUnknown, QuotaTimeout
 from amazon_ae.models import events
 from amazon_ae.models.feeds import InventoryUpdate, ItemKind, Outcome
@@ -528,3 +529,28 @@ async def test_a_clock_that_is_set_back_does_not_stop_the_scheduler() -> None:
         waited = asyncio.ensure_future(scheduler.schedule_pickup(second))
         await asyncio.gather(asked, waited)
     assert shop.fake.pickups_sent == {first: 1, second: 1}
+
+
+async def test_processes_that_race_share_a_feed_instead_of_sending_two() -> None:
+    """The spacing is asked for again under the ledger's lock: the slower of two finds that a feed has just left."""
+    shop = Shop()
+    first, second = shop.orders(2)
+
+    class Slow:
+        async def waiting(self, *args: Any, **options: Any) -> Any:
+            await shop.clock.sleep(2)
+            return await shop.storage.waiting(*args, **options)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(shop.storage, name)
+
+    scarce = FeedPolicy(quiet_share=0.0, busy_share=0.001, prompt_spacing=2.0, crowd_exponent=0.0)
+    slow = FeedScheduler(Slow(), shop.gateway, clock=shop.clock, policy=scarce)
+    async with slow, shop.open(policy=scarce) as quick:
+        asked = [asyncio.ensure_future(slow.schedule_pickup(first))]  # both see it; the quick one takes it
+        await shop.clock.sleep(1)
+        asked.append(asyncio.ensure_future(quick.schedule_pickup(second)))
+        await asyncio.gather(*asked)
+    assert shop.submitted()[0] == 0
+    assert shop.submitted()[1] == pytest.approx(240, abs=5)
+    assert len(shop.submitted()) == 2

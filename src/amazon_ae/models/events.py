@@ -106,12 +106,10 @@ class FeedSubmitted(FeedEvent):
     Attributes:
         waited_seconds: how long its oldest item had waited.
         urgent: it left for urgent stock.
-        quota_free: places of the quota that could still be spent; ``None`` where the route has no quota.
     """
 
     waited_seconds: float
     urgent: bool = False
-    quota_free: int | None = None
 
 
 @attrs.frozen(kw_only=True)
