@@ -48,7 +48,7 @@ class Element:
 
     def __iter__(self) -> Iterator[Element]:
         """This element and all below it, in the document's order."""
-        waiting = [self]
+        waiting: list[Element] = [self]
         while waiting:
             element = waiting.pop()
             yield element
@@ -119,16 +119,16 @@ class _Parser(HTMLParser):
         self.root = Document("", {})
         self._open: Element = self.root
 
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        element = Element(tag, {name: value or "" for name, value in attributes}, self._open)
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        element = Element(tag, {name: value or "" for name, value in attrs}, self._open)
         self._open.children.append(element)
         self.root.add(element)
         if tag not in _VOID:
             self._open = element
 
-    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         # In HTML the slash of "<div/>" means nothing; only void elements end at once.
-        self.handle_starttag(tag, attributes)
+        self.handle_starttag(tag, attrs)
 
     def handle_endtag(self, tag: str) -> None:
         element: Element | None = self._open

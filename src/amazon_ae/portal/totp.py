@@ -22,7 +22,7 @@ from typing import Final
 from urllib.parse import parse_qs, unquote, unquote_to_bytes, urlsplit
 
 import attrs
-import pyotp
+from pyotp.hotp import HOTP
 
 from amazon_ae.exceptions import ConfigurationError
 
@@ -83,7 +83,7 @@ class TotpSecret:
         """The code of one step."""
         # HMAC fills a short key up with zeros, so this changes no code; pyotp refuses keys of less than 14 bytes.
         secret = base64.b32encode(self.key.ljust(20, b"\0")).decode("ascii")
-        return pyotp.HOTP(secret, digits=self.digits, digest=_DIGESTS[self.algorithm]).at(counter)
+        return HOTP(secret, digits=self.digits, digest=_DIGESTS[self.algorithm]).at(counter)
 
 
 @attrs.frozen(kw_only=True)
