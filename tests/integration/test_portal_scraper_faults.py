@@ -81,10 +81,35 @@ async def test_one_passing_fault_is_not_seen() -> None:
     async with stage() as on, on.scraper() as portal:
         on.show(invoice=InvoiceForm.LINK)
         for fault in (Fault.STATUS_500, Fault.STATUS_503, Fault.BARE_403, Fault.DROP, Fault.CUT, Fault.SIGN_OUT):
-            for where in (DocumentKind.INVOICE, "/orders-v3/order/"):
+            for where in (DocumentKind.INVOICE, DocumentKind.PACKING_SLIP, "/orders-v3/order/"):
+                if where is DocumentKind.PACKING_SLIP and fault is Fault.CUT:
+                    continue  # a page that is cut is still a page
                 on.site.fail(where, fault)
                 assert complete(await portal.documents(on.order_ids[0])), (fault, where)
                 assert not on.site.faults
+
+
+@pytest.mark.parametrize("fault", [Fault.BARE_403, Fault.STATUS_503, Fault.DROP])
+async def test_one_passing_fault_of_the_home_page_is_not_seen(fault: Fault) -> None:
+    """The sign-in asks for it again, once, and then signs in as ever."""
+    async with stage() as on, on.scraper() as portal:
+        on.site.fail("/home", fault)
+        await portal.login()
+        assert not on.site.faults
+        assert [event.outcome for event in on.sign_ins] == ["signed in"]
+
+
+async def test_a_packing_slip_refused_for_good_is_asked_for_twice() -> None:
+    """An empty 403 is told as the site's answer, not as a failed connection."""
+    async with stage() as on, on.scraper() as portal:
+        await portal.login()
+        on.site.fail(DocumentKind.PACKING_SLIP, Fault.BARE_403, times=None)
+        papers = await portal.documents(on.order_ids[0], [DocumentKind.PACKING_SLIP])
+        error = papers.failed[DocumentKind.PACKING_SLIP]
+        assert isinstance(error, PortalUnavailable)
+        assert error.status == 403
+        asked = [request.status for request in on.site.requests if request.path == "/orders/packing-slip"]
+        assert asked == [403, 403]
 
 
 async def test_a_fault_of_the_orders_page_costs_only_what_needs_it() -> None:

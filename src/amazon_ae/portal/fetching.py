@@ -25,6 +25,7 @@ from amazon_ae.portal.html import Form, parse_html
 from amazon_ae.portal.login import signed_out
 from amazon_ae.portal.page_view import origin_of
 from amazon_ae.portal.pages import Page, SiteMap
+from amazon_ae.portal.visiting import RETRY_SECONDS
 from amazon_ae.ports import Clock
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Fetcher", "SignedOut"]
 
-_RETRY_SECONDS: Final = 0.3
 _DEFAULT_RETRY_AFTER_SECONDS: Final = 5.0
 _LONGEST_RETRY_AFTER_SECONDS: Final = 3600.0
 
@@ -92,7 +92,7 @@ class Fetcher:
         try:
             return await self._once(url, step=step, referer=referer)
         except PortalUnavailable:
-            await self._clock.sleep(_RETRY_SECONDS)
+            await self._clock.sleep(RETRY_SECONDS)
             return await self._once(url, step=step, referer=referer)
 
     async def submit(self, form: Form, *, step: str, referer: str) -> Answer:

@@ -27,6 +27,7 @@ from amazon_ae.portal.login import Action, Progress, decide
 from amazon_ae.portal.page_view import View, look, origin_of, picture
 from amazon_ae.portal.pages import Page, SiteMap
 from amazon_ae.portal.totp import TotpSecret, clock_skew_seconds, plan_code
+from amazon_ae.portal.visiting import RETRY_SECONDS, visit
 from amazon_ae.ports import Clock
 
 if TYPE_CHECKING:
@@ -150,11 +151,19 @@ class SignIn:
             raise error from None
 
     async def _open(self, url: str) -> View:
-        for _ in range(2):  # a bare 403 may be a single mistake of the site's bot wall
+        for last in (False, True):  # a single fault of the site, or a bare 403 of its bot wall, is asked again once
             await self._gate.enter(_STEP)
-            await self._do(self._page.goto(url, wait_until="domcontentloaded", timeout=self._milliseconds))
-            if self._status != 403:
-                break
+            try:
+                landing = await visit(
+                    self._page, url, until="domcontentloaded", step=_STEP, timeout_seconds=self._plan.timeout_seconds
+                )
+                if landing.answer.status != 403 and landing.answer.status < 500:
+                    break
+            except PortalUnavailable:
+                if last:
+                    raise
+            if not last:
+                await self._clock.sleep(RETRY_SECONDS)
         return await self._settled(await self._look())
 
     def _check_health(self, view: View) -> None:

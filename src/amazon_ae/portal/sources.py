@@ -28,6 +28,7 @@ from amazon_ae.portal.html import Document as HtmlDocument
 from amazon_ae.portal.html import Element, Form, read_form
 from amazon_ae.portal.page_view import discover, origin_of, picture
 from amazon_ae.portal.pages import SiteMap
+from amazon_ae.portal.visiting import RETRY_SECONDS, visit
 from amazon_ae.ports import Clock
 
 if TYPE_CHECKING:
@@ -109,24 +110,23 @@ class Sources:
             return await call(printing, step, self._timeout_seconds)
 
     async def _goto(self, page: BrowserPage, url: str, step: str) -> None:
-        """Open a page and examine the answer as any other."""
-        for last in (False, True):
-            await self._gate.enter(step)
-            answer = await call(
-                page.goto(url, wait_until="load", timeout=self._timeout_seconds * 1000), step, self._timeout_seconds
-            )
-            if answer is None:
-                raise PageChanged("the browser got no answer for the page", step=step)
-            body = (await call(answer.body(), step, self._timeout_seconds)) if _readable(answer.headers) else b""
-            try:
-                checked = self.fetcher.check(answer.status, page.url, answer.headers, body, step=step)
-            except PortalUnavailable:
-                if last:
-                    raise
-                continue
-            if not checked.is_html:
-                raise DocumentInvalid("the answer is not a page", step=step)
-            return
+        """Open a page and examine the answer as any other; a fault of the site is asked about a second time."""
+        try:
+            await self._goto_once(page, url, step)
+        except PortalUnavailable:
+            await self._clock.sleep(RETRY_SECONDS)
+            await self._goto_once(page, url, step)
+
+    async def _goto_once(self, page: BrowserPage, url: str, step: str) -> None:
+        await self._gate.enter(step)
+        landing = await visit(page, url, until="load", step=step, timeout_seconds=self._timeout_seconds)
+        answer = landing.answer
+        body = b""
+        if landing.shown and _readable(answer.headers):
+            body = await call(answer.body(), step, self._timeout_seconds)
+        final = page.url if landing.shown else answer.url
+        if not self.fetcher.check(answer.status, final, answer.headers, body, step=step).is_html:
+            raise DocumentInvalid("the answer is not a page", step=step)
 
     # The invoice
 

@@ -1,0 +1,70 @@
+"""Open an address in a browser page and get the site's answer, also one that the browser will not show.
+
+Chromium shows an error page of its own for an answer of 400 and above without a body, and ``goto`` raises, as if the
+connection had failed. But the site did answer, and 401, 403 and 404 mean three different things.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Final, Literal
+
+import attrs
+
+from amazon_ae.exceptions import PageChanged, PortalTimeout, PortalUnavailable
+from amazon_ae.portal.calls import call
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page, Response
+
+__all__ = ["RETRY_SECONDS", "Landing", "visit"]
+
+RETRY_SECONDS: Final = 0.3
+"""Between a fault of the site and the one time it is asked again."""
+_ERROR_PAGE: Final = "chrome-error:"
+_ERROR_PAGE_SECONDS: Final = 1.0
+
+
+@attrs.frozen
+class Landing:
+    """The site's last answer. Where it is not ``shown``, it had no body and the page holds the browser's own."""
+
+    answer: Response
+    shown: bool
+
+
+async def visit(
+    page: Page, url: str, *, until: Literal["domcontentloaded", "load"], step: str, timeout_seconds: float
+) -> Landing:
+    """Go to ``url``, once.
+
+    Raises:
+        PortalUnavailable: the connection failed before there was an answer.
+        PortalTimeout, BrowserLost, PageChanged: as ``call``.
+    """
+    answers: list[Response] = []
+
+    def note(response: Response) -> None:
+        if response.request.is_navigation_request() and response.frame == page.main_frame:
+            answers.append(response)
+
+    page.on("response", note)
+    try:
+        answer = await call(page.goto(url, wait_until=until, timeout=timeout_seconds * 1000), step, timeout_seconds)
+    except PortalUnavailable:
+        # The error page comes a moment later, and would break off the next visit of this page.
+        with contextlib.suppress(PortalTimeout):
+            shown = page.wait_for_url(
+                lambda address: address.startswith(_ERROR_PAGE),
+                wait_until="commit",
+                timeout=_ERROR_PAGE_SECONDS * 1000,
+            )
+            await call(shown, step, _ERROR_PAGE_SECONDS)
+        if not answers or answers[-1].status < 400:
+            raise
+        return Landing(answers[-1], shown=False)
+    finally:
+        page.remove_listener("response", note)
+    if answer is None:
+        raise PageChanged("the browser got no answer for the page", step=step)
+    return Landing(answer, shown=True)
