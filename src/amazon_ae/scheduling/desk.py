@@ -20,7 +20,7 @@ from amazon_ae.scheduling.room import Room
 
 __all__ = ["Desk", "raise_unless_accepted"]
 
-logger = logging.getLogger(__name__)
+logger: Final[logging.Logger] = logging.getLogger(__name__)
 
 _FINAL: Final = (ItemState.ACCEPTED, ItemState.REJECTED, ItemState.UNKNOWN)
 # An order that was looked up and may go stays so for this long: longer than it ever waits for its feed.

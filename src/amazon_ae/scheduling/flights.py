@@ -54,7 +54,7 @@ from amazon_ae.scheduling.room import Room
 
 __all__ = ["Flight", "Flights"]
 
-logger = logging.getLogger(__name__)
+logger: Final[logging.Logger] = logging.getLogger(__name__)
 
 # A report that stays unreadable is given up on after so many attempts, about a quarter of an hour.
 _REPORT_ATTEMPTS: Final = 6
@@ -127,7 +127,7 @@ class Flights:
     __slots__ = ("_limits", "_on_outcomes", "held", "room")
 
     def __init__(self, room: Room, on_outcomes: Callable[[Flight, Sequence[ItemOutcome]], Awaitable[None]]) -> None:
-        self.room = room
+        self.room: Room = room
         self.held: dict[str, Flight] = {}
         self._on_outcomes = on_outcomes
         self._limits: dict[ItemKind, int] = {}

@@ -24,7 +24,7 @@ from amazon_ae.scheduling.tracking import Tracker
 
 __all__ = ["Looker", "signs_of"]
 
-logger = logging.getLogger(__name__)
+logger: Final[logging.Logger] = logging.getLogger(__name__)
 
 _INF: Final = math.inf
 # When the store refuses what our plan allowed (another process was faster, or our clock is ahead), look again so soon.
@@ -39,7 +39,7 @@ class Looker:
         self._desk = desk
         self._policy = policy
         self._wake = wake
-        self.flights = Flights(room, self._heard)
+        self.flights: Flights = Flights(room, self._heard)
         self._tracker = Tracker(self.flights)
         self._sending: set[ItemKind] = set()
         self._polling = False

@@ -24,7 +24,7 @@ from amazon_ae.ports import Clock, FeedGateway, Storage
 
 __all__ = ["KINDS", "Hold", "Room", "SchedulerTiming"]
 
-logger = logging.getLogger(__name__)
+logger: Final[logging.Logger] = logging.getLogger(__name__)
 T = TypeVar("T")
 
 KINDS: Final = (ItemKind.PICKUP, ItemKind.INVENTORY)
@@ -87,12 +87,12 @@ class Room:
         timing: SchedulerTiming,
         on_event: EventSink | None,
     ) -> None:
-        self.storage = storage
-        self.gateway = gateway
-        self.account = gateway.account
-        self.clock = clock
-        self.timing = timing
-        self.on_event = on_event
+        self.storage: Storage = storage
+        self.gateway: FeedGateway = gateway
+        self.account: str = gateway.account
+        self.clock: Clock = clock
+        self.timing: SchedulerTiming = timing
+        self.on_event: EventSink | None = on_event
         self.rules: dict[ItemKind, QuotaRule | None] = {kind: gateway.quota_for(kind) for kind in KINDS}
         self.holds: dict[ItemKind, Hold] = {}
         self._skew = timedelta(0)

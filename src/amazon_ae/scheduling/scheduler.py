@@ -28,7 +28,7 @@ from amazon_ae.scheduling.room import KINDS, Room, SchedulerTiming
 
 __all__ = ["FeedScheduler"]
 
-logger = logging.getLogger(__name__)
+logger: Final[logging.Logger] = logging.getLogger(__name__)
 
 # A nap ends this much after the instant it was for, so that rounding never makes it end just before.
 _AFTER: Final = 0.001

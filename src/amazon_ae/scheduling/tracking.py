@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 from amazon_ae.core.backoff import poll_wait
 from amazon_ae.core.doubt import Verdict, candidates, judge, look_wait
@@ -17,7 +18,7 @@ from amazon_ae.scheduling.flights import Flight, Flights
 
 __all__ = ["Tracker"]
 
-logger = logging.getLogger(__name__)
+logger: Final[logging.Logger] = logging.getLogger(__name__)
 
 _POLL_LIMIT_SECONDS = 900.0
 # Amazon's list is read from a little before the batch was opened: the two clocks may differ.

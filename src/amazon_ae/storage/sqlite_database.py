@@ -46,7 +46,7 @@ class SqliteDatabase:
     def __init__(self, path: str | os.PathLike[str], *, prefix: str, create: bool, busy_seconds: float) -> None:
         if str(path) in ("", ":memory:"):
             raise ConfigurationError("SQLiteStorage needs a file; MemoryStorage keeps nothing")
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self._prefix = prefix
         self._create = create
         self._busy_seconds = busy_seconds

@@ -146,14 +146,14 @@ class SiteState:
         self.clock = clock
         self.orders = orders
         self.variants = variants
-        self.faults = FaultBook()
+        self.faults: FaultBook = FaultBook()
         self.schedule: Callable[[str, date], None] | None = None
-        self.session_seconds = 12 * 3600.0
-        self.label_seconds = 0.0
-        self.batch_seconds = 0.0
+        self.session_seconds: float = 12 * 3600.0
+        self.label_seconds: float = 0.0
+        self.batch_seconds: float = 0.0
         # On a clock that runs fast, the seconds in which a browser sends a code are minutes for the authenticator.
-        self.code_steps = max(1, ceil(getattr(clock, "speed", 1.0) * _SENDING_SECONDS / STEP_SECONDS))
-        self.users = {user.email.casefold(): user for user in users}
+        self.code_steps: int = max(1, ceil(getattr(clock, "speed", 1.0) * _SENDING_SECONDS / STEP_SECONDS))
+        self.users: dict[str, SiteUser] = {user.email.casefold(): user for user in users}
         self.browsers: OrderedDict[str, Browser] = OrderedDict()
         self.sessions: OrderedDict[str, Session] = OrderedDict()
         self.sign_ins: OrderedDict[str, SignIn] = OrderedDict()
@@ -162,7 +162,7 @@ class SiteState:
         self.invoices: OrderedDict[str, str] = OrderedDict()
         self.download_tokens: OrderedDict[str, str] = OrderedDict()
         self.used_codes: dict[str, deque[int]] = {}
-        self.counts = SiteCounts()
+        self.counts: SiteCounts = SiteCounts()
         self.requests: deque[SiteRequest] = deque(maxlen=_REMEMBERED)
 
     def user(self, email: str) -> SiteUser | None:

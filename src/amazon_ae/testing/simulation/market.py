@@ -41,8 +41,8 @@ class Meter:
         self._level = burst
         self._ticked_at: datetime | None = None
         self._hour: deque[datetime] = deque()
-        self.taken = 0
-        self.refused = 0
+        self.taken: int = 0
+        self.refused: int = 0
 
     def take(self, now: datetime) -> str:
         """``""`` if the request is admitted, else the code of the refusal."""
@@ -91,7 +91,7 @@ class PaperMarket:
         self._feeds: dict[str, tuple[ItemKind, datetime]] = {}
         self._pace = ClockLimiter(clock, burst=6, restore_seconds=60)  # as a gateway paces its look-ups
         # MWS API reference, the pages of SubmitFeed, GetFeedSubmissionList, GetFeedSubmissionResult and GetOrder.
-        self.meters = {
+        self.meters: dict[str, Meter] = {
             "SubmitFeed": Meter(burst=15, restore_seconds=120, per_hour=30),
             "GetFeedSubmissionList": Meter(burst=10, restore_seconds=45, per_hour=80),
             "GetFeedSubmissionResult": Meter(burst=15, restore_seconds=60, per_hour=60),

@@ -45,7 +45,7 @@ class StorageTrial:
         elapse: Callable[[float], Awaitable[None]] | None = None,
         big: int = 10_000,
     ) -> None:
-        self.clock = VirtualClock(autojump=False)
+        self.clock: VirtualClock = VirtualClock(autojump=False)
         self.shared = shared
         self.transaction = transaction
         self.big = big
