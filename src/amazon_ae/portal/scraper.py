@@ -113,7 +113,7 @@ class SellerPortalScraper:
     ) -> None:
         if max_pages < 1:
             raise ConfigurationError("max_pages is at least 1")
-        self.account = account or _account_key(marketplace, credentials)
+        self.account: str = account or _account_key(marketplace, credentials)
         self._marketplace = marketplace
         self._clock = clock or SystemClock()
         self._options = browser or BrowserOptions()

@@ -66,8 +66,8 @@ class PortalSession:
         self._last_failure: AmazonAeError | None = None
         self.last_views: list[View] = []
         """The looks of the newest sign-in, for ``check()``."""
-        self.generation = 0
-        self.usable = False
+        self.generation: int = 0
+        self.usable: bool = False
         """Whether there is a session that was good when it was last used."""
 
     async def load(self) -> dict[str, Any] | None:

@@ -98,7 +98,7 @@ class SignIn:
         """The pages seen, in order."""
         self.views: list[View] = []
         """The looks they were recognised by."""
-        self.typed = False
+        self.typed: bool = False
         """Whether a credential was typed."""
         self.skew_seconds: float | None = None
         """Local clock minus the site's, where the site said its time."""
