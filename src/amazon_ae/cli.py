@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import sys
 from collections.abc import Sequence
 
@@ -29,14 +30,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="amazon-ae", description="A seller's warehouse and Amazon.ae.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     sandbox = commands.add_parser("sandbox", help="serve a look-alike of Amazon on loopback until Ctrl-C")
-    sandbox.add_argument("--port", type=int, default=8400, help="of the MWS endpoint; 0: a free one (default: 8400)")
+    sandbox.add_argument("--port", type=_port, default=8400, help="of the MWS endpoint; 0: a free one (default: 8400)")
     sandbox.add_argument(
-        "--portal-port", type=int, default=None, help="of Seller Central (default: the next one, or a free one for 0)"
+        "--portal-port", type=_port, default=None, help="of Seller Central (default: the next one, or a free one for 0)"
     )
-    sandbox.add_argument("--speed", type=float, default=1.0, help="seconds of the sandbox per real second (default: 1)")
+    sandbox.add_argument("--speed", type=_speed, default=1.0, help="its seconds per real second (default: 1)")
     sandbox.add_argument("--seed", type=int, default=0, help="other orders for another seed (default: 0)")
-    sandbox.add_argument("--orders", type=int, default=120, help="unshipped orders to begin with (default: 120)")
-    sandbox.add_argument("--skus", type=int, default=1000, help="SKUs that Amazon knows (default: 1000)")
+    sandbox.add_argument("--orders", type=_count, default=120, help="unshipped orders to begin with (default: 120)")
+    sandbox.add_argument("--skus", type=_count, default=1000, help="SKUs that Amazon knows (default: 1000)")
     sandbox.add_argument("--json", action="store_true", help="print one line of JSON for programs instead of a page")
     commands.add_parser("simulate", help="the delays to expect for a load: amazon-ae simulate --help", add_help=False)
     commands.add_parser(
@@ -47,6 +48,24 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _port(text: str) -> int:
+    if not 0 <= (number := int(text)) <= 65_535:
+        raise argparse.ArgumentTypeError(f"{text} is no port: 0 to 65535")
+    return number
+
+
+def _count(text: str) -> int:
+    if (number := int(text)) < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return number
+
+
+def _speed(text: str) -> float:
+    if not 0 < (number := float(text)) < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no speed: a number above 0")
+    return number
+
+
 def _sandbox(options: argparse.Namespace) -> int:
     try:
         from amazon_ae.testing.sandbox_command import run
@@ -55,7 +74,9 @@ def _sandbox(options: argparse.Namespace) -> int:
             raise
         print(f"amazon-ae: {error.name} is missing: pip install 'amazon-ae[sandbox]'", file=sys.stderr)
         return 2
-    portal_port = options.portal_port if options.portal_port is not None else (options.port + 1 if options.port else 0)
+    portal_port = options.portal_port
+    if portal_port is None:
+        portal_port = options.port + 1 if 0 < options.port < 65_535 else 0
     return asyncio.run(
         run(
             port=options.port,
@@ -86,7 +107,10 @@ def _demo(arguments: list[str]) -> int:
 def _simulate(arguments: list[str]) -> int:
     from amazon_ae.testing.simulation.command import main as simulate
 
-    return simulate(arguments)
+    try:
+        return simulate(arguments)
+    except KeyboardInterrupt:
+        return 130
 
 
 def _doctor(options: argparse.Namespace) -> int:

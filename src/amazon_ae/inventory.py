@@ -124,6 +124,7 @@ class InventoryBuffer:
         twice. With ``connection`` all of them belong to the host's one transaction.
 
         Raises:
+            ConfigurationError: a value is no ``InventoryUpdate``: fix the call.
             StorageError: the database failed; put all of them again when it is back.
         """
         waiting = unchanged = 0
@@ -171,6 +172,8 @@ class InventoryBuffer:
 
 
 def _change(update: InventoryUpdate) -> Change:
+    if not isinstance(update, InventoryUpdate):
+        raise ConfigurationError(f"put_many takes InventoryUpdate(sku, quantity) values, not {update!r}")
     return Change(update.sku, update.to_text(), update.quantity == 0, update.reference)
 
 

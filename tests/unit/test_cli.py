@@ -76,6 +76,51 @@ def test_simulate_hands_its_options_on(capsys: pytest.CaptureFixture[str]) -> No
     assert ended.value.code == 2
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["sandbox", "--port", "70000"],
+        ["sandbox", "--portal-port", "-1"],
+        ["sandbox", "--speed", "0"],
+        ["sandbox", "--speed", "nan"],
+        ["sandbox", "--orders", "-3"],
+    ],
+)
+def test_an_option_out_of_range_is_named(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2 and a line about the option, before anything listens."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    assert ended.value.code == 2
+    assert f"argument {words[1]}: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--hours", "nan"], "--hours"),
+        (["--stock-every", "0"], "stock_every"),
+        (["--plot", "nowhere/trade.png"], "nowhere"),
+        (["--plot", "trade.xyz"], ".png or .svg"),
+    ],
+)
+def test_the_simulation_refuses_at_once(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What it cannot draw or run is said before the trade is computed."""
+    assert cli.main(["simulate", *words]) == 2
+    said = capsys.readouterr()
+    assert told in said.err
+    assert said.out == ""
+
+
+def test_ctrl_c_ends_the_simulation_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 130, as shells have it."""
+
+    def interrupted(_: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("amazon_ae.testing.simulation.command.main", interrupted)
+    assert cli.main(["simulate"]) == 130
+
+
 def test_demo_runs_the_example_of_a_checkout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

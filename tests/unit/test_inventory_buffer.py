@@ -194,3 +194,11 @@ async def test_a_broken_rule_stores_nothing(buffer, sku, quantity, options) -> N
     with pytest.raises(ConfigurationError):
         await buffer.put(sku, quantity, **options)
     assert await buffer.stats() == QueueStats()
+
+
+async def test_what_is_no_update_is_named(buffer) -> None:
+    """A pair, or a SKU that is no text, is a mistake in the host's code: the error says what is wanted."""
+    with pytest.raises(ConfigurationError, match="InventoryUpdate"):
+        await buffer.put_many([("SKU-1", 1)])
+    with pytest.raises(ConfigurationError, match="must be a text"):
+        await buffer.put(5, 1)

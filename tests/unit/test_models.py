@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 import attrs
 import pytest
@@ -129,3 +130,18 @@ def test_two_good_documents_are_not_lost_to_a_bad_third() -> None:
         _ = papers[DocumentKind.INVOICE]
     assert list(papers.failed) == [DocumentKind.INVOICE]
     assert "%PDF" not in repr(papers)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"order_id": None},
+        {"order_id": ""},
+        {"pickup_date": "2021-11-19"},
+        {"pickup_date": datetime(2021, 11, 19, tzinfo=UTC)},
+    ],
+)
+def test_a_pickup_needs_an_order_id_and_a_day(wrong: dict[str, Any]) -> None:
+    """A text or a datetime in place of a date would be read differently when it comes back from storage."""
+    with pytest.raises(ConfigurationError):
+        PickupRequest(**{"order_id": "171-0000000-0000001", "pickup_date": date(2021, 11, 19), **wrong})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from amazon_ae.exceptions import (
     ConfigurationError,
     NotSent,
     OutcomeUnknown,
+    PickupRejected,
     QuotaExceeded,
     UnreadableResponse,
 )
@@ -27,9 +29,12 @@ from amazon_ae.models.feeds import (
     ItemKind,
     Outcome,
 )
+from amazon_ae.models.pickups import PickupOutcome
 from amazon_ae.mws.client import MwsClient
 from amazon_ae.mws.gateway import INVENTORY_FEED, MwsGateway
 from amazon_ae.mws.routes import EasyShipPickup, SchedulePickupFeed
+from amazon_ae.scheduling import FeedScheduler
+from amazon_ae.storage.memory import MemoryStorage
 from amazon_ae.testing import FakeMws, MwsFault, VirtualClock, make_item, make_order, make_order_id, make_updates
 
 
@@ -303,3 +308,18 @@ async def test_submitting_a_full_feed_lets_others_run() -> None:
     assert sizes[0] > 4_000_000
     assert len(outcomes) == 30_000
     assert beats.count > 200
+
+
+async def test_one_mistyped_order_id_holds_up_no_other_pickup(world: World) -> None:
+    """Ids that no order can have are unknown orders: refused alone, while the others of the look-up are scheduled."""
+    order_id = make_order_id(1)
+    world.fake.add_order(make_order(order_id))
+    storage = MemoryStorage(clock=world.clock)
+    async with FeedScheduler(storage, world.gateway, orders=world.gateway, clock=world.clock) as scheduler:
+        mistyped, good = await asyncio.gather(
+            scheduler.schedule_pickup("171-12345"), scheduler.schedule_pickup(order_id), return_exceptions=True
+        )
+    assert isinstance(mistyped, PickupRejected)
+    assert mistyped.code == "OrderUnknown"
+    assert isinstance(good, PickupOutcome)
+    assert list(world.fake.pickups) == [order_id]

@@ -43,6 +43,8 @@ class ItemKind(StrEnum):
 
 
 def _check_sku(_: object, __: object, sku: str) -> None:
+    if not isinstance(sku, str):
+        raise ConfigurationError(f"SKU must be a text, not {sku!r}")
     # Inventory.xsd: SKU is 1-40 characters.
     if not 1 <= len(sku) <= 40:
         raise ConfigurationError(f"SKU must have 1-40 characters, this one has {len(sku)}: {sku[:60]!r}")
@@ -112,6 +114,18 @@ def _check_line(request: PickupRequest, attribute: attrs.Attribute[Any], value: 
         refuse_control(value, f"{attribute.name} of order {request.order_id!r}")
 
 
+def _check_order_id(_: object, __: object, order_id: str) -> None:
+    if not isinstance(order_id, str) or not order_id:
+        raise ConfigurationError(f"order_id must be an Amazon order id, not {order_id!r}")
+    refuse_control(order_id, f"order id {order_id!r}")
+
+
+def _check_date(request: PickupRequest, _: object, value: date) -> None:
+    # A datetime is a date to Python, but has a zone of its own or none, and its text is not that of a day.
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise ConfigurationError(f"pickup_date of order {request.order_id!r} must be a date, not {value!r}")
+
+
 @attrs.frozen(kw_only=True)
 class PickupRequest:
     """A parcel to be collected by Amazon Easy Ship.
@@ -126,8 +140,8 @@ class PickupRequest:
         invoice_id: the newer template's extra column.
     """
 
-    order_id: str = attrs.field(validator=_check_line)
-    pickup_date: date
+    order_id: str = attrs.field(validator=_check_order_id)
+    pickup_date: date = attrs.field(validator=_check_date)
     pickup_time: str | None = attrs.field(default=None, validator=_check_line)
     weight_grams: Decimal | None = attrs.field(default=None, validator=_check_measure)
     length_cm: Decimal | None = attrs.field(default=None, validator=_check_measure)

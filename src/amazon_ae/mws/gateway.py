@@ -23,6 +23,7 @@ from amazon_ae.models.submissions import FeedSubmission
 from amazon_ae.mws.client import MwsClient
 from amazon_ae.mws.documents import ADVISED_RECORDS, inventory_feed
 from amazon_ae.mws.feeds import XML
+from amazon_ae.mws.params import ORDER_ID
 from amazon_ae.mws.processing_reports import ProcessingReport, outcome_steps, report_steps
 from amazon_ae.mws.slices import gather_feed, in_slices
 from amazon_ae.ports import PickupRoute
@@ -161,8 +162,11 @@ class MwsGateway:
         return await self._client.orders.items(order_id)
 
     async def get(self, order_ids: Sequence[str]) -> Sequence[Order]:
-        """Orders by channel order id, 50 a request; unknown ids are left out."""
-        return await self._client.orders.get_many(order_ids)
+        """Orders by channel order id, 50 a request; unknown ids are left out.
+
+        So are ids that no Amazon order can have: one mistyped id must not hold up the others in its request.
+        """
+        return await self._client.orders.get_many([order_id for order_id in order_ids if ORDER_ID.fullmatch(order_id)])
 
     def _pickups(self) -> PickupRoute[MwsClient]:
         if self._route is None:

@@ -14,6 +14,7 @@ from typing import Final
 from amazon_ae.exceptions import ConfigurationError
 
 __all__ = [
+    "ORDER_ID",
     "Params",
     "Value",
     "check_count",
@@ -107,7 +108,7 @@ def listed(what: str, values: Collection[str]) -> tuple[str, ...]:
 
 def check_order_id(order_id: str) -> str:
     """Refuse what is not an Amazon order id (3-7-7 digits)."""
-    if not ORDER_ID.fullmatch(order_id):
+    if not (isinstance(order_id, str) and ORDER_ID.fullmatch(order_id)):
         raise ConfigurationError(f"an Amazon order id has 3-7-7 digits (123-1234567-1234567), not {order_id!r}")
     return order_id
 

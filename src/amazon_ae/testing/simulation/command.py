@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import inf
+from pathlib import Path
 from time import perf_counter
 
 from amazon_ae.core.lanes import FeedPolicy
@@ -26,9 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             burst_packs=options.burst_packs,
             burst_minutes=options.burst_minutes,
         )
-        policy = FeedPolicy.every(minutes=options.stock_every) if options.stock_every else FeedPolicy()
-        if options.hours <= 0:
+        policy = FeedPolicy() if options.stock_every is None else FeedPolicy.every(minutes=options.stock_every)
+        if not 0 < options.hours < inf:
             raise ConfigurationError("--hours must be above 0")
+        draw = None if options.plot is None else _painter(options.plot)
     except ConfigurationError as error:
         print(f"amazon-ae simulate: {error}", file=sys.stderr)
         return 2
@@ -40,15 +43,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     began = perf_counter()
     trade = simulate(load, hours=options.hours, seed=options.seed, policy=policy, market=market)
     print(report(trade, perf_counter() - began))
-    if options.plot:
+    if draw is not None:
         try:
-            from amazon_ae.testing.simulation.plot import draw
-        except ImportError as error:
-            print(f"amazon-ae: {error.name} is missing: pip install 'amazon-ae[plot]'", file=sys.stderr)
-            return 2
-        draw(trade, options.plot)
+            draw(trade, options.plot)
+        except OSError as error:
+            print(f"amazon-ae simulate: --plot {options.plot}: {error.strerror or error}", file=sys.stderr)
+            return 1
         print(f"plot: {options.plot}")
     return 0
+
+
+def _painter(path: str) -> Callable[[Trade, str], None]:
+    """Looked for before days of trade are computed, so that a missing package or folder costs nobody the wait."""
+    if Path(path).suffix.lower() not in (".png", ".svg"):
+        raise ConfigurationError(f"--plot {path}: the name must end in .png or .svg")
+    if not Path(path).parent.is_dir():
+        raise ConfigurationError(f"--plot {path}: there is no folder {Path(path).parent}")
+    try:
+        from amazon_ae.testing.simulation.plot import draw
+    except ImportError as error:
+        raise ConfigurationError(f"{error.name} is missing: pip install 'amazon-ae[plot]'") from None
+    return draw
 
 
 def report(trade: Trade, seconds: float) -> str:
