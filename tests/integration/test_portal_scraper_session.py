@@ -51,6 +51,18 @@ async def test_a_session_lost_between_two_papers_is_mended_and_none_is_lost() ->
         assert on.site.counts.sign_ins == 2
 
 
+async def test_a_page_of_a_lost_session_is_not_used_again() -> None:
+    """Its forms hold that session's tokens: after the sign-in the order's page is fetched anew."""
+    async with stage() as on, on.scraper() as portal:
+        on.show(invoice=InvoiceForm.LINK)
+        await portal.login()
+        on.site.fail(DocumentKind.INVOICE, Fault.SIGN_OUT)
+        kinds = [DocumentKind.INVOICE]
+        assert complete(await portal.documents(on.order_ids[0], kinds), kinds)
+        pages = [request for request in on.site.requests if request.path.startswith("/orders-v3/order/")]
+        assert [request.status for request in pages] == [200, 200]
+
+
 async def test_two_programs_sign_in_once_and_share_the_session(tmp_path: Path) -> None:
     """Two scrapers with stores of their own on one folder: the second takes what the first brought."""
     async with stage() as on:

@@ -188,13 +188,15 @@ class SellerPortalScraper:
         running = await self._browser.get()
         if wanted and not self._session.usable:
             await self._mend(running, self._session.generation)
-        shared: asyncio.Task[OrderPage] | None = None
+        # Per session: the forms of a page hold tokens that end with the session they were made for.
+        shared: dict[int, asyncio.Task[OrderPage]] = {}
 
         async def order_page() -> OrderPage:
-            nonlocal shared
-            if shared is None or shared.cancelled() or (shared.done() and shared.exception() is not None):
-                shared = asyncio.ensure_future(self._sources(running).order_page(order_id))
-            return await asyncio.shield(shared)
+            generation = self._session.generation
+            task = shared.get(generation)
+            if task is None or task.cancelled() or (task.done() and task.exception() is not None):
+                task = shared[generation] = asyncio.ensure_future(self._sources(running).order_page(order_id))
+            return await asyncio.shield(task)
 
         results: dict[DocumentKind, Document | PortalError] = {}
         broken: list[BaseException] = []
@@ -212,9 +214,10 @@ class SellerPortalScraper:
                 for kind in wanted:
                     group.create_task(one(kind))
         finally:
-            if shared is not None and not shared.done():
-                shared.cancel()
-                await asyncio.wait([shared])
+            if left := [task for task in shared.values() if not task.done()]:
+                for task in left:
+                    task.cancel()
+                await asyncio.wait(left)
         if broken:
             raise broken[0]
         await self._session.remember(running.context)
