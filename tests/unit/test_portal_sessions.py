@@ -154,3 +154,11 @@ def test_bytes_that_are_no_session_mean_a_new_sign_in(data: bytes | None) -> Non
 def test_a_session_shows_no_cookie() -> None:
     """It is as good as a password."""
     assert "very-secret" not in repr(SavedSession(state=STATE))
+
+
+async def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not a folder of that name where the program happens to run."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    store = FileSessionStore("~/sessions")
+    await store.save("AE-1", b"one")
+    assert (tmp_path / "sessions" / "AE-1.json").read_bytes() == b"one"

@@ -120,7 +120,7 @@ class FileSessionStore:
     process. On a network drive its worth depends on the drive.
 
     Args:
-        folder: created if missing.
+        folder: created if missing; ``~`` is the home folder.
         clock: waits between tries for the lock.
         lock_timeout: how long to wait for another process that signs in; seconds or ``timedelta``. A person who signs
             in by hand takes minutes.
@@ -141,7 +141,7 @@ class FileSessionStore:
             raise ConfigurationError(
                 "FileSessionStore needs POSIX rights and locks; on Windows use MemorySessionStore or your own store"
             )
-        self._folder = Path(folder)
+        self._folder = Path(folder).expanduser()
         self._clock = clock or SystemClock()
         self._lock_timeout = lock_timeout if isinstance(lock_timeout, timedelta) else timedelta(seconds=lock_timeout)
 
