@@ -236,6 +236,8 @@ async def test_a_scraper_that_was_closed_starts_nothing() -> None:
         await portal.aclose()
         with pytest.raises(ConfigurationError, match="was closed"):
             await portal.documents(on.order_ids[0])
+        with pytest.raises(ConfigurationError, match="was closed"):
+            await portal.login(headed=True)
 
 
 async def test_a_browser_that_does_not_start_is_typed() -> None:

@@ -69,16 +69,16 @@ class BrowserHolder:
             ConfigurationError: after ``aclose``, or pypdf is missing.
         """
         async with self._lock:
-            if self._closed:
-                raise ConfigurationError("this scraper was closed; make a new one")
+            self._check_open()
             if self.running is not None and self.running.alive:
                 return self.running
             await self._end()
             return await self._start(headless=True)
 
     async def restart(self, *, headless: bool) -> RunningBrowser:
-        """End the browser, then start one."""
+        """End the browser, then start one. Raises as ``get``."""
         async with self._lock:
+            self._check_open()
             await self._end()
             return await self._start(headless=headless)
 
@@ -121,6 +121,10 @@ class BrowserHolder:
         if self._idle and len(self._idle) + self._busy > self._max_pages:
             await close_page(self._idle.pop(0).page)
         return _LentPage(await new_page(running.context, self._timeout_seconds), printing)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ConfigurationError("this scraper was closed; make a new one")
 
     async def _start(self, *, headless: bool) -> RunningBrowser:
         require_pypdf()
