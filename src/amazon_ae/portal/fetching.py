@@ -89,18 +89,23 @@ class Fetcher:
             SignedOut: no session.
             PermissionMissing, DocumentNotReady, DocumentInvalid, PortalUnavailable, PortalTimeout, BrowserLost: typed.
         """
-        try:
-            return await self._once(url, step=step, referer=referer)
-        except PortalUnavailable:
-            await self._clock.sleep(RETRY_SECONDS)
-            return await self._once(url, step=step, referer=referer)
+        return await self._twice(url, step=step, referer=referer)
 
     async def submit(self, form: Form, *, step: str, referer: str) -> Answer:
-        """Submit a form in the session. A POST is sent once."""
+        """Submit a form in the session. A POST is sent once; it may have done something before it failed."""
         url = self.absolute(form.url)
         if form.method == "GET":
-            return await self._once(url, step=step, referer=referer, params=form.fields)
+            return await self._twice(url, step=step, referer=referer, params=form.fields)
         return await self._once(url, step=step, referer=referer, form=form.fields)
+
+    async def _twice(
+        self, url: str, *, step: str, referer: str | None, params: Mapping[str, str] | None = None
+    ) -> Answer:
+        try:
+            return await self._once(url, step=step, referer=referer, params=params)
+        except PortalUnavailable:
+            await self._clock.sleep(RETRY_SECONDS)
+            return await self._once(url, step=step, referer=referer, params=params)
 
     async def _once(
         self,

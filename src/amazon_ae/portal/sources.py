@@ -233,7 +233,7 @@ class Sources:
         """The page that makes labels in the background: refresh it until it links to the PDF."""
         names = self._site.selectors
         deadline = self._clock.now() + timedelta(seconds=self._label_wait_seconds)
-        while True:
+        while answer.is_html:
             tree = answer.html()
             if href := _href(tree, names["batch_link"]):
                 return await self.fetcher.get(self.fetcher.absolute(href, answer.url), step=step, referer=answer.url)
@@ -252,6 +252,7 @@ class Sources:
                 answer = await self.fetcher.submit(
                     read_form(form, answer.url, button=button), step=step, referer=answer.url
                 )
+        return answer
 
     # Shared
 
