@@ -22,6 +22,7 @@ from amazon_ae.clocks import SystemClock
 from amazon_ae.exceptions import ConfigurationError, SchemaTooNew, StorageError
 from amazon_ae.models.feeds import ItemKind
 from amazon_ae.models.stored import Change, Receipt, ReceiptState
+from amazon_ae.storage.memory import MemoryStorage
 from amazon_ae.storage.sqlite import SQLiteStorage
 
 ACCOUNT = "A1SELLER/AE"
@@ -641,3 +642,13 @@ async def test_statistics_stop_at_the_cap(store: SQLiteStorage, path: Path) -> N
             (ACCOUNT, KIND.value),
         )
     assert (await store.stats(ACCOUNT, KIND)).waiting == 100_000
+
+
+async def test_leaving_the_block_closes_the_file(tmp_path: Path) -> None:
+    """Every storage can be used with ``async with``, so that a host may exchange one for another."""
+    async with MemoryStorage() as memory:
+        await memory.put("A1/AE", ItemKind.INVENTORY, [Change("SKU-1", "{}")])
+    async with SQLiteStorage(tmp_path / "stock.sqlite") as storage:
+        await storage.put("A1/AE", ItemKind.INVENTORY, [Change("SKU-1", "{}")])
+    with pytest.raises(StorageError, match="closed"):
+        await storage.item("A1/AE", ItemKind.INVENTORY, "SKU-1")

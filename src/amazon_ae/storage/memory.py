@@ -6,6 +6,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import count, islice
+from types import TracebackType
 from typing import Any, TypeVar
 
 from amazon_ae.clocks import SystemClock
@@ -256,6 +257,14 @@ class MemoryStorage:
 
     async def aclose(self) -> None:
         """Nothing to close; what was stored stays until this object goes."""
+
+    async def __aenter__(self) -> MemoryStorage:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
 
     def _queue(self, account: str, kind: str) -> _Queue:
         return self._queues.setdefault((account, kind), _Queue())

@@ -41,6 +41,7 @@ from amazon_ae.storage.watchers import Watchers
 
 if TYPE_CHECKING:
     import sqlite3
+    from types import TracebackType
 
 __all__ = ["SQLiteStorage"]
 
@@ -407,6 +408,14 @@ class SQLiteStorage:
         if self._lookout is not None:
             self._lookout.stop()
         await self._database.aclose()
+
+    async def __aenter__(self) -> SQLiteStorage:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
 
     def _rows(self, cursor: sqlite3.Cursor, account: str, kind: ItemKind, keys: Collection[str]) -> dict[str, ItemRow]:
         found = cursor.execute(self._sql.items_by_keys, (account, kind.value, _listed(keys)))
