@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(report(trade, perf_counter() - began))
     if draw is not None:
         try:
-            draw(trade, options.plot)
+            draw(trade)
         except OSError as error:
             print(f"amazon-ae simulate: --plot {options.plot}: {error.strerror or error}", file=sys.stderr)
             return 1
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _painter(path: str) -> Callable[[Trade, str], None]:
+def _painter(path: str) -> Callable[[Trade], None]:
     """Looked for before days of trade are computed, so that a missing package or folder costs nobody the wait."""
     if Path(path).suffix.lower() not in (".png", ".svg"):
         raise ConfigurationError(f"--plot {path}: the name must end in .png or .svg")
@@ -63,7 +63,7 @@ def _painter(path: str) -> Callable[[Trade, str], None]:
         from amazon_ae.testing.simulation.plot import draw
     except ImportError as error:
         raise ConfigurationError(f"{error.name} is missing: pip install 'amazon-ae[plot]'") from None
-    return draw
+    return lambda trade: draw(trade, path)
 
 
 def report(trade: Trade, seconds: float) -> str:
