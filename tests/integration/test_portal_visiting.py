@@ -63,7 +63,7 @@ async def test_an_empty_answer_keeps_its_status_and_the_page_stays_usable(browse
 async def test_no_answer_at_all_is_a_failed_connection(browser_page: Page) -> None:
     """Also behind a redirect, whose own answer counts for nothing."""
     async with serve(site) as origin:
-        for path in ("/drop", "/to/drop"):
+        for path in ("/drop", "/to/drop", "/drop"):
             with pytest.raises(PortalUnavailable, match="connection"):
                 await visit(browser_page, origin + path, until="load", step="test", timeout_seconds=8.0)
         good = await visit(browser_page, origin + "/page", until="load", step="test", timeout_seconds=8.0)

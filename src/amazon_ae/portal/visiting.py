@@ -6,16 +6,17 @@ connection had failed. But the site did answer, and 401, 403 and 404 mean three 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 
-from amazon_ae.exceptions import PageChanged, PortalTimeout, PortalUnavailable
+from amazon_ae.exceptions import PageChanged, PortalUnavailable
 from amazon_ae.portal.calls import call
 
 if TYPE_CHECKING:
-    from playwright.async_api import Page, Response
+    from playwright.async_api import Frame, Page, Response
 
 __all__ = ["RETRY_SECONDS", "Landing", "visit"]
 
@@ -48,23 +49,27 @@ async def visit(
         if response.request.is_navigation_request() and response.frame == page.main_frame:
             answers.append(response)
 
+    error_page = asyncio.Event()
+
+    def arrived(frame: Frame) -> None:
+        if frame == page.main_frame and frame.url.startswith(_ERROR_PAGE):
+            error_page.set()
+
     page.on("response", note)
+    page.on("framenavigated", arrived)
     try:
         answer = await call(page.goto(url, wait_until=until, timeout=timeout_seconds * 1000), step, timeout_seconds)
     except PortalUnavailable:
         # The error page comes a moment later, and would break off the next visit of this page.
-        with contextlib.suppress(PortalTimeout):
-            shown = page.wait_for_url(
-                lambda address: address.startswith(_ERROR_PAGE),
-                wait_until="commit",
-                timeout=_ERROR_PAGE_SECONDS * 1000,
-            )
-            await call(shown, step, _ERROR_PAGE_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ERROR_PAGE_SECONDS):
+                await error_page.wait()
         if not answers or answers[-1].status < 400:
             raise
         return Landing(answers[-1], shown=False)
     finally:
         page.remove_listener("response", note)
+        page.remove_listener("framenavigated", arrived)
     if answer is None:
         raise PageChanged("the browser got no answer for the page", step=step)
     return Landing(answer, shown=True)
