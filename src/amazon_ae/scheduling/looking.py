@@ -29,6 +29,8 @@ logger: Final[logging.Logger] = logging.getLogger(__name__)
 _INF: Final = math.inf
 # When the store refuses what our plan allowed (another process was faster, or our clock is ahead), look again so soon.
 _REFUSED_SECONDS: Final = 0.25
+# The store decides whether a lease is over, and its clock is only nearly known here: ask no more often than this.
+_LEASE_AFTER_SECONDS: Final = 5.0
 
 
 class Looker:
@@ -62,7 +64,8 @@ class Looker:
         self._carry_on(unfinished)
         stats = await self.queue_stats()
         self.signs = signs_of(stats)
-        return max(0.0, min(await self._send_all(stats, unfinished), self._due_seconds(), room.timing.idle_seconds))
+        due = min(self._due_seconds(), self._lease_seconds(unfinished))
+        return max(0.0, min(await self._send_all(stats, unfinished), due, room.timing.idle_seconds))
 
     async def queue_stats(self) -> dict[ItemKind, QueueStats]:
         return {kind: await self._room.storage.stats(self._room.account, kind) for kind in KINDS}
@@ -121,6 +124,12 @@ class Looker:
                 if not (flight.polled and self._polling):
                     due.append((flight.look_at - now).total_seconds())
         return min(due)
+
+    def _lease_seconds(self, unfinished: Sequence[StoredBatch]) -> float:
+        """Seconds until a batch of another process is ours to take, should that process be dead."""
+        now = self._room.store_now()
+        ends = [batch.lease_until for batch in unfinished if batch.batch_id not in self.flights.held]
+        return max(_LEASE_AFTER_SECONDS, (min(ends) - now).total_seconds()) if ends else _INF
 
     async def _send_all(self, stats: Mapping[ItemKind, QueueStats], unfinished: Sequence[StoredBatch]) -> float:
         """Start every feed that may leave now; returns the seconds until the next one may."""
