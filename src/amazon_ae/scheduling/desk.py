@@ -25,12 +25,14 @@ logger: Final[logging.Logger] = logging.getLogger(__name__)
 _FINAL: Final = (ItemState.ACCEPTED, ItemState.REJECTED, ItemState.UNKNOWN)
 # An order that was looked up and may go stays so for this long: longer than it ever waits for its feed.
 _LOOKED_UP: Final = timedelta(minutes=30)
+# Pickups that may leave wait no longer than this for others to be looked up (GetOrder has a quota too).
+_COMPANY_SECONDS: Final = 5.0
 
 
 class Desk:
     """See the module. ``orders`` of ``None`` sends pickups without looking their orders up."""
 
-    __slots__ = ("_is_easy_ship", "_looked_up", "_orders", "_rechecked_at", "_room", "doubted", "waiters")
+    __slots__ = ("_is_easy_ship", "_looked_up", "_orders", "_rechecked_at", "_room", "closed", "doubted", "waiters")
 
     def __init__(self, room: Room, orders: OrderGateway | None, is_easy_ship: Callable[[Order], bool]) -> None:
         self._room = room
@@ -38,6 +40,7 @@ class Desk:
         self._is_easy_ship = is_easy_ship
         self._looked_up: dict[str, datetime] = {}
         self._rechecked_at = room.now()
+        self.closed = False
         self.doubted: set[str] = set()
         """Orders whose pickup was sent, never answered, and not found at Amazon."""
         self.waiters: dict[str, set[asyncio.Future[PickupOutcome]]] = {}
@@ -68,7 +71,10 @@ class Desk:
         Raises:
             PickupRejected, PickupUnknown: its outcome.
             TimeoutError: not before ``until`` (our clock).
+            QuotaTimeout: the scheduler is closed, maybe since this request was stored.
         """
+        if self.closed:
+            raise _closed(order_id)
         future = asyncio.get_running_loop().create_future()
         self.waiters.setdefault(order_id, set()).add(future)
         nap: asyncio.Future[None] | None = None
@@ -99,12 +105,11 @@ class Desk:
 
     def close(self) -> None:
         """Nobody here will hear any more: every waiter is told that its pickup stays queued."""
+        self.closed = True
         for order_id, futures in self.waiters.items():
             for future in futures:
                 if not future.done():
-                    future.set_exception(
-                        QuotaTimeout(f"the scheduler was closed; the pickup of {order_id} stays queued")
-                    )
+                    future.set_exception(_closed(order_id))
 
     def recheck_in(self) -> float:
         """Seconds until the waiters' items should be looked up again."""
@@ -144,8 +149,18 @@ class Desk:
     async def may_leave(self, limit: int) -> list[str] | None:
         """The waiting pickups that may leave, their orders looked up; those that may not are refused here and now.
 
+        A look-up takes a moment. What was asked for meanwhile is looked up too, once and briefly, and shares the feed:
+        it would cost that request anyway, and a place more.
+
         Returns ``None`` when the orders could not be looked up: pickups rest for a while.
         """
+        before = dict(self._looked_up)
+        keys = await self._looked_up_keys(limit)
+        if not keys or self._orders is None or self._looked_up.keys() <= before.keys():
+            return keys
+        return await self._looked_up_keys(limit, within=_COMPANY_SECONDS) or keys
+
+    async def _looked_up_keys(self, limit: int, *, within: float | None = None) -> list[str] | None:
         room = self._room
         waiting = await room.storage.waiting(room.account, ItemKind.PICKUP, limit=limit)
         keys = [item.key for item in waiting]
@@ -157,10 +172,13 @@ class Desk:
         if not new:
             return keys
         try:
-            found = await self._orders.get(new)
+            look_up = self._orders.get(new)
+            found = await (look_up if within is None else room.bounded(within, look_up))
         except StorageError:
             raise
         except AmazonAeError as error:
+            if within is not None:
+                return None  # those that are looked up need not wait for it; the next feed tries again
             code = getattr(error, "code", "") or type(error).__name__
             seconds = room.hold(ItemKind.PICKUP, f"the orders cannot be looked up ({code})", first=5.0, limit=300.0)
             logger.warning("looking up %d orders: %s", len(new), code)
@@ -188,6 +206,10 @@ def raise_unless_accepted(outcome: PickupOutcome) -> PickupOutcome:
     if outcome.state is ItemState.UNKNOWN:
         raise PickupUnknown(outcome.order_id, outcome.message)
     return outcome
+
+
+def _closed(order_id: str) -> QuotaTimeout:
+    return QuotaTimeout(f"the scheduler was closed; the pickup of {order_id} stays queued")
 
 
 def _outcome(item: StoredItem) -> PickupOutcome:

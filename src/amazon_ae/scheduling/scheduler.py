@@ -95,7 +95,7 @@ class FeedScheduler:
         if self._loop_task is not None:
             raise ConfigurationError("this scheduler works already")
         loop = asyncio.get_running_loop()
-        self._looker.closing = False
+        self._looker.closing = self._desk.closed = False
 
         def put_somewhere() -> None:
             if self._glance is None:  # else one is under way, and will see this put too
@@ -127,24 +127,33 @@ class FeedScheduler:
         if self._unwatch is not None:
             self._unwatch()
             self._unwatch = None
-        if self._loop_task is not None:
-            self._wake()
-            await asyncio.gather(self._loop_task, return_exceptions=True)
-            self._loop_task = None
-        await self._drain()
-        self._desk.close()
+        if self._glance is not None:
+            self._glance.cancel()  # it would look into a store that the host is about to close
+            self._glance = None
+        try:
+            if self._loop_task is not None:
+                self._wake()
+                await asyncio.gather(self._loop_task, return_exceptions=True)
+                self._loop_task = None
+            await self._drain()
+        finally:
+            self._desk.close()  # also when the host's patience ends before ours: nobody waits for ever
         await self._hand_over()
 
     async def _drain(self) -> None:
-        if not self._looker.tasks:
+        tasks = self._looker.tasks
+        if not tasks:
             return
         nap = asyncio.ensure_future(self._room.clock.sleep(self._room.timing.drain_seconds))
-        work = asyncio.gather(*self._looker.tasks, return_exceptions=True)
-        await asyncio.wait((nap, work), return_when=asyncio.FIRST_COMPLETED)
-        nap.cancel()
-        if not work.done():
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
+        try:
+            while tasks and not nap.done():  # one that ends may start another: a poll starts the reports
+                await asyncio.wait({nap, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            nap.cancel()
+        left = list(tasks)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _hand_over(self) -> None:
         """Batches at Amazon need not wait for our lease to run out."""
@@ -242,7 +251,7 @@ class FeedScheduler:
         deadline: datetime | timedelta | None = None,
     ) -> PickupOutcome:
         """Ask for a pickup and wait for this order's own outcome. Durable before it waits; asked twice, it is sent
-        once.
+        once. This scheduler must work (``async with``, or calls of ``run_once``): it hands the outcome over.
 
         Cancelling the call does not cancel the pickup: ``outcome(order_id)`` tells later. The first request for an
             order stands; a repeat joins it, whatever it says; one that was rejected is asked for anew.
@@ -261,7 +270,8 @@ class FeedScheduler:
             PickupUnknown: nobody can tell: look in Seller Central, then call ``resolve``.
             QuotaTimeout: no outcome before ``deadline``; the pickup stays queued; ``retry_at`` is when it should leave.
             ConfigurationError: the request breaks a rule.
-            StorageError: nothing was stored.
+            StorageError: the store failed, and nobody can tell whether the request was stored: ask again, it is sent
+                once.
         """
         until = self._room.now() + deadline if isinstance(deadline, timedelta) else deadline
         if until is not None and until.tzinfo is None:
@@ -286,7 +296,10 @@ class FeedScheduler:
             except TimeoutError as error:
                 if isinstance(error, QuotaTimeout):
                     raise
-                forecast = await self.forecast(order_id=order_id)
+                try:
+                    forecast = await self.forecast(order_id=order_id)
+                except StorageError:  # it is stored all the same: the caller must hear that, and not of this
+                    forecast = Forecast(leaves_at=None, why="a store that cannot be read at the moment")
                 raise QuotaTimeout(
                     f"no outcome of {order_id} before the deadline; it stays queued and waits for {forecast.why}",
                     retry_at=forecast.leaves_at,
