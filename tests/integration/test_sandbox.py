@@ -82,15 +82,16 @@ async def test_a_connection_that_is_refused_leaves_no_feed(sandbox: Sandbox, htt
 
 
 async def test_the_control_pages_refuse_nonsense(sandbox: Sandbox, http: httpx.AsyncClient) -> None:
-    """A wrong fault, no JSON, an unknown page, an unknown order."""
+    """A wrong fault, a mistyped operation, no JSON, an unknown page, an unknown order."""
     origin = f"{sandbox.marketplace.mws_endpoint}/__sandbox"
     wrong_fault = await http.post(f"{origin}/faults", json={"action": "SubmitFeed", "fault": "gremlins"})
+    no_action = await http.post(f"{origin}/faults", json={"action": "SubmitFed", "fault": "throttled"})
     no_json = await http.post(f"{origin}/faults", content=b"{")
     no_page = await http.post(f"{origin}/nothing")
     no_order = await http.post(f"{origin}/orders", json={"order_id": "171-9", "status": "Canceled"})
     no_object = await http.post(f"{origin}/stock", json=[1])
-    answers = (wrong_fault, no_json, no_page, no_order, no_object)
-    assert [answer.status_code for answer in answers] == [400, 400, 404, 400, 400]
+    answers = (wrong_fault, no_action, no_json, no_page, no_order, no_object)
+    assert [answer.status_code for answer in answers] == [400, 400, 400, 404, 400, 400]
 
 
 async def test_a_difference_can_be_planted(sandbox: Sandbox, http: httpx.AsyncClient) -> None:

@@ -325,3 +325,12 @@ def test_orders_with_items_are_listed_and_found(fake: FakeMws) -> None:
     assert found(one.body, "AmazonOrderId") == ["171-0000000-0000001"]
     items = call(fake, "Orders", "ListOrderItems", {"AmazonOrderId": "171-0000000-0000001"})
     assert found(items.body, "QuantityOrdered") == ["2"]
+
+
+def test_a_mistyped_operation_is_no_fault_that_never_strikes() -> None:
+    """A test that orders it would pass without its fault."""
+    fake = FakeMws(clock=VirtualClock())
+    with pytest.raises(ValueError, match="SubmitFed"):
+        fake.fail("SubmitFed", MwsFault.THROTTLED)
+    with pytest.raises(ValueError, match="SubmitFed"):
+        fake.spend("SubmitFed")

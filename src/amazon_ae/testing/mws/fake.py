@@ -31,7 +31,7 @@ from amazon_ae.testing.mws.answers import (
 from amazon_ae.testing.mws.faults import NOT_DONE, ON_THE_WAY_BACK, FaultPlan, MwsFault, OrderedFault
 from amazon_ae.testing.mws.feeds import Feeds
 from amazon_ae.testing.mws.portal_view import PortalView, papers
-from amazon_ae.testing.mws.quotas import SECTIONS, Meters
+from amazon_ae.testing.mws.quotas import Meters, limit_of
 from amazon_ae.testing.mws.signature import authenticate
 from amazon_ae.testing.mws.state import FakeFeed, FakeOrder, FakePickup, SeenRequest, State
 from amazon_ae.testing.mws.wire import Answer, Refused, Request, Result, read_request
@@ -257,7 +257,12 @@ class FakeMws(httpx.AsyncBaseTransport):
             seconds: how long the answer takes, on the fake's clock. A client that waits less times out, by its own
                 read timeout counted on the same clock.
             feed_type: only a SubmitFeed of this type.
+
+        Raises:
+            ValueError: no such operation or fault; a typing error would otherwise never strike.
         """
+        if action != "*":
+            limit_of(action)
         self._faults.order(OrderedFault(action, MwsFault(fault), times, seconds, feed_type))
 
     def end_feeds(self, status: str, *, times: int = 1, feed_type: str | None = None) -> None:
@@ -282,9 +287,12 @@ class FakeMws(httpx.AsyncBaseTransport):
 
         Returns:
             How many of them the quota let pass.
+
+        Raises:
+            ValueError: there is no such operation.
         """
         now = self._now()
-        limit = next(section.operations[action] for section in SECTIONS.values() if action in section.operations)
+        limit = limit_of(action)
         meter = self._meters.of((credentials or self.credentials).access_key_id, limit)
         for done in range(count):
             if not meter.free(now) or meter.left(now) == 0:

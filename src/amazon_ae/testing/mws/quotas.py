@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import attrs
 
-__all__ = ["SECTIONS", "Limit", "Meter", "Meters", "Section"]
+__all__ = ["SECTIONS", "Limit", "Meter", "Meters", "Section", "limit_of"]
 
 _HOUR: Final = timedelta(hours=1)
 # A caller's clock and ours may differ in the last digits of a float: nobody is refused for a thousandth of a second.
@@ -117,6 +117,18 @@ SECTIONS: Final[Mapping[str, Section]] = {
         },
     ),
 }
+
+
+def limit_of(action: str) -> Limit:
+    """The limit of an operation, of whichever section.
+
+    Raises:
+        ValueError: there is no such operation.
+    """
+    for section in SECTIONS.values():
+        if action in section.operations:
+            return section.operations[action]
+    raise ValueError(f"there is no operation {action!r}")
 
 
 class Meter:

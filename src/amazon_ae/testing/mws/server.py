@@ -83,7 +83,9 @@ class MwsApp:
                 self.fake.change_order(str(given["order_id"]), status=given.get("status"))
             else:
                 return _json(404, {"error": f"there is no {method} {path}"})
-        except (ValueError, TypeError, KeyError) as error:
+        except KeyError as error:
+            return _json(400, {"error": f"missing or unknown: {error}"})
+        except (ValueError, TypeError) as error:
             return _json(400, {"error": f"{type(error).__name__}: {error}"})
         return _json(200, {"done": True})
 
