@@ -60,7 +60,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types as our users do, with mypy and pyright; every public name must have one."""
-    session.install(EXTRAS, "rich", "mypy", "pyright[nodejs]")
+    session.install(EXTRAS, "rich", "pytest", "mypy", "pyright[nodejs]")
     session.run("mypy")
     session.run("pyright")
     session.run("pyright", "--ignoreexternal", "--verifytypes", "amazon_ae")
