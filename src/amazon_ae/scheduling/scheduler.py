@@ -255,7 +255,7 @@ class FeedScheduler:
 
         Something must carry it: this scheduler inside ``async with``, calls of ``run_once``, or another process.
         Cancelling the call does not cancel the pickup: ``outcome(order_id)`` tells later. The first request for an
-            order stands; a repeat joins it, whatever it says; one that was rejected is asked for anew.
+        order stands; a repeat joins it, whatever it says; one that was rejected is asked for anew.
 
         Args:
             order_id: the channel (Amazon) order id, 3-7-7 digits.
