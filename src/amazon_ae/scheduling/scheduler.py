@@ -253,7 +253,6 @@ class FeedScheduler:
         """Ask for a pickup and wait for this order's own outcome. Durable before it waits; asked twice, it is sent
         once. This scheduler must work (``async with``, or calls of ``run_once``): it hands the outcome over.
 
-        Something must carry it: this scheduler inside ``async with``, calls of ``run_once``, or another process.
         Cancelling the call does not cancel the pickup: ``outcome(order_id)`` tells later. The first request for an
         order stands; a repeat joins it, whatever it says; one that was rejected is asked for anew.
 
