@@ -30,6 +30,7 @@ TEST_TOOLS = [
     "opentelemetry-sdk",
     "rich",
 ]
+PYTHON = ["src", "tests", "examples", "benchmarks", "docs/conf.py", "noxfile.py"]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 
 
@@ -52,9 +53,10 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style with ruff."""
+    """Check style and form with ruff."""
     session.install("ruff>=0.9")
-    session.run("ruff", "check", "src", "tests", "examples", "benchmarks", "noxfile.py")
+    session.run("ruff", "format", "--check", *PYTHON)
+    session.run("ruff", "check", *PYTHON)
 
 
 @nox.session

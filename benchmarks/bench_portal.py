@@ -191,8 +191,10 @@ async def many(marketplace: Marketplace, order_ids: list[str]) -> None:
                 memory, count = memory_of(os.getpid())
                 marks.append((memory, count, pages))
                 pages = 0
-    print(f"{len(order_ids)} orders in a row     median {statistics.median(seconds):.2f} s, "
-          f"p99 {sorted(seconds)[int(len(seconds) * 0.99)]:.2f} s")
+    print(
+        f"{len(order_ids)} orders in a row     median {statistics.median(seconds):.2f} s, "
+        f"p99 {sorted(seconds)[int(len(seconds) * 0.99)]:.2f} s"
+    )
     for quarter, (memory, count, most) in enumerate(marks, 1):
         print(f"  after {quarter * len(order_ids) // 4:4d}: {memory / 1e6:5.0f} MB, {count} processes, {most} pages")
     half = len(seconds) // 2

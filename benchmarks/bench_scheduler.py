@@ -1,6 +1,6 @@
 """A thousand sellers in one process: memory and timers of idle schedulers, and the time of one look.
 
-    python benchmarks/bench_scheduler.py
+python benchmarks/bench_scheduler.py
 """
 
 from __future__ import annotations

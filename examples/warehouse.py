@@ -126,8 +126,8 @@ async def main(folder: Path) -> None:
         SellerPortalScraper(
             market, PortalCredentials.from_env(env), sessions=sessions, clock=clock, on_event=board.on_event
         ) as portal,
+        SQLiteStorage(folder / "warehouse.sqlite", clock=clock) as storage,
     ):
-        storage = SQLiteStorage(folder / "warehouse.sqlite", clock=clock)
         gateway = MwsGateway(client, pickup_route=SchedulePickupFeed(feed_type=env["AMAZON_AE_PICKUP_FEED_TYPE"]))
         buffer = InventoryBuffer(storage, client.account)
         await check_credentials(client, board)
@@ -138,7 +138,6 @@ async def main(folder: Path) -> None:
             packing = [pack(order_id, scheduler, portal, folder, board) for order_id in orders[:PARCELS]]
             await asyncio.gather(*packing)
             await board.quota(scheduler)
-        await storage.aclose()
 
 
 if __name__ == "__main__":

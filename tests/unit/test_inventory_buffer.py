@@ -55,9 +55,7 @@ async def test_a_status_tells_a_change_from_put_to_acceptance(buffer, storage, c
     )
     assert receipt.state is ReceiptState.WAITING
     put_at = clock.now()
-    wanted = InventoryUpdate(
-        "SKU-1", 7, fulfillment_latency_days=2, restock_date=date(2021, 12, 1), reference="erp-1"
-    )
+    wanted = InventoryUpdate("SKU-1", 7, fulfillment_latency_days=2, restock_date=date(2021, 12, 1), reference="erp-1")
     assert await buffer.status("SKU-1") == SkuStatus(
         sku="SKU-1", state=ItemState.WAITING, newest=wanted, version=receipt.version, waiting_since=put_at
     )
@@ -186,8 +184,15 @@ async def test_one_text_is_not_a_list_of_skus(buffer) -> None:
 
 @pytest.mark.parametrize(
     ("sku", "quantity", "options"),
-    [("", 1, {}), ("x" * 41, 1, {}), ("SKU", -1, {}), ("SKU", True, {}), ("SKU", 1, {"fulfillment_latency_days": 0}),
-     ("SKU\x00", 1, {}), ("SKU", 1, {"connection": object()})],
+    [
+        ("", 1, {}),
+        ("x" * 41, 1, {}),
+        ("SKU", -1, {}),
+        ("SKU", True, {}),
+        ("SKU", 1, {"fulfillment_latency_days": 0}),
+        ("SKU\x00", 1, {}),
+        ("SKU", 1, {"connection": object()}),
+    ],
 )
 async def test_a_broken_rule_stores_nothing(buffer, sku, quantity, options) -> None:
     """The error comes before the store is touched."""

@@ -39,9 +39,7 @@ async def test_everything_forgotten_leaves_nothing_behind() -> None:
     store = MemoryStorage(clock=clock)
     for turn in range(3):
         await store.put(ACCOUNT, KIND, [Change(f"{turn}-{number}", "1") for number in range(50)])
-        batch = await store.open(
-            ACCOUNT, KIND, batch_id=f"b{turn}", limit=50, lease_seconds=60, exclusive=True
-        )
+        batch = await store.open(ACCOUNT, KIND, batch_id=f"b{turn}", limit=50, lease_seconds=60, exclusive=True)
         assert batch is not None
         verdicts = [Outcome.ACCEPTED, Outcome.REJECTED]
         outcomes = [ItemOutcome(key, verdicts[number % 2]) for number, (key, _, _) in enumerate(batch.items)]

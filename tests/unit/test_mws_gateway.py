@@ -285,7 +285,7 @@ async def test_submitting_a_full_feed_lets_others_run() -> None:
         "</ProcessingReport></Message></AmazonEnvelope>"
     ).encode()
     submitted = (
-        b'<SubmitFeedResponse><SubmitFeedResult><FeedSubmissionInfo><FeedSubmissionId>4711</FeedSubmissionId>'
+        b"<SubmitFeedResponse><SubmitFeedResult><FeedSubmissionInfo><FeedSubmissionId>4711</FeedSubmissionId>"
         b"</FeedSubmissionInfo></SubmitFeedResult></SubmitFeedResponse>"
     )
     sizes: list[int] = []

@@ -35,6 +35,7 @@ async def test_what_was_saved_is_loaded(store: SessionStore) -> None:
 
 async def test_one_holder_at_a_time(store: SessionStore) -> None:
     """Ten tasks that count under the lock lose nothing."""
+
     async def add() -> None:
         async with store.lock("AE-1"):
             count = int((await store.load("AE-1") or b"0").decode())

@@ -17,10 +17,7 @@ from amazon_ae.portal.totp import TotpSecret, clock_skew_seconds, plan_code
 
 BASE32 = "JBSWY3DPEHPK3PXP"
 KEY = bytes.fromhex("48656c6c6f21deadbeef")
-EXAMPLE_EXPORT = (
-    "otpauth-migration://offline?data="
-    "CjEKCkhlbGxvId6tvu8SGEV4YW1wbGU6YWxpY2VAZ29vZ2xlLmNvbRoHRXhhbXBsZTAC"
-)
+EXAMPLE_EXPORT = "otpauth-migration://offline?data=CjEKCkhlbGxvId6tvu8SGEV4YW1wbGU6YWxpY2VAZ29vZ2xlLmNvbRoHRXhhbXBsZTAC"
 RASPBERRY_EXPORT = (
     "otpauth-migration://offline?data="
     "CjUKEPqlBekzoNEukL7qlsjBCDYSDnBpQHJhc3BiZXJyeXBpGgtyYXNwYmVycnlwaSABKAEwAhABGAEgACjr4JKK%2B%2F%2F%2F%2F%2F8B"

@@ -69,9 +69,7 @@ def judged(body: bytes, count: int, doubtful: Outcome = Outcome.RETRY) -> list[s
 
 def test_no_row_means_accepted_where_the_summary_agrees() -> None:
     """Only errors and warnings have rows."""
-    body = report(
-        result(2, "8541", text="bad"), result(3, "5000", "Warning", "skipped"), summary=(4, 3, 1, 1)
-    )
+    body = report(result(2, "8541", text="bad"), result(3, "5000", "Warning", "skipped"), summary=(4, 3, 1, 1))
     assert judged(body, 4) == ["accepted", "rejected:8541", "accepted_with_warnings:5000", "accepted"]
 
 

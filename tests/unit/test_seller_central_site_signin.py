@@ -199,7 +199,7 @@ async def test_a_code_by_sms_replaces_the_authenticator() -> None:
 
 
 async def test_a_trusted_device_is_not_asked_for_a_code() -> None:
-    """"Don't ask again" lasts beyond the session, until the site forgets it or does not honour it."""
+    """ "Don't ask again" lasts beyond the session, until the site forgets it or does not honour it."""
     site = make_site()
     async with Visitor(site) as visitor:
         await visitor.sign_in(trust=True)

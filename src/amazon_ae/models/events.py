@@ -159,8 +159,7 @@ class FeedInDoubt(FeedEvent):
 
 @attrs.frozen(kw_only=True)
 class DoubtSettled(FeedEvent):
-    """What came of a feed in doubt: ``found`` (its report follows), ``absent`` (its items wait again) or ``unknown``.
-    """
+    """What came of a feed in doubt: ``found`` (its report follows), ``absent`` (it waits again) or ``unknown``."""
 
     verdict: str
 

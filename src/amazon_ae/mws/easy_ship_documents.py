@@ -40,9 +40,7 @@ __all__ = ["EASY_SHIP_DOCUMENTS_FEED", "EasyShipDocumentsFeed", "PdfFacts"]
 #: FeedType (Feeds API reference, "FeedType enumeration").
 EASY_SHIP_DOCUMENTS_FEED: Final = "_POST_EASYSHIP_DOCUMENTS_"
 
-_TYPES: Final = MappingProxyType(
-    {DocumentKind.SHIPPING_LABEL: "ShippingLabel", DocumentKind.INVOICE: "Invoice"}
-)
+_TYPES: Final = MappingProxyType({DocumentKind.SHIPPING_LABEL: "ShippingLabel", DocumentKind.INVOICE: "Invoice"})
 _LANE: Final = "documents"
 
 

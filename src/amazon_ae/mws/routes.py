@@ -103,9 +103,7 @@ class SchedulePickupFeed:
         if not good:
             return FeedReceipt(feed_id=None, submitted_at=client.clock.now(), outcomes=tuple(refused.values()))
         body = await gather_feed(schedule_pickup_file([request for _, request in good], self.form))
-        submission = await client.feeds.submit(
-            self._feed_type, body, content_type=self.form.content_type, paced=False
-        )
+        submission = await client.feeds.submit(self._feed_type, body, content_type=self.form.content_type, paced=False)
         return receipt_of(submission, client.clock.now())
 
     async def report(self, client: MwsClient, feed_id: str, batch: FeedBatch) -> FeedReport:

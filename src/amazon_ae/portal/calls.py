@@ -26,8 +26,20 @@ T = TypeVar("T")
 
 # Playwright tells these apart by text only.
 _LOST: Final = ("has been closed", "crashed", "Connection closed", "browser has disconnected", "Target closed")
-_NETWORK: Final = ("net::", "NS_ERROR", "ECONN", "ENOTFOUND", "EAI_AGAIN", "EPIPE", "ETIMEDOUT", "socket hang up",
-                   "aborted", "Parse Error", "network", "disconnected before secure")
+_NETWORK: Final = (
+    "net::",
+    "NS_ERROR",
+    "ECONN",
+    "ENOTFOUND",
+    "EAI_AGAIN",
+    "EPIPE",
+    "ETIMEDOUT",
+    "socket hang up",
+    "aborted",
+    "Parse Error",
+    "network",
+    "disconnected before secure",
+)
 _ASYNCIO_GRACE: Final = 1.0
 
 

@@ -230,4 +230,3 @@ class PortalSession:
 
     def _stamp(self) -> str:
         return self._clock.now().isoformat()
-

@@ -176,9 +176,7 @@ class SignIn:
             raise PortalUnavailable("the connection failed; try again later", step=_STEP)
 
     async def _look(self) -> View:
-        return await call(
-            look(self._page, self._plan.site, self._plan.marketplace), _STEP, self._plan.timeout_seconds
-        )
+        return await call(look(self._page, self._plan.site, self._plan.marketplace), _STEP, self._plan.timeout_seconds)
 
     async def _next(self, before: View, seconds: float, *, pause_seconds: float = _LOOK_AGAIN_SECONDS) -> View:
         """The next page: another document, or the same one with other known things on it."""

@@ -90,9 +90,7 @@ class Sources:
         answer = await self.fetcher.get(url, step="order page")
         return OrderPage(answer.url, answer.html())
 
-    async def content(
-        self, kind: DocumentKind, order_id: str, order_page: Callable[[], Awaitable[OrderPage]]
-    ) -> bytes:
+    async def content(self, kind: DocumentKind, order_id: str, order_page: Callable[[], Awaitable[OrderPage]]) -> bytes:
         """The bytes of one paper, not verified yet."""
         if kind is DocumentKind.PACKING_SLIP:
             return await self._packing_slip(order_id)

@@ -160,9 +160,7 @@ SET (state, code, message, put_at, in_doubt, accepted_version, accepted_value, a
     batch_id = NULL, flight_version = NULL, flight_value = NULL, flight_put_at = NULL
 WHERE i.batch_id = %(batch_id)s"""
 
-_GET: Final = (
-    f"SELECT {_ITEM} FROM {_ITEMS} WHERE i.account = %(account)s AND i.kind = %(kind)s AND i.key = %(key)s"
-)
+_GET: Final = f"SELECT {_ITEM} FROM {_ITEMS} WHERE i.account = %(account)s AND i.kind = %(kind)s AND i.key = %(key)s"
 _WAITING: Final = f"""
 SELECT {_ITEM} FROM (
     SELECT * FROM {{s}}.items WHERE {_CAN_LEAVE} ORDER BY urgent DESC, put_at LIMIT %(limit)s

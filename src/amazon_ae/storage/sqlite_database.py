@@ -136,9 +136,7 @@ class SqliteDatabase:
         finally:
             executor.shutdown(wait=False)
 
-    async def _run(
-        self, begin: str, work: Callable[[sqlite3.Cursor], T], then: Callable[[T], None] | None = None
-    ) -> T:
+    async def _run(self, begin: str, work: Callable[[sqlite3.Cursor], T], then: Callable[[T], None] | None = None) -> T:
         if self._closed:
             raise StorageError(f"{self.path} was closed: make a new SQLiteStorage")
         return await asyncio.get_running_loop().run_in_executor(self._thread(), self._perform, begin, work, then)

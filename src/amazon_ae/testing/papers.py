@@ -90,8 +90,15 @@ class PortalOrder:
         purchased_at = order.purchase_date or order.last_update_date
         if purchased_at is None:
             raise ValueError(f"{order.amazon_order_id} has no date, so Seller Central could not list it")
-        lines = (address.address_line1, address.address_line2, address.address_line3, address.district, address.city,
-                 address.state_or_region, address.country_code)
+        lines = (
+            address.address_line1,
+            address.address_line2,
+            address.address_line3,
+            address.district,
+            address.city,
+            address.state_or_region,
+            address.country_code,
+        )
         return cls(
             order_id=order.amazon_order_id,
             purchased_at=purchased_at,

@@ -42,7 +42,7 @@ def challenge_page(challenge: Challenge, sign_in: SignIn, language: Language, *,
 def _captcha_page(sign_in: SignIn, language: Language, error: bool) -> str:
     wrong = alert(say("wrong_answer", language), language=language) if error else ""
     body = (
-        f'{wrong}<h1>{say("captcha", language)}</h1><p>{say("robot", language)}</p>'
+        f"{wrong}<h1>{say('captcha', language)}</h1><p>{say('robot', language)}</p>"
         '<form method="get" action="/errors/validateCaptcha">'
         f'{hidden(amzn=sign_in.sign_in_id)}<img alt="" src="{_picture(sign_in.answer)}">'
         '<input type="text" id="captchacharacters" name="field-keywords" '
@@ -54,7 +54,7 @@ def _captcha_page(sign_in: SignIn, language: Language, error: bool) -> str:
 def _captcha_cvf(sign_in: SignIn, language: Language, error: bool) -> str:
     wrong = f'<div class="cvf-widget-alert" role="alert">{say("wrong_answer", language)}</div>' if error else ""
     body = (
-        f'<h1>{say("captcha", language)}</h1>{wrong}'
+        f"<h1>{say('captcha', language)}</h1>{wrong}"
         '<form class="cvf-widget-form cvf-widget-form-captcha" method="post" action="/ap/cvf/verify">'
         f'{hidden(workflowState=sign_in.sign_in_id)}<img alt="captcha" src="{_picture(sign_in.answer)}">'
         f'<input type="text" name="cvf_captcha_input" autocomplete="off">{_button("continue", language)}</form>'
@@ -66,17 +66,17 @@ def _puzzle(sign_in: SignIn, language: Language, error: bool) -> str:
     body = (
         f'<div id="cvf-aamation-container"><h1>{say("puzzle", language)}</h1>'
         f'<form method="post" action="/ap/cvf/verify">{hidden(workflowState=sign_in.sign_in_id, puzzle="solved")}'
-        f'{_button("solved", language)}</form></div>'
+        f"{_button('solved', language)}</form></div>"
     )
     return narrow_page(say("puzzle", language), body, language=language)
 
 
 def _waf(sign_in: SignIn, language: Language, error: bool) -> str:
     body = (
-        f'<h1>{say("human", language)}</h1><noscript>In order to continue, we need to verify that you\'re not a robot. '
+        f"<h1>{say('human', language)}</h1><noscript>In order to continue, we need to verify that you're not a robot. "
         'This requires JavaScript. Enable JavaScript and then reload the page.</noscript><div id="captcha-container">'
         f'<form method="post" action="/ap/waf">{hidden(workflowState=sign_in.sign_in_id)}'
-        f'{_button("continue", language)}</form></div>'
+        f"{_button('continue', language)}</form></div>"
     )
     head = "<script>window.gokuProps = { key: 'sandbox', iv: 'sandbox', context: 'sandbox' }</script>"
     return narrow_page("Human Verification", body, language=language, head=head)
@@ -85,7 +85,7 @@ def _waf(sign_in: SignIn, language: Language, error: bool) -> str:
 def _passkey(sign_in: SignIn, language: Language, error: bool) -> str:
     # No public source shows this page's ids: UNVERIFIED.
     body = (
-        f'<h1>{say("passkey", language)}</h1>'
+        f"<h1>{say('passkey', language)}</h1>"
         '<form id="passkey-form" name="passkeyForm" method="post" action="/ap/passkey">'
         f'{hidden(workflowState=sign_in.sign_in_id)}</form><p><a id="passkey-skip-link" '
         f'href="/ap/passkey?skip=1&amp;arb={sign_in.sign_in_id}">{say("passkey_skip", language)}</a></p>'
@@ -96,7 +96,7 @@ def _passkey(sign_in: SignIn, language: Language, error: bool) -> str:
 def _approval(sign_in: SignIn, language: Language, error: bool) -> str:
     body = (
         f'<h1>{say("approval", language)}</h1><form id="pollingForm" method="get" action="/ap/cvf/approval/poll">'
-        f'{hidden(arb=sign_in.sign_in_id)}'
+        f"{hidden(arb=sign_in.sign_in_id)}"
         '<input type="hidden" name="transactionApprovalStatus" value="TransactionPending"></form>'
         '<p><a id="resend-approval-link" '
         f'href="/ap/cvf/approval?resend=1&amp;arb={sign_in.sign_in_id}">{say("resend", language)}</a></p>'
@@ -108,23 +108,23 @@ def _approval(sign_in: SignIn, language: Language, error: bool) -> str:
 def _sms_code(sign_in: SignIn, language: Language, error: bool) -> str:
     wrong = f'<div class="cvf-widget-alert" role="alert">{say("wrong_code", language)}</div>' if error else ""
     body = (
-        f'<h1>{say("sms", language)}</h1>{wrong}'
+        f"<h1>{say('sms', language)}</h1>{wrong}"
         '<form id="verification-code-form" method="post" action="/ap/cvf/verify">'
-        f'{hidden(workflowState=sign_in.sign_in_id)}'
+        f"{hidden(workflowState=sign_in.sign_in_id)}"
         '<input type="text" id="cvf-input-code" name="code" inputmode="numeric" autocomplete="off">'
         f'<p><span id="cvf-submit-otp-button"><input type="submit" class="primary" value="{say("verify", language)}">'
-        '</span></p></form>'
+        "</span></p></form>"
     )
     return narrow_page(say("sms", language), body, language=language)
 
 
 def _password_change(sign_in: SignIn, language: Language, error: bool) -> str:
     body = (
-        f'<h1>{say("new_password", language)}</h1>'
+        f"<h1>{say('new_password', language)}</h1>"
         '<form id="ap_change_password_form" method="post" action="/forgotpassword/reverification">'
         f'{hidden(workflowState=sign_in.sign_in_id)}<label for="fpp_new">{say("password", language)}</label>'
         '<input type="password" id="fpp_new" name="newPassword" autocomplete="new-password">'
-        f'{_button("save", language)}</form>'
+        f"{_button('save', language)}</form>"
     )
     return narrow_page(say("new_password", language), body, language=language)
 
@@ -135,7 +135,7 @@ def _agent_policy(sign_in: SignIn, language: Language, error: bool) -> str:
         '<div id="agent-policy-interstitial"><h1>Continued access by an unauthorized AI agent</h1>'
         "<p>Automated agents must identify themselves and follow the Agent Policy.</p>"
         f'<form method="post" action="/ap/agent-policy">{hidden(workflowState=sign_in.sign_in_id)}'
-        f'{_button("continue", language)}</form></div>'
+        f"{_button('continue', language)}</form></div>"
     )
     return narrow_page("Agent Policy", body, language=language)
 

@@ -136,12 +136,12 @@ class ControlPages:
     async def show(self, request: Request) -> Response:
         """The control page."""
         visit = visit_of(request, self._state)
-        own = ' <b>(this browser has its own)</b>' if VARIANTS_COOKIE in request.cookies else ""
+        own = " <b>(this browser has its own)</b>" if VARIANTS_COOKIE in request.cookies else ""
         body = (
             f"<h1>Sandbox control</h1>{self._users()}{self._sign_ins()}<h2>Variants{own}"
             f"</h2>{_variants_form(visit.variants.to_changes())}"
             f"<h2>Faults</h2>{self._faults()}<h2>Sessions</h2>"
-            f"<div class=\"actions\">{_button('expire', 'End all sessions')}</div>"
+            f'<div class="actions">{_button("expire", "End all sessions")}</div>'
             f"<h2>Requests</h2>{self._requests()}"
         )
         return HTMLResponse(narrow_page("Sandbox control", body, language=Language.ENGLISH, head=_STYLE))
@@ -170,7 +170,7 @@ class ControlPages:
         return (
             "<h2>Sign-ins under way</h2><table><thead><tr><th>E-mail</th><th>Captcha and SMS code</th></tr></thead>"
             f"<tbody>{rows}</tbody></table>"
-            f"<div class=\"actions\">{_button('approve', 'Approve the push notification')}</div>"
+            f'<div class="actions">{_button("approve", "Approve the push notification")}</div>'
         )
 
     def _faults(self) -> str:
@@ -206,7 +206,7 @@ class ControlPages:
 def _variants_form(chosen: dict[str, str]) -> str:
     fields = "".join(
         f'<div><label for="v-{name}">{name.replace("_", " ")}</label><select id="v-{name}" name="{name}">'
-        + "".join(f'<option{" selected" if choice == value else ""}>{choice}</option>' for choice in choices_of(name))
+        + "".join(f"<option{' selected' if choice == value else ''}>{choice}</option>" for choice in choices_of(name))
         + "</select></div>"
         for name, value in chosen.items()
     )

@@ -186,7 +186,7 @@ class SignInDesk:
         return "wrong_code"
 
     async def resend_code(self, request: Request) -> Response:
-        """"Didn't receive the OTP?": counted, because a program should not ask."""
+        """ "Didn't receive the OTP?": counted, because a program should not ask."""
         self._state.counts.messages_sent += 1
         return RedirectResponse(f"/ap/mfa?arb={quote(request.query_params.get('arb', ''))}", 302)
 

@@ -159,9 +159,7 @@ class Downloads:
         if fault is not None and fault.fault is Fault.NO_TEXT:
             sheets = [sheet.without_text() for sheet in sheets]
         disposition = f'{"attachment" if attachment else "inline"}; filename="{kind}.pdf"'
-        return Response(
-            write_pdf(sheets), media_type="application/pdf", headers={"content-disposition": disposition}
-        )
+        return Response(write_pdf(sheets), media_type="application/pdf", headers={"content-disposition": disposition})
 
     def _replaced(self, visit: Visit, session: Session, fault: PlannedFault | None) -> Response | None:
         """What some faults put in a document's place."""

@@ -10,6 +10,7 @@ from amazon_ae.testing.seller_central.variants import Language, Tour
 
 __all__ = ["alert", "hidden", "narrow_page", "seller_page"]
 
+
 def narrow_page(title: str, body: str, *, language: Language, head: str = "") -> str:
     """A page of the sign-in: one narrow column."""
     return _page(title, f'<main class="narrow">{body}</main>', language=language, head=head)
@@ -76,5 +77,5 @@ def _page(title: str, body: str, *, language: Language, head: str) -> str:
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><title>{escape(title)}</title>'
         f'<link rel="icon" href="data:,"><style>{STYLE}</style><script>{COMPONENTS}</script>{head}</head><body>{body}'
         '<footer>A look-alike for tests. It is not run by Amazon. <a href="/__sandbox">control page</a></footer>'
-        '</body></html>'
+        "</body></html>"
     )

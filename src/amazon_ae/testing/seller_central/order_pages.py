@@ -76,7 +76,7 @@ def order_list_page(frame: Frame, orders: Sequence[PortalOrder], *, page: int, l
     language = frame.language
     rows = "".join(
         f'<tr><td><a href="/orders-v3/order/{order.order_id}">{order.order_id}</a></td>'
-        f'<td>{_instant(order.purchased_at)}</td>'
+        f"<td>{_instant(order.purchased_at)}</td>"
         f"<td>{_instant(order.ship_by)}</td><td>{_status(order, language)}</td></tr>"
         for order in orders
     )
@@ -87,9 +87,9 @@ def order_list_page(frame: Frame, orders: Sequence[PortalOrder], *, page: int, l
     body = (
         f'<h1>{say("orders", language)}</h1><p><a href="/orders-v3/mfn/unshipped">{say("Unshipped", language)}</a> · '
         f'<a href="/orders-v3/mfn/shipped">{say("Shipped", language)}</a></p><table id="orders-table"><thead>'
-        f'<tr>{head}</tr></thead>'
+        f"<tr>{head}</tr></thead>"
         f'<tbody>{rows}</tbody></table><ul class="pagination-controls">'
-        f'<li>{page} / {last_page}</li>'
+        f"<li>{page} / {last_page}</li>"
         f'<li class="a-last{"" if page < last_page else " a-disabled"}">{more}</li></ul>'
     )
     return frame.page(say("orders", language), body, tours=True)
@@ -120,15 +120,15 @@ def order_page(frame: Frame, order: PortalOrder) -> str:
     head = "".join(f"<th>{say(name, language)}</th>" for name in ("status", "product", "quantity", "price"))
     address = "<br>".join(escape(line) for line in (*order.address, order.phone) if line)
     body = (
-        f'<h1>{say("order", language)}</h1><p>{say("order_id", language)}: '
+        f"<h1>{say('order', language)}</h1><p>{say('order_id', language)}: "
         f'<b data-test-id="order-id-value" dir="ltr">{order.order_id}</b></p>'
         f'<div class="actions" data-test-id="order-details-header-action-buttons">{_actions(frame, order)}</div>'
-        f'<h2>{say("order", language)}</h2><dl>{summary}</dl><h2>{say("ship_to", language)}</h2>'
+        f"<h2>{say('order', language)}</h2><dl>{summary}</dl><h2>{say('ship_to', language)}</h2>"
         f'<div data-test-id="shipping-section-buyer-address">{escape(order.buyer_name)}<br>{address}</div>'
         f'<p>{say("buyer", language)}: <a href="#" data-test-id="buyer-name-with-link">{escape(order.buyer_name)}</a>'
-        '</p>'
-        f'<h2>{say("items", language)}</h2><table><thead><tr>{head}</tr></thead><tbody>{items}</tbody>'
-        f'</table>{_modal(frame, order)}'
+        "</p>"
+        f"<h2>{say('items', language)}</h2><table><thead><tr>{head}</tr></thead><tbody>{items}</tbody>"
+        f"</table>{_modal(frame, order)}"
     )
     return frame.page(say("order", language), body, tours=True)
 
@@ -138,7 +138,7 @@ def _actions(frame: Frame, order: PortalOrder) -> str:
     slip = (
         '<a data-test-id="print-packing-slip-button" target="_blank" '
         f'href="/orders/packing-slip?orderIds={order.order_id}">'
-        f'{say("packing_slip", language)}</a>'
+        f"{say('packing_slip', language)}</a>"
     )
     return slip + _invoice_action(frame, order) + _label_action(frame, order)
 
@@ -148,7 +148,7 @@ def _invoice_action(frame: Frame, order: PortalOrder) -> str:
     if frame.variants.invoice is InvoiceForm.LINK and order.invoice_number:
         return (
             f'<a data-test-id="download-invoice-link" href="/invoice/download?orderId={order.order_id}">'
-            f'{say("download", language)}: {say("invoices", language)}</a>'
+            f"{say('download', language)}: {say('invoices', language)}</a>"
         )
     missing = frame.variants.invoice is InvoiceForm.MISSING or order.invoice_number is None
     return (
@@ -197,12 +197,12 @@ def invoice_rows(frame: Frame, order: PortalOrder, invoice_id: str) -> str:
         host = "https://sellercentral.sandbox.invalid" if form is InvoiceForm.MODAL_SIBLING else ""
         way = f'<a href="{host}{address}">{say("download", language)}</a>'
     return (
-        '<kat-table><kat-table-head><kat-table-row><kat-table-cell></kat-table-cell>'
-        f'<kat-table-cell>{say("purchased", language)}</kat-table-cell>'
-        f'<kat-table-cell>{say("invoice_number", language)}</kat-table-cell><kat-table-cell></kat-table-cell>'
-        '</kat-table-row></kat-table-head>'
+        "<kat-table><kat-table-head><kat-table-row><kat-table-cell></kat-table-cell>"
+        f"<kat-table-cell>{say('purchased', language)}</kat-table-cell>"
+        f"<kat-table-cell>{say('invoice_number', language)}</kat-table-cell><kat-table-cell></kat-table-cell>"
+        "</kat-table-row></kat-table-head>"
         '<kat-table-body><kat-table-row role="row"><kat-table-cell>1</kat-table-cell>'
-        f'<kat-table-cell>{order.purchased_at:%Y-%m-%d}</kat-table-cell>'
+        f"<kat-table-cell>{order.purchased_at:%Y-%m-%d}</kat-table-cell>"
         f"<kat-table-cell>{escape(order.invoice_number or '')}</kat-table-cell><kat-table-cell>{way}</kat-table-cell>"
         "</kat-table-row>"
         "</kat-table-body></kat-table>"
@@ -223,10 +223,10 @@ def packing_slip_page(language: Language, orders: Iterable[PortalOrder]) -> str:
         address = "<br>".join(escape(line) for line in (order.buyer_name, *order.address) if line)
         sheets += (
             f'<section class="packing-slip"><h1>{say("slip_title", language)}</h1><h2>{say("ship_to", language)}'
-            f'</h2><p>{address}</p>'
+            f"</h2><p>{address}</p>"
             f'<p>{say("order_id", language)}: <b dir="ltr">{order.order_id}</b></p><table><thead><tr>{head}</tr>'
-            '</thead>'
-            f'<tbody>{rows}</tbody></table><p>{say("thanks", language)}</p></section>'
+            "</thead>"
+            f"<tbody>{rows}</tbody></table><p>{say('thanks', language)}</p></section>"
         )
     style = (
         "<style>@page { size: A4; margin: 14mm } main.narrow { max-width: 760px } "
@@ -246,9 +246,9 @@ def batch_page(frame: Frame, batch: LabelBatch, *, done: bool) -> str:
     body = (
         f'<h1>{say("batch_title", language)}</h1><form method="get" action="/easyship/label/batch/{batch.batch_id}">'
         f'<input type="submit" name="refresh" value="{say("refresh", language)}"></form><table id="label-batches">'
-        '<tbody><tr>'
+        "<tbody><tr>"
         f'<td dir="ltr">{batch.order_id}</td><td class="batch-status">{state}</td><td>{download}</td></tr></tbody>'
-        '</table>'
+        "</table>"
     )
     return frame.page(say("batch_title", language), body)
 

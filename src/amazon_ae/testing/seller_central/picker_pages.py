@@ -26,24 +26,24 @@ def picker_page(
         body = (
             f'<h1>{title}</h1><div class="full-page-account-switcher-accounts-error a-alert">'
             '<div class="a-alert-content">'
-            f'{say("pick_error", language)}</div></div>'
+            f"{say('pick_error', language)}</div></div>"
         )
         return seller_page(title, body, language=language, csrf=csrf)
     rows = "".join(
         '<div class="full-page-account-switcher-account">'
         '<button type="button" class="full-page-account-switcher-account-details" '
         f'data-choice="{code}"><span>{say(code, language)}'
-        f'{" (" + say("current", language) + ")" if code == chosen else ""}</span></button></div>'
+        f"{' (' + say('current', language) + ')' if code == chosen else ''}</span></button></div>"
         for code in MARKETPLACES
     )
     body = (
         f'<h1>{title}</h1><div class="full-page-account-switcher-accounts">'
         '<div class="full-page-account-switcher-account">'
         '<button type="button" class="full-page-account-switcher-account-details" id="sandbox-account">'
-        f'<b>{escape(account)}</b></button>'
+        f"<b>{escape(account)}</b></button>"
         f'<div id="sandbox-marketplaces" hidden>{rows}</div></div></div>'
         f'{_form(return_to, csrf)}<p><kat-button label="{say("pick_button", language)}" variant="primary" disabled>'
-        '</kat-button></p>'
+        "</kat-button></p>"
         f"<script>{PICKER}</script>"
     )
     return seller_page(title, body, language=language, csrf=csrf)
@@ -62,9 +62,9 @@ def older_picker_page(account: str, return_to: str, language: Language, *, csrf:
         '<button type="button" class="picker-button" id="sandbox-account">'
         f'<span class="picker-name">{escape(account)}</span></button></div>'
         f'<div class="picker-column" id="sandbox-marketplaces" hidden>{rows}</div></div>'
-        f'{_form(return_to, csrf)}<p>'
+        f"{_form(return_to, csrf)}<p>"
         f'<button type="button" class="picker-switch-accounts-button primary" disabled>{say("pick_button", language)}'
-        '</button></p>'
+        "</button></p>"
         f"<script>{PICKER}</script>"
     )
     return seller_page(title, body, language=language, csrf=csrf)

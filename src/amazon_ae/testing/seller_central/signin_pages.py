@@ -38,7 +38,7 @@ def sign_in_page(sign_in: SignIn, form: SignInForm, language: Language, *, error
 
 
 def switch_page(sign_in: SignIn, emails: Iterable[str], language: Language) -> str:
-    """"Switch accounts": who signs in? No public source shows its markup: UNVERIFIED."""
+    """ "Switch accounts": who signs in? No public source shows its markup: UNVERIFIED."""
     rows = "".join(
         f'<p><button type="submit" name="claim" value="{escape(email)}" class="cvf-account-switcher-claim">'
         f"{escape(email)}</button></p>"
@@ -46,7 +46,7 @@ def switch_page(sign_in: SignIn, emails: Iterable[str], language: Language) -> s
     )
     body = (
         f'<h1>{say("switch_accounts", language)}</h1><form method="post" action="/ap/switchaccount">'
-        f'{hidden(workflowState=sign_in.sign_in_id)}{rows}'
+        f"{hidden(workflowState=sign_in.sign_in_id)}{rows}"
         f'<p><button type="submit" name="claim" value="">{say("add_account", language)}</button></p></form>'
     )
     return narrow_page(say("switch_accounts", language), body, language=language)
@@ -60,12 +60,12 @@ def claim_page(sign_in: SignIn, language: Language, *, error: str = "") -> str:
 
 
 def intent_page(sign_in: SignIn, email: str, language: Language) -> str:
-    """"Create an account?": nobody has this e-mail."""
+    """ "Create an account?": nobody has this e-mail."""
     body = (
         f'<div id="intent-confirmation-container"><h1>{say("new_here", language)}</h1><p>{escape(email)}</p>'
         '<form id="intent-confirmation-form" method="get" action="/ap/register">'
-        f'{hidden(workflowState=sign_in.sign_in_id)}{_submit("intention-submit-button", say("create", language))}'
-        '</form></div>'
+        f"{hidden(workflowState=sign_in.sign_in_id)}{_submit('intention-submit-button', say('create', language))}"
+        "</form></div>"
     )
     return narrow_page(say("create", language), body, language=language)
 
@@ -95,10 +95,10 @@ def device_page(sign_in: SignIn, language: Language) -> str:
         )
     )
     body = (
-        f'<h1>{say("two_step", language)}</h1><p>{say("choose_device", language)}</p>'
+        f"<h1>{say('two_step', language)}</h1><p>{say('choose_device', language)}</p>"
         '<form id="auth-select-device-form" method="post" action="/ap/mfa">'
-        f'{hidden(workflowState=sign_in.sign_in_id)}{choices}{_submit("auth-send-code", say("send_code", language))}'
-        '</form>'
+        f"{hidden(workflowState=sign_in.sign_in_id)}{choices}{_submit('auth-send-code', say('send_code', language))}"
+        "</form>"
     )
     return narrow_page(say("two_step", language), body, language=language)
 
@@ -107,16 +107,16 @@ def code_page(sign_in: SignIn, language: Language, *, error: str = "") -> str:
     """The one-time code of the authenticator app."""
     box = alert(error, language=language) if error else ""
     body = (
-        f'{box}<h1>{say("two_step", language)}</h1><p>{say("enter_code", language)}</p>'
+        f"{box}<h1>{say('two_step', language)}</h1><p>{say('enter_code', language)}</p>"
         '<form id="auth-mfa-form" method="post" action="/ap/mfa">'
         f'{hidden(workflowState=sign_in.sign_in_id)}<label for="auth-mfa-otpcode">{say("code", language)}</label>'
         '<input type="text" id="auth-mfa-otpcode" name="otpCode" inputmode="numeric" autocomplete="one-time-code" '
-        'autofocus>'
+        "autofocus>"
         '<p><label class="plain"><input type="checkbox" id="auth-mfa-remember-device" name="rememberDevice" '
         'value="true"> '
-        f'{say("trust", language)}</label></p>{_submit("auth-signin-button", say("sign_in", language))}</form>'
+        f"{say('trust', language)}</label></p>{_submit('auth-signin-button', say('sign_in', language))}</form>"
         f'<p><a id="auth-get-new-otp-link" href="/ap/mfa/new-otp?arb={sign_in.sign_in_id}">{say("no_code", language)}'
-        '</a></p>'
+        "</a></p>"
     )
     return narrow_page(say("two_step", language), body, language=language)
 
@@ -124,13 +124,13 @@ def code_page(sign_in: SignIn, language: Language, *, error: str = "") -> str:
 def account_fixup_page(sign_in: SignIn, language: Language) -> str:
     """``/ap/accountfixup``: asks for a phone number, may be skipped."""
     body = (
-        f'<h1>{say("add_phone", language)}</h1>'
+        f"<h1>{say('add_phone', language)}</h1>"
         '<form id="auth-account-fixup-phone-form" method="post" action="/ap/accountfixup">'
-        f'{hidden(workflowState=sign_in.sign_in_id)}'
+        f"{hidden(workflowState=sign_in.sign_in_id)}"
         '<input type="text" id="ap_phone_number" name="phone" inputmode="tel">'
-        f'{_submit("auth-continue", say("continue", language))}</form>'
+        f"{_submit('auth-continue', say('continue', language))}</form>"
         f'<p><a id="ap-account-fixup-phone-skip-link" href="/ap/accountfixup?skip=phone&amp;arb={sign_in.sign_in_id}">'
-        f'{say("not_now", language)}</a></p>'
+        f"{say('not_now', language)}</a></p>"
     )
     return narrow_page(say("add_phone", language), body, language=language)
 
@@ -139,7 +139,7 @@ def remind_page(sign_in: SignIn, language: Language) -> str:
     """Another nag: "remind me later"."""
     body = (
         f'<h1>{say("remind", language)}</h1><form method="post" action="/ap/accountfixup">'
-        f'{hidden(workflowState=sign_in.sign_in_id, skip="remind_later")}'
+        f"{hidden(workflowState=sign_in.sign_in_id, skip='remind_later')}"
         f'<p><button type="submit" id="remind-me-later">{say("remind_later", language)}</button></p></form>'
     )
     return narrow_page(say("remind", language), body, language=language)
@@ -147,7 +147,7 @@ def remind_page(sign_in: SignIn, language: Language) -> str:
 
 def _form_page(sign_in: SignIn, action: str, box: str, fields: str, language: Language, *, form_class: str = "") -> str:
     body = (
-        f'{box}<h1>{say("sign_in", language)}</h1>'
+        f"{box}<h1>{say('sign_in', language)}</h1>"
         f'<form name="signIn" method="post" action="{action}" novalidate class="{form_class}">'
         f"{hidden(workflowState=sign_in.sign_in_id)}{fields}</form>"
     )
@@ -176,7 +176,7 @@ def _password_field(language: Language) -> str:
 def _remember_me(language: Language) -> str:
     return (
         '<p><label class="plain"><input type="checkbox" name="rememberMe" value="true"> '
-        f'{say("remember_me", language)}</label></p>'
+        f"{say('remember_me', language)}</label></p>"
     )
 
 
