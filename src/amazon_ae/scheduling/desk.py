@@ -40,7 +40,7 @@ class Desk:
         self._is_easy_ship = is_easy_ship
         self._looked_up: dict[str, datetime] = {}
         self._rechecked_at = room.now()
-        self.closed = False
+        self.closed: bool = False
         self.doubted: set[str] = set()
         """Orders whose pickup was sent, never answered, and not found at Amazon."""
         self.waiters: dict[str, set[asyncio.Future[PickupOutcome]]] = {}
