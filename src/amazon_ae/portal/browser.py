@@ -283,8 +283,9 @@ async def _stop(playwright: Playwright | None) -> None:
     except Exception:
         # The driver hangs or is gone. Chromium lives on the driver's pipe: ending the driver ends both.
         process = getattr(getattr(getattr(playwright, "_connection", None), "_transport", None), "_proc", None)
-        with contextlib.suppress(ProcessLookupError, AttributeError):
-            process.kill()  # type: ignore[union-attr]
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
         _log.warning("the browser did not close in time; its driver was killed")
 
 
