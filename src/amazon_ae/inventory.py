@@ -90,10 +90,10 @@ class InventoryBuffer:
         """Store the absolute stock of one SKU.
 
         Args:
-            sku: the seller's SKU, 1-40 characters.
+            sku: the seller's SKU, 1-40 characters, none of them a control character, no blank first or last.
             quantity: pieces available to sell, >= 0.
             fulfillment_latency_days: days from order to shipment, >= 1; ``None`` leaves Amazon's value.
-            restock_date: when the SKU is sold again; ``None`` leaves it out.
+            restock_date: the day on which the SKU is sold again (no ``datetime``); ``None`` leaves it out.
             reference: the host's own reference, handed back with the outcome.
             connection: the host's open connection to the storage's database: the change is stored if and only if the
                 host's transaction commits.

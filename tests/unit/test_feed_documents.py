@@ -105,16 +105,18 @@ def test_an_inventory_feed_holds_the_schemas_elements_in_its_order() -> None:
 @settings(deadline=None)  # the machine may be busy
 @given(
     st.lists(
-        st.text(st.characters(exclude_categories=["Cs"], exclude_characters=ILLEGAL), min_size=1, max_size=40).filter(
-            lambda text: not any(ord(character) < 32 and character not in "\t\n\r" for character in text)
-        ),
+        st.text(
+            st.characters(exclude_categories=["Cc", "Cs"], exclude_characters=f"{ILLEGAL}\u2028\u2029"),
+            min_size=1,
+            max_size=40,
+        ).filter(lambda sku: sku == sku.strip()),
         min_size=1,
         max_size=5,
     ),
-    st.text("ab&<>\"'", min_size=1, max_size=9),
+    st.text("ab&<>\"'\t\r\n", min_size=1, max_size=9),
 )
-def test_whatever_sku_xml_can_carry_arrives_unchanged(skus: list[str], seller: str) -> None:
-    """Arabic, emoji, markup, quotes, tabs and line ends: what a parser reads is what was meant."""
+def test_whatever_sku_there_can_be_arrives_unchanged(skus: list[str], seller: str) -> None:
+    """Arabic, emoji, markup, quotes, blanks inside: what a parser reads is what was meant."""
     feed = tree(inventory_feed(seller, [InventoryUpdate(sku, number) for number, sku in enumerate(skus)]))
     assert [sku.text for sku in feed.iter("SKU")] == skus
     assert [quantity.text for quantity in feed.iter("Quantity")] == [str(number) for number in range(len(skus))]
@@ -125,7 +127,7 @@ def test_whatever_sku_xml_can_carry_arrives_unchanged(skus: list[str], seller: s
 @pytest.mark.parametrize("character", ILLEGAL)
 def test_what_xml_forbids_is_refused_by_name_before_it_gets_anywhere(character: str) -> None:
     """The SKU, the character and its place are in the message."""
-    with pytest.raises(ConfigurationError, match=rf"SKU 'AB.*U\+{ord(character):04X} at position 3, which XML cannot"):
+    with pytest.raises(ConfigurationError, match=rf"SKU 'AB.*U\+{ord(character):04X} at position 3"):
         InventoryUpdate(f"AB{character}C", 1)
 
 

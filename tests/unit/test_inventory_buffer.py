@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 
 import attrs
 import pytest
@@ -191,6 +191,9 @@ async def test_one_text_is_not_a_list_of_skus(buffer) -> None:
         ("SKU", True, {}),
         ("SKU", 1, {"fulfillment_latency_days": 0}),
         ("SKU\x00", 1, {}),
+        ("SKU\n", 1, {}),
+        (" ", 1, {}),
+        ("SKU", 1, {"restock_date": datetime(2021, 12, 1, tzinfo=UTC)}),
         ("SKU", 1, {"connection": object()}),
     ],
 )

@@ -79,6 +79,12 @@ def test_credentials_come_from_a_given_environment_only() -> None:
         ("A", 1.5, None, "whole number"),
         ("A", True, None, "whole number"),
         ("A", 1, 0, ">= 1 day"),
+        (" ", 1, None, "begins or ends with a blank"),
+        (" A", 1, None, "begins or ends with a blank"),
+        ("A\u00a0", 1, None, "begins or ends with a blank"),
+        ("A\nB", 1, None, r"U\+000A \(line feed\) at position 2"),
+        ("A\tB", 1, None, r"U\+0009 \(tab\) at position 2"),
+        ("A\u2028B", 1, None, r"U\+2028 at position 2"),
     ],
 )
 def test_a_stock_update_that_breaks_a_rule_says_which(sku: str, quantity: int, latency: int | None, rule: str) -> None:
@@ -87,12 +93,27 @@ def test_a_stock_update_that_breaks_a_rule_says_which(sku: str, quantity: int, l
         InventoryUpdate(sku, quantity, fulfillment_latency_days=latency)
 
 
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        # Its text would be that of an instant, which nobody could read back out of the store as a day.
+        ({"restock_date": datetime(2021, 12, 1, 8, tzinfo=UTC)}, "restock_date of 'A' must be a date"),
+        ({"restock_date": "2021-12-01"}, "restock_date of 'A' must be a date"),
+        ({"reference": 4711}, "reference of 'A' must be a text"),
+    ],
+)
+def test_what_a_store_could_not_give_back_is_refused(options: dict[str, Any], rule: str) -> None:
+    """One such value in a store would fail every batch that holds it."""
+    with pytest.raises(ConfigurationError, match=rule):
+        InventoryUpdate("A", 1, **options)
+
+
 # What a feed can carry: no control characters, no lone surrogates, no noncharacters (the models refuse them).
 plain = st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="\u2028\u2029\ufffe\uffff")
 
 
 @given(
-    st.text(plain, min_size=1, max_size=40),
+    st.text(plain, min_size=1, max_size=40).filter(lambda sku: sku == sku.strip()),
     st.integers(0, 10**9),
     st.none() | st.integers(1, 30),
     st.none() | st.dates(),

@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from amazon_ae.exceptions import ConfigurationError
-from amazon_ae.models.text import refuse_control, refuse_illegal_xml
+from amazon_ae.models.text import refuse_blank_edges, refuse_control
 
 __all__ = [
     "FeedBatch",
@@ -48,8 +48,11 @@ def _check_sku(_: object, __: object, sku: str) -> None:
     # Inventory.xsd: SKU is 1-40 characters.
     if not 1 <= len(sku) <= 40:
         raise ConfigurationError(f"SKU must have 1-40 characters, this one has {len(sku)}: {sku[:60]!r}")
-    # One such SKU in storage would spoil every feed that carries it: refused before it gets there.
-    refuse_illegal_xml(sku, f"SKU {sku!r}")
+    # One SKU in storage that XML cannot carry would spoil every feed with it: refused before it gets there. Tabs, line
+    # ends and blanks at the edges are our own rule: XML could carry them, but no flat file, no order and no report
+    # that Amazon sends could name such a SKU again, so its outcome would be lost.
+    refuse_control(sku, f"SKU {sku!r}", carrier="Amazon's report")
+    refuse_blank_edges(sku, f"SKU {sku!r}")
 
 
 def _check_quantity(update: InventoryUpdate, _: object, value: int) -> None:
@@ -62,23 +65,38 @@ def _check_latency(update: InventoryUpdate, _: object, value: int | None) -> Non
         raise ConfigurationError(f"fulfillment latency of {update.sku!r} must be >= 1 day, not {value!r}")
 
 
+def _check_restock(update: InventoryUpdate, _: object, value: date | None) -> None:
+    if value is not None and not _is_day(value):
+        raise ConfigurationError(f"restock_date of {update.sku!r} must be a date, not {value!r}")
+
+
+def _check_reference(update: InventoryUpdate, _: object, value: str | None) -> None:
+    if value is not None and not isinstance(value, str):
+        raise ConfigurationError(f"reference of {update.sku!r} must be a text, not {value!r}")
+
+
+def _is_day(value: object) -> bool:
+    # A datetime is a date to Python, but has a zone of its own or none, and its text is not that of a day.
+    return isinstance(value, date) and not isinstance(value, datetime)
+
+
 @attrs.frozen
 class InventoryUpdate:
     """The absolute stock of one SKU.
 
     Attributes:
-        sku: the seller's SKU, 1-40 characters.
+        sku: the seller's SKU, 1-40 characters, none of them a control character, no blank first or last.
         quantity: pieces available to sell, >= 0.
         fulfillment_latency_days: days from order to shipment, >= 1; ``None`` leaves Amazon's value.
-        restock_date: when the SKU is sold again; ``None`` leaves it out.
+        restock_date: the day on which the SKU is sold again (no ``datetime``); ``None`` leaves it out.
         reference: the host's own reference, handed back with the outcome; not sent to Amazon.
     """
 
     sku: str = attrs.field(validator=_check_sku)
     quantity: int = attrs.field(validator=_check_quantity)
     fulfillment_latency_days: int | None = attrs.field(default=None, kw_only=True, validator=_check_latency)
-    restock_date: date | None = attrs.field(default=None, kw_only=True)
-    reference: str | None = attrs.field(default=None, kw_only=True)
+    restock_date: date | None = attrs.field(default=None, kw_only=True, validator=_check_restock)
+    reference: str | None = attrs.field(default=None, kw_only=True, validator=_check_reference)
 
     def to_text(self) -> str:
         """The value as canonical JSON (sorted, no blanks); the key and the reference are not part of it."""
@@ -121,8 +139,7 @@ def _check_order_id(_: object, __: object, order_id: str) -> None:
 
 
 def _check_date(request: PickupRequest, _: object, value: date) -> None:
-    # A datetime is a date to Python, but has a zone of its own or none, and its text is not that of a day.
-    if not isinstance(value, date) or isinstance(value, datetime):
+    if not _is_day(value):
         raise ConfigurationError(f"pickup_date of order {request.order_id!r} must be a date, not {value!r}")
 
 

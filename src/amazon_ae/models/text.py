@@ -7,7 +7,7 @@ from typing import Final
 
 from amazon_ae.exceptions import ConfigurationError
 
-__all__ = ["refuse_control", "refuse_illegal_xml"]
+__all__ = ["refuse_blank_edges", "refuse_control", "refuse_illegal_xml"]
 
 # XML 1.0, section 2.2: everything but these may stand in a document; no escape makes them legal. A lone surrogate is
 # not a character at all and has no UTF-8 form.
@@ -22,10 +22,16 @@ def refuse_illegal_xml(text: str, what: str) -> None:
         raise ConfigurationError(f"{what} holds {_name(found)}, which XML cannot carry")
 
 
-def refuse_control(text: str, what: str) -> None:
-    """Raise ``ConfigurationError`` if a tab file cannot carry ``text``: tabs, line ends, controls."""
+def refuse_control(text: str, what: str, *, carrier: str = "a tab file") -> None:
+    """Raise ``ConfigurationError`` if ``carrier`` cannot carry ``text``: tabs, line ends, controls."""
     if found := _CONTROL.search(text):
-        raise ConfigurationError(f"{what} holds {_name(found)}, which a tab file cannot carry")
+        raise ConfigurationError(f"{what} holds {_name(found)}, which {carrier} cannot carry")
+
+
+def refuse_blank_edges(text: str, what: str) -> None:
+    """Raise ``ConfigurationError`` if ``text`` begins or ends with white space, or is nothing else."""
+    if text != text.strip():
+        raise ConfigurationError(f"{what} begins or ends with a blank: strip it")
 
 
 def _name(found: re.Match[str]) -> str:
