@@ -7,6 +7,7 @@ import gzip
 import inspect
 import logging
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -194,6 +195,50 @@ class Endless(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         self.closed = True
+
+
+class Dripping(httpx.AsyncByteStream):
+    """A body that comes byte by byte and never ends: each read succeeds."""
+
+    closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            await asyncio.sleep(0)
+            yield b" "
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("begins", [True, False])
+async def test_an_answer_that_never_ends_is_given_up_after_the_limit(begins: bool) -> None:
+    """Drop by drop, or not begun at all: a read ends in ServiceUnavailable, a write in OutcomeUnknown."""
+    bodies: list[Dripping] = []
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        bodies.append(Dripping())
+        if not begins:
+            await asyncio.Event().wait()
+        return httpx.Response(200, stream=bodies[-1])
+
+    limit = timedelta(milliseconds=10)
+    client = client_of(answer, max_exchange=limit, retries=RetryPolicy(delays_seconds=(0.0,)))
+    with pytest.raises(ServiceUnavailable, match=r"no whole answer in 0.01 s \(max_exchange\)") as read:
+        await client.orders.service_status()
+    assert (len(bodies), read.value.status, read.value.retryable) == (2, 0, True)
+    with pytest.raises(OutcomeUnknown, match="SubmitFeed: no whole answer"):
+        await client.feeds.submit("_X_", b"x", content_type="text/xml")
+    assert len(bodies) == 3
+    assert all(body.closed for body in bodies) is begins
+    assert not logging.getLogger("httpx").filters
+
+
+def test_a_limit_that_nothing_could_keep_is_refused() -> None:
+    """Zero would give up every request; None has no limit."""
+    with pytest.raises(ConfigurationError, match="max_exchange"):
+        MwsClient(CREDENTIALS, max_exchange=timedelta(0))
+    MwsClient(CREDENTIALS, max_exchange=None)
 
 
 @pytest.mark.parametrize("status", [200, 500])

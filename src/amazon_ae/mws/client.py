@@ -20,7 +20,7 @@ from typing import Any, NoReturn, Self
 import httpx
 
 from amazon_ae.clocks import SystemClock
-from amazon_ae.exceptions import NotSent, NotSupported
+from amazon_ae.exceptions import ConfigurationError, NotSent, NotSupported
 from amazon_ae.models.marketplaces import AE, Marketplace, MwsCredentials
 from amazon_ae.mws.calls import Call, Caller, Exchange, Patience
 from amazon_ae.mws.easy_ship import EasyShip
@@ -74,13 +74,16 @@ class MwsClient:
         random: gives numbers in [0, 1) for the retries' jitter.
         max_wait: the longest that a call without a ``deadline`` waits for a place or for a throttle to end; ``None``:
             for ever.
+        max_exchange: the longest that one request with its answer takes in real time, however slowly it drips; then a
+            read is sent again or ends in ``ServiceUnavailable``, a write in ``OutcomeUnknown``. Give more for feeds of
+            hundreds of megabytes; ``None``: for ever.
         max_body_bytes: a larger answer is refused before it is read.
         thread_bytes: a larger body is read in a thread, so that the event loop goes on.
         on_exchange: called after every request with its id, instant and code, for your records (Amazon asks to keep
             them 30 days). Quick, and never raises: what it raises is logged and dropped.
 
     Raises:
-        ConfigurationError: the endpoint or the User-Agent cannot be used.
+        ConfigurationError: the endpoint, the User-Agent or ``max_exchange`` cannot be used.
     """
 
     def __init__(
@@ -97,6 +100,7 @@ class MwsClient:
         retries: RetryPolicy | None = None,
         random: Callable[[], float] = _random.random,
         max_wait: timedelta | None = timedelta(hours=2),
+        max_exchange: timedelta | None = timedelta(minutes=5),
         max_body_bytes: int = 50_000_000,
         thread_bytes: int = 262_144,
         on_exchange: Callable[[Exchange], None] | None = None,
@@ -107,6 +111,9 @@ class MwsClient:
         self._given = http
         self._own: httpx.AsyncClient | None = None
         self._max_body_bytes = max_body_bytes
+        self._max_seconds = None if max_exchange is None else max_exchange.total_seconds()
+        if self._max_seconds is not None and self._max_seconds <= 0:
+            raise ConfigurationError(f"max_exchange must be above 0, not {max_exchange}")
         self._closed = False
         self._caller = Caller(
             credentials,
@@ -215,7 +222,7 @@ class MwsClient:
         http = self._given or self._own
         if http is None:
             http = self._own = httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False)
-        return Transport(http, max_body_bytes=self._max_body_bytes)
+        return Transport(http, max_body_bytes=self._max_body_bytes, max_seconds=self._max_seconds)
 
 
 def _agent(app_name: str | None, app_version: str | None) -> str:

@@ -2,10 +2,15 @@
 
 httpx writes each URL to its log at level INFO, and a SubmitFeed's URL carries the auth token. While such a request is
 on its way, that one record is written without the URL's query.
+
+httpx bounds each step of a request (connecting, one read, one write), not their sum: an answer that comes drop by drop
+never ends for it. So the whole exchange has a limit of its own. It is real time, as httpx's are: a network does not
+follow an injected clock.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping
@@ -80,11 +85,13 @@ class Transport:
         http: the client; its connection pool, proxies, certificates and timeouts apply, its ``auth``, cookies, default
             headers and parameters do not.
         max_body_bytes: an answer above this is refused, unread.
+        max_seconds: a request with its answer is given up after so long; ``None``: never.
     """
 
-    def __init__(self, http: httpx.AsyncClient, *, max_body_bytes: int) -> None:
+    def __init__(self, http: httpx.AsyncClient, *, max_body_bytes: int, max_seconds: float | None = None) -> None:
         self._http = http
         self._max_body_bytes = max_body_bytes
+        self._max_seconds = max_seconds
 
     async def exchange(self, wire: WireRequest, *, action: str) -> RawAnswer:
         """Send once, read the answer.
@@ -92,7 +99,7 @@ class Transport:
         Raises:
             ConfigurationError: httpx cannot make a request of it (a URL above 64 KiB, for one); nothing was sent.
             NotSent: no connection was made.
-            OutcomeUnknown: whatever else went wrong on the way.
+            OutcomeUnknown: whatever else went wrong on the way, or it took longer than the limit.
             UnreadableResponse: a success larger than the cap.
         """
         if self._http.is_closed:
@@ -108,16 +115,20 @@ class Transport:
             )
         except Exception as error:
             raise ConfigurationError(f"{action}: the request cannot be built: {error}"[:200]) from error
+        limit = asyncio.timeout(self._max_seconds)
         try:
-            with _quiet(request.url):
-                response = await self._http.send(request, stream=True, auth=None, follow_redirects=False)
-            try:
-                return await self._read(response, action)
-            finally:
-                await response.aclose()
+            async with limit:
+                with _quiet(request.url):
+                    response = await self._http.send(request, stream=True, auth=None, follow_redirects=False)
+                try:
+                    return await self._read(response, action)
+                finally:
+                    await response.aclose()
         except UnreadableResponse:
             raise
         except Exception as error:  # whatever a transport, proxy or event hook of the host raises
+            if limit.expired():
+                raise OutcomeUnknown(f"{action}: no whole answer in {self._max_seconds:g} s (max_exchange)") from error
             kind = NotSent if surely_unsent(error) else OutcomeUnknown
             raise kind(f"{action}: {type(error).__name__}") from error
 
