@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mws_support import NOW, ORDER_ID, Amazon, client_of, envelope
 
 from amazon_ae.exceptions import ConfigurationError
+from amazon_ae.mws.client import MwsClient
 from amazon_ae.mws.params import check_count, flatten, instant, listed, settled_before
 
 
@@ -59,6 +63,9 @@ def test_one_text_in_place_of_a_list_is_refused() -> None:
     for broken in ([""], [" "], [None], [1]):
         with pytest.raises(ConfigurationError, match="feed_types"):
             listed("feed_types", broken)  # type: ignore[arg-type]
+    for no_list in (None, 7, True, object()):
+        with pytest.raises(ConfigurationError, match="feed_types is a list of texts"):
+            listed("feed_types", no_list)  # type: ignore[arg-type]
     assert listed("feed_types", ["_A_"]) == ("_A_",)
 
 
@@ -66,9 +73,47 @@ def test_counts_are_held_to_their_bounds() -> None:
     """Numbers and sizes, both ends allowed."""
     for fine in (1, 100, ["x"], ["x"] * 100):
         check_count("what", fine, most=100)
-    for broken in (0, 101, -1, [], ["x"] * 101, True):
+    for broken in (0, 101, -1, [], ["x"] * 101, True, "x", "5", None, 2.0):
         with pytest.raises(ConfigurationError, match="what: 1 to 100"):
             check_count("what", broken, most=100)
+
+
+@pytest.mark.parametrize(
+    ("ask", "named"),
+    [
+        # A string and a date are what a host has at hand; an empty filter would match everything.
+        (lambda c: c.orders.list(created_after="2021-11-17"), "created_after must be an aware"),
+        (lambda c: c.orders.list(created_after=date(2021, 11, 17)), "created_after must be an aware"),
+        (lambda c: c.orders.list(created_after=NOW, created_before=5), "created_before must be an aware"),
+        (lambda c: c.orders.list(created_after=NOW, seller_order_id=""), "seller_order_id must be a text"),
+        (lambda c: c.orders.list(created_after=NOW, buyer_email=" "), "buyer_email must be a text"),
+        (lambda c: c.orders.list(created_after=NOW, max_results_per_page="9"), "max_results_per_page: 1 to 100"),
+        (lambda c: c.orders.service_status(deadline=timedelta(seconds=9)), "deadline must be an aware"),
+        (lambda c: c.feeds.submit("_X_", "<x/>", content_type="text/xml"), "a feed's body is bytes, not str"),
+        (lambda c: c.feeds.submit(" ", b"x", content_type="text/xml"), "feed_type must be a text"),
+        (lambda c: c.feeds.submit("_X_", b"x", content_type=None), "content_type must be a text"),
+        (lambda c: c.feeds.submit("_X_", b"x", content_type="a/b", purge_and_replace="false"), "True or False"),
+        (lambda c: c.feeds.submit("_X_", b"x", content_type="a/b", amazon_order_id="7"), "3-7-7 digits"),
+        (lambda c: c.feeds.list(feed_types=None), "feed_types is a list"),
+        (lambda c: c.feeds.list(submitted_from="now"), "submitted_from must be an aware"),
+        (lambda c: c.feeds.count(submitted_to=datetime(2021, 1, 1)), "submitted_to must be an aware"),  # noqa: DTZ001
+        (lambda c: c.feeds.result(5), "feed_submission_id must be a text"),
+        (lambda c: c.reports.request(None), "report_type must be a text"),
+        (lambda c: c.reports.request("_X_", end_date="2021"), "end_date must be an aware"),
+        (lambda c: c.reports.requests(requested_from="2021"), "requested_from must be an aware"),
+        (lambda c: c.reports.list(available_to="2021"), "available_to must be an aware"),
+        (lambda c: c.reports.get(""), "report_id must be a text"),
+        (lambda c: c.easy_ship.get_scheduled_package(ORDER_ID, package_id=""), "package_id must be a text"),
+        (lambda c: c.easy_ship.create_scheduled_package(ORDER_ID, " "), "slot_id must be a text"),
+        (lambda c: c.call("Orders", ""), "action must be a text"),
+    ],
+)
+async def test_a_wrong_type_is_refused_by_name_and_nothing_is_sent(ask: Callable[[MwsClient], Any], named: str) -> None:
+    """A ConfigurationError that names the argument, not an AttributeError out of the depths."""
+    amazon = Amazon(envelope("X", ""))
+    with pytest.raises(ConfigurationError, match=named):
+        await ask(client_of(amazon))
+    assert not amazon.asked
 
 
 def test_the_end_of_a_window_is_clamped_and_must_be_aware() -> None:

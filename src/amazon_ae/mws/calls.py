@@ -22,7 +22,6 @@ from amazon_ae.clocks import SystemClock
 from amazon_ae.exceptions import (
     AmazonAeError,
     AmazonError,
-    ConfigurationError,
     NotSent,
     OutcomeUnknown,
     QuotaExceeded,
@@ -33,6 +32,7 @@ from amazon_ae.exceptions import (
 from amazon_ae.models.marketplaces import MwsCredentials
 from amazon_ae.models.responses import Download, ResponseMeta
 from amazon_ae.mws.pacing import Pacer
+from amazon_ae.mws.params import check_aware
 from amazon_ae.mws.parsing import Node
 from amazon_ae.mws.quotas import Throttle, ThrottleTable
 from amazon_ae.mws.requests import build_request, section_of
@@ -83,8 +83,7 @@ class Patience:
     paced: bool = True
 
     def __attrs_post_init__(self) -> None:
-        if self.deadline is not None and self.deadline.tzinfo is None:
-            raise ConfigurationError("deadline must be an aware datetime")
+        check_aware(deadline=self.deadline)
 
 
 @attrs.frozen(kw_only=True)

@@ -27,7 +27,7 @@ from amazon_ae.mws.easy_ship import EasyShip
 from amazon_ae.mws.feeds import Feeds
 from amazon_ae.mws.orders import Orders
 from amazon_ae.mws.pacing import Pacer
-from amazon_ae.mws.params import Params, flatten
+from amazon_ae.mws.params import Params, check_text, flatten
 from amazon_ae.mws.quotas import ThrottleTable
 from amazon_ae.mws.reports import Reports
 from amazon_ae.mws.requests import check_endpoint, section_of, user_agent
@@ -192,6 +192,7 @@ class MwsClient:
             AmazonAeError: as every call.
         """
         section_of(section)
+        check_text("action", action)
         call = Call(section=section, action=action, params=flatten(params or {}), idempotent=idempotent)
         return await self._caller.result(call, lambda node, _: dict(node), Patience(wait=wait, deadline=deadline))
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from amazon_ae.exceptions import ConfigurationError, UnreadableResponse
+from amazon_ae.exceptions import UnreadableResponse
 from amazon_ae.models.easy_ship import (
     EasyShipInvoice,
     PackageDimensions,
@@ -21,7 +21,7 @@ from amazon_ae.models.easy_ship import (
 )
 from amazon_ae.models.responses import ResponseMeta, ServiceStatus
 from amazon_ae.mws.calls import Call, Caller, Patience
-from amazon_ae.mws.params import Value, check_order_id, flatten
+from amazon_ae.mws.params import Value, check_order_id, check_text, flatten
 from amazon_ae.mws.parsing import Node, children, decimal, instant, required, text, values
 from amazon_ae.mws.service import read_service_status
 
@@ -117,6 +117,8 @@ class EasyShip:
             InvalidRequest: ``code`` ``ResourceNotFound``: nothing is booked.
             AmazonAeError: as every call.
         """
+        if package_id is not None:
+            check_text("package_id", package_id)
         params = {
             "ScheduledPackageId.AmazonOrderId": check_order_id(order_id),
             "ScheduledPackageId.PackageId": package_id,
@@ -144,8 +146,7 @@ class EasyShip:
         Raises:
             NotSent, OutcomeUnknown, AmazonError: as ``create_scheduled_package``.
         """
-        if not package_id:
-            raise ConfigurationError("UpdateScheduledPackages: package_id is empty")
+        check_text("package_id", package_id)
         path = f"ScheduledPackageUpdateDetailsList.{member}.1"
         params: dict[str, Value] = {
             "MarketplaceId": self._marketplace_id,
@@ -180,8 +181,7 @@ def _weight(path: str, weight: PackageWeight) -> dict[str, Value]:
 def _slot(path: str, slot: PickupSlot | str) -> dict[str, Value]:
     if isinstance(slot, str):
         slot = PickupSlot(slot_id=slot)
-    if not slot.slot_id:
-        raise ConfigurationError("Easy Ship: the slot has no id")
+    check_text("slot_id", slot.slot_id)
     return {
         f"{path}.SlotId": slot.slot_id,
         f"{path}.PickupTimeStart": slot.pickup_time_start,

@@ -15,7 +15,7 @@ from amazon_ae.models.responses import Download, ResponseMeta, ServiceStatus
 from amazon_ae.models.submissions import FeedCancellation, FeedSubmission
 from amazon_ae.mws.calls import Call, Caller, Patience
 from amazon_ae.mws.paging import Listing, RawPage, fingerprint
-from amazon_ae.mws.params import check_count, flatten, listed
+from amazon_ae.mws.params import check_aware, check_count, check_order_id, check_text, flatten, listed
 from amazon_ae.mws.parsing import Fields, Node, children, fields, instant, integer, required, text
 from amazon_ae.mws.service import read_service_status
 from amazon_ae.mws.signing import content_md5
@@ -88,12 +88,19 @@ class Feeds:
             QuotaTimeout: no place in time; nothing was sent.
             ConfigurationError: a rule is broken; nothing was sent.
         """
-        if not feed_type:
-            raise ConfigurationError("SubmitFeed: feed_type is empty")
+        check_text("feed_type", feed_type)
+        if not isinstance(body, bytes):
+            raise ConfigurationError(f"SubmitFeed: a feed's body is bytes, not {type(body).__name__}: encode it")
+        if type(purge_and_replace) is not bool:
+            # Any text is true, "false" included, and this one replaces the whole inventory.
+            raise ConfigurationError(f"SubmitFeed: purge_and_replace is True or False, not {purge_and_replace!r}")
+        if amazon_order_id is not None:
+            check_order_id(amazon_order_id)
         if not 1 <= len(body) < _FEED_LIMIT_BYTES:
             raise ConfigurationError(f"SubmitFeed: a feed has 1 byte to just under 2 GiB, this one {len(body):,} bytes")
-        if not content_type or not content_type.isascii() or not content_type.isprintable():
-            raise ConfigurationError("SubmitFeed: content_type must be printable ASCII and not empty")
+        check_text("content_type", content_type)
+        if not content_type.isascii() or not content_type.isprintable():
+            raise ConfigurationError("SubmitFeed: content_type must be printable ASCII")
         if document_type is not None and document_type not in _DOCUMENT_TYPES:
             raise ConfigurationError(f"SubmitFeed: document_type is one of {', '.join(_DOCUMENT_TYPES)}")
         params = flatten(
@@ -140,6 +147,7 @@ class Feeds:
             AmazonAeError: while iterating; see ``Listing``.
         """
         check_count("max_count", max_count, most=100)
+        check_aware(submitted_from=submitted_from, submitted_to=submitted_to)
         filters = {
             "FeedTypeList.Type": listed("feed_types", feed_types),
             "FeedProcessingStatusList.Status": listed("statuses", statuses),
@@ -177,6 +185,7 @@ class Feeds:
         deadline: datetime | None = None,
     ) -> int:
         """GetFeedSubmissionCount: how many feeds match."""
+        check_aware(submitted_from=submitted_from, submitted_to=submitted_to)
         params = flatten(
             {
                 "FeedTypeList.Type": listed("feed_types", feed_types),
@@ -224,8 +233,7 @@ class Feeds:
             AmazonError: ``code`` ``FeedProcessingResultNotReady`` (``retryable``) until the feed is ``_DONE_``.
             UnreadableResponse: the MD5 stayed wrong, or the report is larger than the client's ``max_body_bytes``.
         """
-        if not feed_submission_id:
-            raise ConfigurationError("GetFeedSubmissionResult: the feed's id is empty")
+        check_text("feed_submission_id", feed_submission_id)
         call = Call(section="Feeds", action="GetFeedSubmissionResult", params={"FeedSubmissionId": feed_submission_id})
         return await self._caller.document(call, Patience(wait=wait, deadline=deadline))
 

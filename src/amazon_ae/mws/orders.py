@@ -15,7 +15,15 @@ from amazon_ae.models.responses import ResponseMeta, ServiceStatus
 from amazon_ae.mws.calls import Call, Caller, Patience
 from amazon_ae.mws.order_values import read_order, read_order_item
 from amazon_ae.mws.paging import Listing, Pager, RawPage, fingerprint
-from amazon_ae.mws.params import check_count, check_order_id, flatten, listed, settled_before
+from amazon_ae.mws.params import (
+    check_aware,
+    check_count,
+    check_order_id,
+    check_text,
+    flatten,
+    listed,
+    settled_before,
+)
 from amazon_ae.mws.parsing import Node, children, instant, text
 from amazon_ae.mws.service import read_service_status
 
@@ -87,13 +95,22 @@ class Orders:
             ConfigurationError: a rule is broken; the message says which. Nothing was sent.
             AmazonAeError: while iterating; see ``Listing``.
         """
+        check_aware(
+            created_after=created_after,
+            created_before=created_before,
+            last_updated_after=last_updated_after,
+            last_updated_before=last_updated_before,
+        )
+        narrow = {"buyer_email": buyer_email, "seller_order_id": seller_order_id}
+        for name, value in narrow.items():
+            if value is not None:
+                check_text(name, value)
         lists = {
             "order_statuses": listed("order_statuses", order_statuses),
             "fulfillment_channels": listed("fulfillment_channels", fulfillment_channels),
             "payment_methods": listed("payment_methods", payment_methods),
         }
         _check_window(created_after, last_updated_after, narrow=bool(buyer_email or seller_order_id))
-        narrow = {"buyer_email": buyer_email, "seller_order_id": seller_order_id}
         _check_exclusive(
             narrow,
             {**lists, "last_updated_after": last_updated_after, "last_updated_before": last_updated_before, **narrow},

@@ -17,8 +17,10 @@ __all__ = [
     "ORDER_ID",
     "Params",
     "Value",
+    "check_aware",
     "check_count",
     "check_order_id",
+    "check_text",
     "flatten",
     "instant",
     "listed",
@@ -91,15 +93,31 @@ def numbered(name: str, values: Sequence[Value]) -> dict[str, str]:
 
 def check_count(what: str, values: Collection[object] | int, *, least: int = 1, most: int) -> None:
     """Refuse a number (or a collection's size) outside ``least`` to ``most``."""
-    count = values if isinstance(values, int) else len(values)
-    if isinstance(values, bool) or not least <= count <= most:
-        raise ConfigurationError(f"{what}: {least} to {most} are allowed, not {count}")
+    count = len(values) if isinstance(values, Collection) and not isinstance(values, str) else values
+    if type(count) is not int or not least <= count <= most:
+        raise ConfigurationError(f"{what}: {least} to {most} are allowed, not {count!r}")
+
+
+def check_text(what: str, value: str) -> str:
+    """Refuse what is no text, and blanks: an empty filter is ignored by Amazon, and everything would match."""
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigurationError(f"{what} must be a text and not empty, not {value!r}")
+    return value
+
+
+def check_aware(**instants: datetime | None) -> None:
+    """Refuse, by its name, what is neither an aware datetime nor ``None``."""
+    for name, value in instants.items():
+        if value is not None and (not isinstance(value, datetime) or value.tzinfo is None):
+            raise ConfigurationError(f"{name} must be an aware datetime (with a time zone), not {value!r}")
 
 
 def listed(what: str, values: Collection[str]) -> tuple[str, ...]:
     """The values as a tuple; refuses one text (its letters would be sent) and empty or foreign values."""
     if isinstance(values, str):
         raise ConfigurationError(f"{what} is a list of texts, not one text: [{values!r}]")
+    if not isinstance(values, Collection):
+        raise ConfigurationError(f"{what} is a list of texts, not {values!r}")
     for value in values:
         if not isinstance(value, str) or not value.strip():
             raise ConfigurationError(f"{what}: {value!r} is no text that Amazon could understand")
@@ -115,8 +133,5 @@ def check_order_id(order_id: str) -> str:
 
 def settled_before(before: datetime | None, *, now: datetime) -> datetime | None:
     """``CreatedBefore`` or ``LastUpdatedBefore``, at the latest two minutes before ``now``; ``None`` stays ``None``."""
-    if before is None:
-        return None
-    if before.tzinfo is None:
-        raise ConfigurationError(f"an instant must be an aware datetime, {before!r} has no time zone")
-    return min(before, now - SETTLING)
+    check_aware(before=before)
+    return None if before is None else min(before, now - SETTLING)

@@ -15,7 +15,7 @@ from amazon_ae.models.responses import Download, ResponseMeta, ServiceStatus
 from amazon_ae.mws.calls import Call, Caller, Patience
 from amazon_ae.mws.feeds import next_token
 from amazon_ae.mws.paging import Listing, RawPage, fingerprint
-from amazon_ae.mws.params import check_count, flatten, listed
+from amazon_ae.mws.params import check_aware, check_count, check_text, flatten, listed
 from amazon_ae.mws.parsing import Fields, Node, boolean, children, fields, instant, required, text
 from amazon_ae.mws.service import read_service_status
 
@@ -55,8 +55,8 @@ class Reports:
             OutcomeUnknown: it may have arrived; a second request costs a place of the quota and does no other harm.
             ConfigurationError: a rule is broken; nothing was sent.
         """
-        if not report_type:
-            raise ConfigurationError("RequestReport: report_type is empty")
+        check_text("report_type", report_type)
+        check_aware(start_date=start_date, end_date=end_date)
         params = flatten(
             {
                 "ReportType": report_type,
@@ -95,6 +95,7 @@ class Reports:
             max_count: requests per page, 1 to 100.
         """
         check_count("max_count", max_count, most=100)
+        check_aware(requested_from=requested_from, requested_to=requested_to)
         filters = {
             "ReportTypeList.Type": listed("report_types", report_types),
             "ReportProcessingStatusList.Status": listed("statuses", statuses),
@@ -139,6 +140,7 @@ class Reports:
             max_count: reports per page, 1 to 100.
         """
         check_count("max_count", max_count, most=100)
+        check_aware(available_from=available_from, available_to=available_to)
         params = flatten(
             {
                 "ReportRequestIdList.Id": _ids(report_request_ids),
@@ -170,8 +172,7 @@ class Reports:
                 ...
             UnreadableResponse: the MD5 stayed wrong, or the report is larger than the client's ``max_body_bytes``.
         """
-        if not report_id:
-            raise ConfigurationError("GetReport: the report's id is empty")
+        check_text("report_id", report_id)
         call = Call(section="Reports", action="GetReport", params={"ReportId": report_id})
         return await self._caller.document(call, Patience(wait=wait, deadline=deadline))
 
