@@ -44,6 +44,7 @@ from amazon_ae.exceptions import (
     ConfigurationError,
     InvalidRequest,
     NotSent,
+    OutcomeUnknown,
     QuotaTimeout,
     RegionNotSupported,
     UnreadableResponse,
@@ -229,7 +230,8 @@ class OrderSync:
     ) -> None:
         """Poll for ever: hand every order to ``handler`` and acknowledge it when that returns. Cancel the task to stop.
 
-        Outages and throttles are waited out. An order whose handler was cancelled or failed comes again.
+        Outages, throttles and answers that nobody can read (a proxy's page) are waited out. An order whose handler was
+        cancelled or failed comes again.
 
         Args:
             on_error: told of an exception of the handler; polling then goes on. Without it, the exception ends ``run``.
@@ -249,7 +251,7 @@ class OrderSync:
                     except AmazonAeError as error:
                         if not _heals(error):
                             raise
-                        _log.warning("order sync waits: %s", type(error).__name__)
+                        _log.warning("order sync waits: %s %s", type(error).__name__, getattr(error, "code", ""))
                         retry_at = getattr(error, "retry_at", None)
                         if retry_at is not None:
                             pause_seconds = max(pause_seconds, (retry_at - self._clock.now()).total_seconds())
@@ -452,7 +454,7 @@ async def _close(pages: AsyncIterator[OrderPage]) -> None:
 
 
 def _heals(error: AmazonAeError) -> bool:
-    """Whether waiting may heal it."""
-    if isinstance(error, AmazonError | UnreadableResponse):
+    """Whether waiting may heal it. An answer that nobody can read may be a proxy's page: it is asked for again."""
+    if isinstance(error, AmazonError):
         return error.retryable
-    return isinstance(error, NotSent | QuotaTimeout)
+    return isinstance(error, NotSent | OutcomeUnknown | QuotaTimeout | UnreadableResponse)

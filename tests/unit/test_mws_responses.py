@@ -175,6 +175,8 @@ def test_a_wrong_parameter_on_a_right_clock_is_no_expiry() -> None:
         (403, b"<!DOCTYPE html><html>blocked</html>", AccessDenied),
         (404, b"not found", InvalidRequest),
         (302, b"", ServiceUnavailable),
+        (408, b"<html>Request timeout</html>", ServiceUnavailable),
+        (429, b"slow down", ServiceUnavailable),
         (500, b"<ErrorResponse/>", ServiceUnavailable),
         (500, b"<ErrorResponse><Error>text</Error></ErrorResponse>", ServiceUnavailable),
     ],
@@ -185,6 +187,7 @@ def test_an_error_without_amazons_words_goes_by_its_status(status: int, body: by
     assert type(error) is kind
     assert (error.status, error.code, error.request_id) == (status, "", "from-header")
     assert "no error of Amazon's but" in error.message
+    assert error.retryable is (kind is ServiceUnavailable)
 
 
 def test_several_errors_are_all_told() -> None:

@@ -253,6 +253,14 @@ async def test_a_seller_is_told_where_it_may_sell() -> None:
         ).sellers.participations()
 
 
+async def test_a_sellers_pages_that_lead_back_end_in_an_error() -> None:
+    """The same token for ever would be followed for ever, one request a minute."""
+    amazon = Amazon(participations("A2VIGQ35RCS4UG", "<NextToken>t</NextToken>"))
+    with pytest.raises(UnreadableResponse, match="leads back"):
+        await client_of(amazon).sellers.participations()
+    assert len(amazon.asked) == 2
+
+
 async def test_a_report_is_requested_followed_and_fetched() -> None:
     """The way of a pickup report."""
     info = (

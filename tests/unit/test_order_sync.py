@@ -386,6 +386,10 @@ async def test_run_waits_out_outages_and_throttles_until_they_said(world: World)
     sync = world.sync(poll_seconds=60)
     task = asyncio.create_task(sync.run(handler))
     await world.clock.advance(200)
+    # A proxy's page in place of Amazon's answer: the service goes on asking.
+    world.shop.broken["orders"] = UnreadableResponse("an HTML page", status=200)
+    await world.clock.advance(100)
+    assert not task.done()
     world.shop.broken["orders"] = RequestThrottled(
         "slow", status=503, code="RequestThrottled", retryable=True, retry_at=world.clock.now() + timedelta(hours=1)
     )

@@ -74,6 +74,8 @@ _RETRYABLE: Final = frozenset(
         "ServiceUnavailable",
     }
 )
+# Request timeout, too many requests: no words of Amazon's, but of somebody on the way who may think better of it.
+_PASSING: Final = (408, 429)
 # Amazon refuses a timestamp that is more than 15 minutes off (developer guide, "Timestamps").
 _TIMESTAMP_TOLERANCE_SECONDS: Final = 900
 _LONGEST_MESSAGE: Final = 500
@@ -196,7 +198,7 @@ def read_error(
         code=code,
         request_id=meta.request_id or request_id,
         timestamp=meta.timestamp,
-        retryable=code in _RETRYABLE or status >= 500,
+        retryable=code in _RETRYABLE or status >= 500 or kind is ServiceUnavailable,
         retry_at=retry_at,
         action=action,
     )
@@ -204,7 +206,7 @@ def read_error(
 
 def _kind_by_status(status: int, *, known: bool) -> type[AmazonError]:
     """For codes without a class of their own (``known``), and for answers that are not Amazon's at all."""
-    if status >= 500 or (not known and status < 400):
+    if status >= 500 or (not known and (status < 400 or status in _PASSING)):
         return ServiceUnavailable
     return AccessDenied if not known and status in (401, 403) else InvalidRequest
 

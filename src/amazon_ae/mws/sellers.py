@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from amazon_ae.exceptions import AmazonError
+from amazon_ae.exceptions import AmazonError, UnreadableResponse
 from amazon_ae.models.responses import ResponseMeta, ServiceStatus
 from amazon_ae.models.sellers import MarketplaceInfo, Participation, SellerParticipations
 from amazon_ae.mws.calls import Call, Caller, Patience
@@ -31,11 +31,13 @@ class Sellers:
 
         Raises:
             AccessDenied, SignatureMismatch: the keys, the token or the secret are wrong.
+            UnreadableResponse: an answer that makes no sense, such as pages without end.
             AmazonAeError: as every call.
         """
         patience = Patience(wait=wait, deadline=deadline)
         restarts = 0
         token: str | None = None
+        tokens: set[str] = set()
         found = SellerParticipations()
         while True:
             action = "ListMarketplaceParticipations" + ("ByNextToken" if token else "")
@@ -46,6 +48,7 @@ class Sellers:
                 if error.code != "NextTokenCorrupted" or token is None or restarts == _MOST_RESTARTS:
                     raise
                 restarts, token, found = restarts + 1, None, SellerParticipations()
+                tokens.clear()
                 continue
             found = SellerParticipations(
                 participations=found.participations + page.participations,
@@ -55,6 +58,9 @@ class Sellers:
             token = following
             if token is None:
                 return found
+            if token in tokens:
+                raise UnreadableResponse("ListMarketplaceParticipations: a NextToken leads back to a page read before")
+            tokens.add(token)
 
     async def service_status(self, *, wait: bool = True, deadline: datetime | None = None) -> ServiceStatus:
         """GetServiceStatus of this section (2, then one in five minutes)."""
