@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     )
     from amazon_ae.inventory import InventoryBuffer, SkuStatus
     from amazon_ae.models.documents import Document, DocumentKind, DocumentSet
-    from amazon_ae.models.easy_ship import PackageDimensions, PackageWeight
+    from amazon_ae.models.easy_ship import PackageDimensions, PackageItem, PackageWeight
     from amazon_ae.models.events import Event, EventSink
     from amazon_ae.models.feeds import InventoryUpdate, ItemKind, ItemOutcome, Outcome, PickupRequest, QuotaRule
     from amazon_ae.models.marketplaces import AE, EG, SA, Marketplace, MwsCredentials, PortalCredentials
@@ -133,6 +133,7 @@ __all__ = [
     "Outcome",
     "OutcomeUnknown",
     "PackageDimensions",
+    "PackageItem",
     "PackageWeight",
     "PageChanged",
     "PermissionMissing",
@@ -195,7 +196,7 @@ _HOMES: Final = {
     ),
     "inventory": "InventoryBuffer SkuStatus",
     "models.documents": "Document DocumentKind DocumentSet",
-    "models.easy_ship": "PackageDimensions PackageWeight",
+    "models.easy_ship": "PackageDimensions PackageItem PackageWeight",
     "models.events": "Event EventSink",
     "models.feeds": "InventoryUpdate ItemKind ItemOutcome Outcome PickupRequest QuotaRule",
     "models.marketplaces": "AE EG Marketplace MwsCredentials PortalCredentials SA",

@@ -81,12 +81,19 @@ async def test_take_orders(world: World) -> None:
     assert warehouse.saved == [make_order_id(1), make_order_id(2), make_order_id(1)]
 
 
-@pytest.mark.parametrize("route", ["by_feed", "by_easy_ship", "as_our_template_says"])
+class Scanner:
+    """The host's own system at the packing bench."""
+
+    async def scanned(self, order_id: str) -> list[tuple[str, list[str]]]:
+        return [(ITEM.order_item_id, ["IMEI-1", "IMEI-2"])]
+
+
+@pytest.mark.parametrize("route", ["by_feed", "by_easy_ship", "with_serial_numbers", "as_our_template_says"])
 async def test_choose_a_pickup_route(world: World, route: str) -> None:
-    """The feed routes write a file, the other one asks for slots."""
+    """The feed routes write a file, the others ask for slots."""
     page = names_of("choose-a-pickup-route.md")
-    given = (world.client,) if route == "by_easy_ship" else (world.client, world.fake.pickup_feed_type)
-    gateway = page[route](*given)
+    second = {"by_easy_ship": (), "with_serial_numbers": (Scanner(),)}.get(route, (world.fake.pickup_feed_type,))
+    gateway = page[route](world.client, *second)
     pickup = PickupRequest.from_text(
         make_order_id(1),
         '{"pickup_date":"2021-11-19","weight_grams":"500","length_cm":"3","width_cm":"2","height_cm":"1"}',
@@ -95,7 +102,10 @@ async def test_choose_a_pickup_route(world: World, route: str) -> None:
     receipt = await gateway.submit(FeedBatch(batch_id="b", kind=ItemKind.PICKUP, items=items))
     await world.clock.sleep(61)
     assert world.fake.pickups[pickup.order_id].date == date(2021, 11, 19).isoformat()
-    assert (receipt.feed_id is None) is (route == "by_easy_ship")
+    assert (receipt.feed_id is None) is (route in ("by_easy_ship", "with_serial_numbers"))
+    if route == "with_serial_numbers":
+        package = await world.client.easy_ship.get_scheduled_package(pickup.order_id)
+        assert [item.serial_numbers for item in package.package_items] == [("IMEI-1", "IMEI-2")]
     if route == "as_our_template_says":
         assert world.fake.feeds[0].body.startswith(b"order-id\tinvoice_id\tpackage_weight")
         assert b"\t2021/11/19\t10:00 AM\t" in world.fake.feeds[0].body

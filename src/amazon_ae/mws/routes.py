@@ -9,8 +9,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, time, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
+
+import attrs
 
 from amazon_ae.exceptions import (
     AmazonAeError,
@@ -22,7 +26,7 @@ from amazon_ae.exceptions import (
     QuotaTimeout,
     RegionNotSupported,
 )
-from amazon_ae.models.easy_ship import PackageDimensions, PackageWeight
+from amazon_ae.models.easy_ship import PackageDimensions, PackageItem, PackageWeight, PickupSlot, PickupSlots
 from amazon_ae.models.feeds import (
     FeedBatch,
     FeedItem,
@@ -35,6 +39,7 @@ from amazon_ae.models.feeds import (
 )
 from amazon_ae.mws.client import MwsClient
 from amazon_ae.mws.documents import MAX_PICKUPS, PickupFormat, schedule_pickup_file
+from amazon_ae.mws.documents.pickups import clock_time
 from amazon_ae.mws.easy_ship import ALREADY_SCHEDULED, NEEDS_NEW_SLOTS
 from amazon_ae.mws.gateway import fetch_report, receipt_of
 from amazon_ae.mws.processing_reports import outcome_steps
@@ -140,25 +145,36 @@ class SchedulePickupFeed:
 class EasyShipPickup:
     """Pickups by the Easy Ship operations, order by order, with the outcome at once. Documented for India only.
 
-    Of an order's slots the earliest counts that begins on the request's ``pickup_date`` or later (days in the
-    marketplace's time zone) and at least ``lead`` from now. An order that Amazon has scheduled already is a success.
-    Doubt about a request that may have arrived is settled by GetScheduledPackage. ``pickup_time`` is not looked at, and
-    serial numbers are not sent: Amazon refuses an order that needs them, with its own code.
+    Of an order's slots that begin at least ``lead`` from now, the one is booked in which the request's ``pickup_time``
+    lies on its ``pickup_date``; where there is none, or no time was asked for, the earliest that begins then or later
+    (days and times in the marketplace's time zone). An order that Amazon has scheduled already is a success. Doubt
+    about a request that may have arrived is settled by GetScheduledPackage.
 
     Args:
         lead: the least time between now and the slot's begin, for packing.
         max_pickups: orders in one batch; each costs two requests of 15 + 15 a minute, and a batch should not take long.
+        packed_items: asked with each order id for the items whose ``serial_number_required`` is true, with the serial
+            numbers in the parcel; ``()`` for all other orders. Without it none are sent, and Amazon refuses an order
+            that needs them. What it raises refuses that order alone, code ``PackedItemsFailed``; let it raise
+            ``NotSent`` where the order had better wait.
     """
 
     feed_type: str | None = None
 
-    def __init__(self, *, lead: timedelta = timedelta(0), max_pickups: int = 10) -> None:
+    def __init__(
+        self,
+        *,
+        lead: timedelta = timedelta(0),
+        max_pickups: int = 10,
+        packed_items: Callable[[str], Awaitable[Sequence[PackageItem]]] | None = None,
+    ) -> None:
         if lead < timedelta(0):
             raise ConfigurationError("lead must not be negative")
         if not 1 <= max_pickups <= MAX_PICKUPS:
             raise ConfigurationError(f"max_pickups must be 1-{MAX_PICKUPS}, not {max_pickups}")
         self.max_pickups = max_pickups
         self._lead = lead
+        self._packed_items = packed_items
 
     def quota(self, submit_feed: QuotaRule) -> QuotaRule | None:
         """``None``: the Easy Ship operations have throttles of their own, which the client keeps."""
@@ -204,14 +220,25 @@ class EasyShipPickup:
         if length is None or width is None or height is None or grams is None:
             text = "ListPickupSlots needs the parcel's weight, length, width and height"
             return ItemOutcome(order_id, Outcome.REJECTED, "PackageSizeMissing", text)
-        parcel = PackageDimensions(length, width, height), PackageWeight(grams)
+        at = _asked_for(request, client.marketplace.zone)
+        if at is None:
+            text = f"pickup_time must be a time such as '10:00 AM' or '14:30', not {request.pickup_time!r}"
+            return ItemOutcome(order_id, Outcome.REJECTED, "PickupTimeUnreadable", text)
+        try:
+            items = () if self._packed_items is None else await self._packed_items(order_id)
+        except AmazonAeError:
+            raise
+        except Exception as error:
+            _log.exception("packed_items failed; the pickup of this order is refused")
+            return ItemOutcome(order_id, Outcome.REJECTED, "PackedItemsFailed", type(error).__name__)
+        parcel = _Parcel(request, at, PackageDimensions(length, width, height), PackageWeight(grams), items)
         try:
             try:
-                return await self._book(client, request, *parcel)
+                return await self._book(client, parcel)
             except InvalidRequest as error:
                 if error.code not in NEEDS_NEW_SLOTS:
                     raise
-                return await self._book(client, request, *parcel)  # once, with the slots of now
+                return await self._book(client, parcel)  # once, with the slots of now
         except RegionNotSupported:
             raise
         except InvalidRequest as error:
@@ -222,21 +249,19 @@ class EasyShipPickup:
         except OutcomeUnknown:
             return await self._look_up(client, order_id)
 
-    async def _book(
-        self, client: MwsClient, request: PickupRequest, dimensions: PackageDimensions, weight: PackageWeight
-    ) -> ItemOutcome:
-        order_id = request.order_id
-        slots = await client.easy_ship.list_pickup_slots(order_id, dimensions=dimensions, weight=weight)
-        midnight = datetime.combine(request.pickup_date, time.min, tzinfo=client.marketplace.zone)
-        slot = slots.earliest(not_before=max(midnight, client.clock.now() + self._lead))
+    async def _book(self, client: MwsClient, parcel: _Parcel) -> ItemOutcome:
+        request, order_id = parcel.request, parcel.request.order_id
+        slots = await client.easy_ship.list_pickup_slots(order_id, dimensions=parcel.dimensions, weight=parcel.weight)
+        slot = _slot_for(slots, parcel.at, soonest=client.clock.now() + self._lead)
         if slot is None:
-            text = f"Amazon offers no pickup slot on or after {request.pickup_date.isoformat()}"
+            text = f"Amazon offers no pickup slot on or after {parcel.at:%Y-%m-%d %H:%M}"
             return ItemOutcome(order_id, Outcome.REJECTED, "NoPickupSlot", text)
         await client.easy_ship.create_scheduled_package(
             order_id,
             slot,
-            dimensions=dimensions,
-            weight=weight,
+            dimensions=parcel.dimensions,
+            weight=parcel.weight,
+            items=parcel.items,
             package_identifier=request.package_identifier,
         )
         return ItemOutcome(order_id, Outcome.ACCEPTED)
@@ -244,7 +269,7 @@ class EasyShipPickup:
     async def _look_up(self, client: MwsClient, order_id: str) -> ItemOutcome:
         """Whether Amazon has the pickup."""
         try:
-            await client.easy_ship.get_scheduled_package(order_id)
+            package = await client.easy_ship.get_scheduled_package(order_id)
         except RegionNotSupported:
             raise
         except InvalidRequest as error:
@@ -254,7 +279,36 @@ class EasyShipPickup:
         except (AmazonError, NotSent, QuotaTimeout) as error:
             # Trying again is safe: what is scheduled already is recognised as such.
             return ItemOutcome(order_id, Outcome.RETRY, getattr(error, "code", ""), str(error))
+        if package.package_status == "Unscheduled":
+            text = "Amazon has a package for this order, but no pickup: look at it in Seller Central"
+            return ItemOutcome(order_id, Outcome.UNKNOWN, "PackageUnscheduled", text)
         return ItemOutcome(order_id, Outcome.ACCEPTED)
+
+
+@attrs.frozen
+class _Parcel:
+    """One order on its way to a slot. ``at``: when its pickup was asked for."""
+
+    request: PickupRequest
+    at: datetime
+    dimensions: PackageDimensions
+    weight: PackageWeight
+    items: Sequence[PackageItem]
+
+
+def _asked_for(request: PickupRequest, zone: ZoneInfo) -> datetime | None:
+    """The instant that a request asks for, midnight where it names no time; ``None`` if its time cannot be read."""
+    moment = time.min if request.pickup_time is None else clock_time(request.pickup_time)
+    return None if moment is None else datetime.combine(request.pickup_date, moment, tzinfo=zone)
+
+
+def _slot_for(slots: PickupSlots, at: datetime, *, soonest: datetime) -> PickupSlot | None:
+    """The slot in which ``at`` lies, else the earliest behind it; none that begins before ``soonest``."""
+    for slot in slots.slots:
+        begin, end = slot.pickup_time_start, slot.pickup_time_end
+        if begin is not None and end is not None and soonest <= begin <= at < end:
+            return slot
+    return slots.earliest(not_before=max(at, soonest))
 
 
 def _name_the_other_route(error: RegionNotSupported) -> RegionNotSupported:

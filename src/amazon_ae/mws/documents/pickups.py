@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import time
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final, Literal
@@ -26,6 +27,7 @@ __all__ = [
     "COLUMNS_WITH_TRANSPARENCY",
     "MAX_PICKUPS",
     "PickupFormat",
+    "clock_time",
     "schedule_pickup_file",
 ]
 
@@ -79,18 +81,28 @@ _CELLS: Final[Mapping[str, Callable[[PickupRequest, PickupFormat], str]]] = Mapp
 )
 
 
+def clock_time(text: str) -> time | None:
+    """The time that ``"10:00 AM"``, ``"2:30pm"`` or ``"14:30"`` means; ``None`` for every other text."""
+    match = _TIME.fullmatch(text)
+    if match is None:
+        return None
+    hour, minute, half = int(match[1]), int(match[2]), (match[3] or "").upper()
+    if half:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if half == "PM" else 0)
+    return time(hour, minute) if hour < 24 and minute < 60 else None
+
+
 def _time(text: str | None, clock_hours: int | None) -> str:
     if text is None:
         return ""
-    match = _TIME.fullmatch(text) if clock_hours is not None else None
-    if match is None:
+    moment = clock_time(text) if clock_hours is not None else None
+    if moment is None:
         return text
-    hour, minute, half = int(match[1]), match[2], (match[3] or "").upper()
-    if half:
-        hour = hour % 12 + (12 if half == "PM" else 0)
     if clock_hours == 24:
-        return f"{hour:02d}:{minute}"
-    return f"{hour % 12 or 12:02d}:{minute} {'PM' if hour >= 12 else 'AM'}"
+        return f"{moment:%H:%M}"
+    return f"{moment.hour % 12 or 12:02d}:{moment:%M} {'PM' if moment.hour >= 12 else 'AM'}"
 
 
 @attrs.frozen(kw_only=True)
