@@ -1,10 +1,10 @@
-"""``OrderSync``: acknowledging, claiming, cutting windows, running."""
+"""``OrderSync``: acknowledging, claiming, cutting windows."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,110 +13,25 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from order_sync_support import START, Shop, World, new_world, polled
 
 from amazon_ae.core.order_windows import OrderCursor, cut, ticket_of
 from amazon_ae.exceptions import (
-    AccessDenied,
     ConfigurationError,
     InvalidRequest,
-    RequestThrottled,
-    ServiceUnavailable,
     UnreadableResponse,
 )
-from amazon_ae.models.orders import Order, OrderItem, OrderPage
+from amazon_ae.models.orders import OrderPage
 from amazon_ae.mws.client import MwsClient
 from amazon_ae.mws.gateway import MwsGateway
-from amazon_ae.order_sync import OrderSync, SyncedOrder
-from amazon_ae.storage.memory import MemoryStorage
+from amazon_ae.order_sync import OrderSync
 from amazon_ae.storage.sqlite import SQLiteStorage
 from amazon_ae.testing import FakeMws, VirtualClock, make_item, make_order, make_order_id
-
-START = datetime(2021, 11, 18, 9, 0, tzinfo=UTC)
-
-
-class Shop:
-    """A gateway over a dictionary of orders; counts what it is asked."""
-
-    account = "A1SELLER/AE"
-
-    def __init__(self, clock: VirtualClock, *, page_size: int = 100) -> None:
-        self.clock = clock
-        self.page_size = page_size
-        self.known: dict[str, Order] = {}
-        self.windows: list[tuple[datetime, datetime | None]] = []
-        self.pages = 0
-        self.looked_up: list[str] = []
-        self.broken: dict[str, Exception] = {}
-        self.between_pages: list[Any] = []
-
-    def put(self, number: int, status: str = "Unshipped", *, at: datetime | None = None) -> str:
-        """Add or change an order, now or at an instant."""
-        order_id = make_order_id(number)
-        self.known[order_id] = make_order(order_id, status=status, updated_at=at or self.clock.now())
-        return order_id
-
-    async def orders(
-        self, *, updated_after: datetime, updated_before: datetime | None = None, statuses: Collection[str] = ()
-    ) -> AsyncIterator[OrderPage]:
-        if error := self.broken.get("orders"):
-            raise error
-        self.windows.append((updated_after, updated_before))
-        until = self.clock.now() - timedelta(minutes=2)
-        until = until if updated_before is None else min(until, updated_before)
-        offset, more = 0, True
-        while more:
-            fit = [
-                order
-                for order in self.known.values()
-                if order.last_update_date
-                and updated_after <= order.last_update_date <= until
-                and order.order_status in statuses
-            ]
-            page, offset = fit[offset : offset + self.page_size], offset + self.page_size
-            more = offset < len(fit)
-            self.pages += 1
-            yield OrderPage(orders=tuple(page), complete_until=until, position="more" if more else None)
-            if self.between_pages:
-                self.between_pages.pop(0)()
-
-    async def items(self, order_id: str) -> Sequence[OrderItem]:
-        if error := self.broken.get(order_id):
-            raise error
-        return (make_item(order_item_id=order_id.replace("-", "")[:14]),)
-
-    async def get(self, order_ids: Sequence[str]) -> Sequence[Order]:
-        self.looked_up += order_ids
-        return [self.known[order_id] for order_id in order_ids if order_id in self.known]
-
-
-@attrs.define
-class World:
-    clock: VirtualClock
-    shop: Shop
-    storage: MemoryStorage
-
-    def sync(self, **options: Any) -> OrderSync:
-        """A process."""
-        return OrderSync(self.shop, self.storage, clock=self.clock, **options)
-
-    def later(self, seconds: float = 600) -> None:
-        self.clock.jump(seconds)
 
 
 @pytest.fixture
 def world() -> World:
-    clock = VirtualClock(START, autojump=False)
-    return World(clock, Shop(clock), MemoryStorage(clock=clock))
-
-
-async def polled(sync: OrderSync, *, acknowledge: bool = True) -> list[str]:
-    """The order ids of one poll."""
-    found = []
-    async for synced in sync.poll():
-        found.append(synced.order.amazon_order_id)
-        if acknowledge:
-            assert await sync.acknowledge(synced)
-    return found
+    return new_world()
 
 
 async def test_an_acknowledged_order_never_comes_again_and_a_changed_one_does(world: World) -> None:
@@ -339,105 +254,6 @@ async def test_a_backend_that_does_not_say_how_far_it_reaches_never_moves_the_cu
     assert await polled(sync) == [one]
     assert await polled(sync) == []
     assert shop.windows == [(START, None), (START, None)]
-
-
-# run
-
-
-async def run_for(world: World, sync: OrderSync, seconds: float, handler: Any, **options: Any) -> None:
-    """Let ``run`` run for a while on virtual time, then cancel it."""
-    task = asyncio.create_task(sync.run(handler, **options))
-    await asyncio.sleep(0)
-    await world.clock.advance(seconds)
-    assert not task.done(), task.exception()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-
-async def test_run_hands_over_for_ever_and_pauses_as_told(world: World) -> None:
-    """One ListOrders per pause; cancelling is clean."""
-    world.shop.put(1)
-    world.later()
-    taken: list[str] = []
-
-    async def handler(synced: SyncedOrder) -> None:
-        taken.append(synced.order.amazon_order_id)
-
-    sync = world.sync(poll_seconds=120)
-    await run_for(world, sync, 1200, handler)
-    assert taken == [make_order_id(1)]
-    assert 10 <= len(world.shop.windows) <= 11
-    world.shop.put(2)
-    await run_for(world, sync, 600, handler)
-    assert taken == [make_order_id(1), make_order_id(2)]
-
-
-async def test_run_waits_out_outages_and_throttles_until_they_said(world: World) -> None:
-    """What waiting heals does not end it."""
-    world.shop.put(1)
-    world.later()
-    taken: list[str] = []
-
-    async def handler(synced: SyncedOrder) -> None:
-        taken.append(synced.order.amazon_order_id)
-
-    world.shop.broken["orders"] = ServiceUnavailable("down", status=503, retryable=True)
-    sync = world.sync(poll_seconds=60)
-    task = asyncio.create_task(sync.run(handler))
-    await world.clock.advance(200)
-    # A proxy's page in place of Amazon's answer: the service goes on asking.
-    world.shop.broken["orders"] = UnreadableResponse("an HTML page", status=200)
-    await world.clock.advance(100)
-    assert not task.done()
-    world.shop.broken["orders"] = RequestThrottled(
-        "slow", status=503, code="RequestThrottled", retryable=True, retry_at=world.clock.now() + timedelta(hours=1)
-    )
-    await world.clock.advance(100)
-    world.shop.broken.clear()
-    await world.clock.advance(3000)
-    assert taken == []
-    await world.clock.advance(700)
-    assert taken == [make_order_id(1)]
-    task.cancel()
-
-
-async def test_run_ends_on_what_waiting_does_not_heal(world: World) -> None:
-    """Access denied: a person must act."""
-
-    async def handler(_: SyncedOrder) -> None:
-        raise AssertionError("nothing to hand over")
-
-    world.shop.broken["orders"] = AccessDenied("no", status=401, code="AccessDenied")
-    with pytest.raises(AccessDenied):
-        await world.sync().run(handler)
-
-
-async def test_a_handler_that_fails_keeps_its_order(world: World) -> None:
-    """Without ``on_error`` the exception is the caller's; with it the others go on and the order comes again."""
-    one, two = world.shop.put(1), world.shop.put(2)
-    world.later()
-    taken: list[str] = []
-    failures: list[tuple[str, str]] = []
-    fail_for = {one}
-
-    async def handler(synced: SyncedOrder) -> None:
-        if synced.order.amazon_order_id in fail_for:
-            raise LookupError("no shelf")
-        taken.append(synced.order.amazon_order_id)
-
-    def on_error(synced: SyncedOrder, error: Exception) -> None:
-        failures.append((synced.order.amazon_order_id, str(error)))
-        fail_for.clear()
-
-    with pytest.raises(LookupError):
-        await world.sync(claim_seconds=600).run(handler)
-    await run_for(world, world.sync(claim_seconds=600), 300, handler, on_error=on_error)
-    assert failures == [(one, "no shelf")]
-    assert taken == [two, one]
-
-
-# The rest
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,117 @@
+"""``OrderSync.run``: for ever, through outages, and whose fault ends it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from order_sync_support import World, new_world
+
+from amazon_ae.exceptions import (
+    AccessDenied,
+    RequestThrottled,
+    ServiceUnavailable,
+    UnreadableResponse,
+)
+from amazon_ae.order_sync import OrderSync, SyncedOrder
+from amazon_ae.testing import make_order_id
+
+
+@pytest.fixture
+def world() -> World:
+    return new_world()
+
+
+async def run_for(world: World, sync: OrderSync, seconds: float, handler: Any, **options: Any) -> None:
+    """Let ``run`` run for a while on virtual time, then cancel it."""
+    task = asyncio.create_task(sync.run(handler, **options))
+    await asyncio.sleep(0)
+    await world.clock.advance(seconds)
+    assert not task.done(), task.exception()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_run_hands_over_for_ever_and_pauses_as_told(world: World) -> None:
+    """One ListOrders per pause; cancelling is clean."""
+    world.shop.put(1)
+    world.later()
+    taken: list[str] = []
+
+    async def handler(synced: SyncedOrder) -> None:
+        taken.append(synced.order.amazon_order_id)
+
+    sync = world.sync(poll_seconds=120)
+    await run_for(world, sync, 1200, handler)
+    assert taken == [make_order_id(1)]
+    assert 10 <= len(world.shop.windows) <= 11
+    world.shop.put(2)
+    await run_for(world, sync, 600, handler)
+    assert taken == [make_order_id(1), make_order_id(2)]
+
+
+async def test_run_waits_out_outages_and_throttles_until_they_said(world: World) -> None:
+    """What waiting heals does not end it."""
+    world.shop.put(1)
+    world.later()
+    taken: list[str] = []
+
+    async def handler(synced: SyncedOrder) -> None:
+        taken.append(synced.order.amazon_order_id)
+
+    world.shop.broken["orders"] = ServiceUnavailable("down", status=503, retryable=True)
+    sync = world.sync(poll_seconds=60)
+    task = asyncio.create_task(sync.run(handler))
+    await world.clock.advance(200)
+    # A proxy's page in place of Amazon's answer: the service goes on asking.
+    world.shop.broken["orders"] = UnreadableResponse("an HTML page", status=200)
+    await world.clock.advance(100)
+    assert not task.done()
+    world.shop.broken["orders"] = RequestThrottled(
+        "slow", status=503, code="RequestThrottled", retryable=True, retry_at=world.clock.now() + timedelta(hours=1)
+    )
+    await world.clock.advance(100)
+    world.shop.broken.clear()
+    await world.clock.advance(3000)
+    assert taken == []
+    await world.clock.advance(700)
+    assert taken == [make_order_id(1)]
+    task.cancel()
+
+
+async def test_run_ends_on_what_waiting_does_not_heal(world: World) -> None:
+    """Access denied: a person must act."""
+
+    async def handler(_: SyncedOrder) -> None:
+        raise AssertionError("nothing to hand over")
+
+    world.shop.broken["orders"] = AccessDenied("no", status=401, code="AccessDenied")
+    with pytest.raises(AccessDenied):
+        await world.sync().run(handler)
+
+
+async def test_a_handler_that_fails_keeps_its_order(world: World) -> None:
+    """Without ``on_error`` the exception is the caller's; with it the others go on and the order comes again."""
+    one, two = world.shop.put(1), world.shop.put(2)
+    world.later()
+    taken: list[str] = []
+    failures: list[tuple[str, str]] = []
+    fail_for = {one}
+
+    async def handler(synced: SyncedOrder) -> None:
+        if synced.order.amazon_order_id in fail_for:
+            raise LookupError("no shelf")
+        taken.append(synced.order.amazon_order_id)
+
+    def on_error(synced: SyncedOrder, error: Exception) -> None:
+        failures.append((synced.order.amazon_order_id, str(error)))
+        fail_for.clear()
+
+    with pytest.raises(LookupError):
+        await world.sync(claim_seconds=600).run(handler)
+    await run_for(world, world.sync(claim_seconds=600), 300, handler, on_error=on_error)
+    assert failures == [(one, "no shelf")]
+    assert taken == [two, one]
