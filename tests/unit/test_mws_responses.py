@@ -292,6 +292,19 @@ def test_a_document_is_checked_against_its_md5() -> None:
     assert caught.value.retryable
 
 
+@pytest.mark.parametrize(
+    ("body", "again"),
+    [(b"", True), (b" \n", True), (b"<!DOCTYPE html><p>Mr Secret", False), (b"<html>Mr Secret</html>", False)],
+)
+def test_a_page_or_nothing_in_place_of_a_document_is_refused(body: bytes, again: bool) -> None:
+    """A proxy's answer must not be saved as a report. With Amazon's MD5 it is what Amazon sent."""
+    with pytest.raises(UnreadableResponse, match="no Content-MD5 in place of the document") as caught:
+        read_document(200, {}, body, action="Act", now=NOW)
+    assert caught.value.retryable is again
+    assert "Secret" not in str(caught.value) + caught.value.excerpt
+    assert read_document(200, {"content-md5": content_md5(body)}, body, action="Act", now=NOW)[0] == body
+
+
 def test_an_error_in_place_of_a_document_is_an_error() -> None:
     """Also with status 200."""
     for status in (200, 404):

@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 import httpx
 import pytest
-from mws_support import CREDENTIALS, Amazon, client_of, envelope, error
+from mws_support import CREDENTIALS, ORDER_ID, Amazon, client_of, envelope, error
 
 from amazon_ae.exceptions import (
     AmazonAeError,
@@ -89,15 +89,39 @@ async def test_a_foreign_error_of_a_transport_is_mapped_too(foreign: Exception) 
 
 
 async def test_a_closed_http_client_sent_nothing() -> None:
-    """Closed before the call: NotSent, whoever closed it."""
-    http = httpx.AsyncClient(transport=httpx.MockTransport(Amazon(FEED)))
-    client = MwsClient(CREDENTIALS, http=http, clock=VirtualClock(), retries=ONCE)
+    """Closed before the call: NotSent, whoever closed it, and at once."""
+    http, clock = httpx.AsyncClient(transport=httpx.MockTransport(Amazon(FEED))), VirtualClock()
+    client = MwsClient(CREDENTIALS, http=http, clock=clock)
     await http.aclose()
+    began = clock.now()
     with pytest.raises(NotSent, match="closed"):
         await client.feeds.submit("_X_", b"x", content_type="text/xml")
+    with pytest.raises(NotSent, match="closed"):
+        await client.orders.items(ORDER_ID)
     await client.aclose()
     with pytest.raises(NotSent, match="closed"):
         await client.orders.service_status()
+    assert clock.now() == began, "no retry opens a closed client: a program that ends must not wait for any"
+
+
+@pytest.mark.parametrize(
+    ("refused", "words"),
+    [
+        (httpx.ConnectError("[Errno -2] Name or service not known"), "Name or service not known"),
+        (httpx.ProxyError("407 Proxy Authentication Required"), "ProxyError: 407 Proxy"),
+        (httpx.PoolTimeout(""), "mws.amazonservices.ae: PoolTimeout$"),
+        (httpx.ConnectError("https://x/?MWSAuthToken=amzn.mws.0000-unit&Signature=abc%3D no " + "x" * 500), "no xxx"),
+    ],
+)
+async def test_a_missing_connection_says_where_to_and_why(refused: Exception, words: str) -> None:
+    """A wrong host, a proxy's refusal: in words, without the credentials that a transport may quote."""
+    with pytest.raises(NotSent, match=words) as caught:
+        await client_of(Amazon(refused), retries=ONCE).orders.service_status()
+    text = str(caught.value)
+    assert "no connection to mws.amazonservices.ae" in text
+    assert "unit" not in text
+    assert "abc%3D" not in text
+    assert len(text) < 300
 
 
 @pytest.mark.parametrize(

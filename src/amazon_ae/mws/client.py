@@ -20,7 +20,7 @@ from typing import Any, NoReturn, Self
 import httpx
 
 from amazon_ae.clocks import SystemClock
-from amazon_ae.exceptions import ConfigurationError, NotSent, NotSupported
+from amazon_ae.exceptions import ConfigurationError, NotSupported
 from amazon_ae.models.marketplaces import AE, Marketplace, MwsCredentials
 from amazon_ae.mws.calls import Call, Caller, Exchange, Patience
 from amazon_ae.mws.easy_ship import EasyShip
@@ -31,7 +31,7 @@ from amazon_ae.mws.params import Params, check_text, flatten
 from amazon_ae.mws.quotas import ThrottleTable
 from amazon_ae.mws.reports import Reports
 from amazon_ae.mws.requests import check_endpoint, section_of, user_agent
-from amazon_ae.mws.retries import RetryPolicy
+from amazon_ae.mws.retries import ClosedClient, RetryPolicy
 from amazon_ae.mws.sellers import Sellers
 from amazon_ae.mws.transport import Transport
 from amazon_ae.ports import Clock
@@ -219,7 +219,7 @@ class MwsClient:
 
     def _transport(self) -> Transport:
         if self._closed:
-            raise NotSent("this MwsClient is closed")
+            raise ClosedClient("this MwsClient is closed")
         http = self._given or self._own
         if http is None:
             http = self._own = httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False)

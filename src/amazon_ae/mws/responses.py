@@ -90,6 +90,8 @@ _VALUES: Final = (
     (re.compile(r">[^<]+"), ">…"),
     (re.compile(r"=\s*(\"[^\"]*\"?|'[^']*'?|[^\s>]+)"), "=…"),
 )
+_NOTHING: Final = "an empty body"
+_PAGE: Final = "an HTML page"
 _TITLE: Final = re.compile(rb"<title[^>]*>([^<]{1,100})", re.IGNORECASE)
 
 
@@ -154,11 +156,16 @@ def read_document(
     Raises:
         AmazonError: the answer is an error.
         WrongMd5: the body is not what ``Content-MD5`` says. Discard it and fetch it again.
+        UnreadableResponse: an HTML page or nothing at all, without ``Content-MD5``: that is not Amazon's.
     """
     meta = read_meta(headers)
     if not 200 <= status < 300 or b"<ErrorResponse" in body[:500]:
         raise read_error(status, headers, body, action=action, now=now, restore_seconds=restore_seconds)
     wanted = headers.get("content-md5", "").strip()
+    kind = _kind_of(body)
+    if not wanted and kind in (_NOTHING, _PAGE):
+        what = f"{action}: {kind} and no Content-MD5 in place of the document"
+        raise _unreadable(what, body, status, meta, cut_off=kind == _NOTHING)
     if wanted and wanted != content_md5(body):
         raise WrongMd5(
             f"{action}: the document's MD5 is not that of Content-MD5",
@@ -235,9 +242,9 @@ def _error_words(body: bytes) -> tuple[str, str, str | None]:
 def _kind_of(body: bytes) -> str:
     start = body[:500].lstrip().lower()
     if not start:
-        return "an empty body"
+        return _NOTHING
     if b"<html" in start or b"<!doctype html" in start:
-        return "an HTML page"
+        return _PAGE
     return "XML that cannot be read" if start.startswith(b"<") else "a body that is not XML"
 
 
@@ -248,7 +255,7 @@ def _unreadable(message: str, body: bytes, status: int, meta: ResponseMeta, *, c
         excerpt=excerpt(body),
         status=status,
         request_id=meta.request_id,
-        retryable=cut_off and _kind_of(body) != "an HTML page",
+        retryable=cut_off and _kind_of(body) != _PAGE,
     )
 
 

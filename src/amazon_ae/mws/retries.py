@@ -1,8 +1,7 @@
 """When a read is sent again. Pure.
 
 Source: MWS developer guide, "Errors": for 500 and 503 one retry at once, then waits of 1, 4, 10 and 30 s. Throttles are
-not
-retries: they are waited for, and waiting is not an attempt.
+not retries: they are waited for, and waiting is not an attempt.
 """
 
 from __future__ import annotations
@@ -21,7 +20,11 @@ from amazon_ae.exceptions import (
 )
 from amazon_ae.mws.responses import WrongMd5
 
-__all__ = ["RetryPolicy", "is_transient"]
+__all__ = ["ClosedClient", "RetryPolicy", "is_transient"]
+
+
+class ClosedClient(NotSent):
+    """The client was closed, by the host or by itself: no retry will open it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -45,7 +48,7 @@ class RetryPolicy:
 
 def is_transient(error: AmazonAeError) -> bool:
     """Whether the same read may succeed within a minute."""
-    if isinstance(error, (RequestThrottled, QuotaExceeded)):
+    if isinstance(error, (RequestThrottled, QuotaExceeded, ClosedClient)):
         return False
     if isinstance(error, (NotSent, OutcomeUnknown, ServiceUnavailable)):
         return True

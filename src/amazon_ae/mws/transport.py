@@ -21,7 +21,8 @@ import httpx
 
 from amazon_ae.exceptions import ConfigurationError, NotSent, OutcomeUnknown, UnreadableResponse
 from amazon_ae.mws.requests import WireRequest
-from amazon_ae.mws.responses import ERROR_BODY_BYTES
+from amazon_ae.mws.responses import ERROR_BODY_BYTES, scrub
+from amazon_ae.mws.retries import ClosedClient
 
 __all__ = ["RawAnswer", "Transport", "surely_unsent"]
 
@@ -34,6 +35,9 @@ _UNSENT: Final = (
     httpx.UnsupportedProtocol,
     httpx.InvalidURL,
 )
+
+
+_LONGEST_REASON: Final = 200
 
 
 @attrs.frozen
@@ -103,7 +107,7 @@ class Transport:
             UnreadableResponse: a success larger than the cap.
         """
         if self._http.is_closed:
-            raise NotSent(f"{action}: the HTTP client is closed")
+            raise ClosedClient(f"{action}: the HTTP client is closed")
         try:
             request = httpx.Request(
                 "POST",
@@ -129,8 +133,10 @@ class Transport:
         except Exception as error:  # whatever a transport, proxy or event hook of the host raises
             if limit.expired():
                 raise OutcomeUnknown(f"{action}: no whole answer in {self._max_seconds:g} s (max_exchange)") from error
-            kind = NotSent if surely_unsent(error) else OutcomeUnknown
-            raise kind(f"{action}: {type(error).__name__}") from error
+            if surely_unsent(error):
+                why = scrub(f"{type(error).__name__}: {error}")[:_LONGEST_REASON].rstrip(": ")
+                raise NotSent(f"{action}: no connection to {request.url.host}: {why}") from error
+            raise OutcomeUnknown(f"{action}: {type(error).__name__}") from error
 
     async def _read(self, response: httpx.Response, action: str) -> RawAnswer:
         success = response.is_success
