@@ -257,8 +257,10 @@ NOW = datetime(2021, 11, 18, 9, 0, tzinfo=UTC)
         (lambda: OrderFulfillment(amazon_order_id="1-2-3", fulfilled_at=NOW), "3-7-7"),
         (
             lambda: OrderFulfillment(amazon_order_id=ORDER, fulfilled_at=datetime(2021, 1, 1)),  # noqa: DTZ001
-            "no time zone",
+            "with a time zone",
         ),
+        (lambda: OrderFulfillment(amazon_order_id=ORDER, fulfilled_at="2021-01-01"), "must be a datetime"),  # type: ignore[arg-type]
+        (lambda: OrderFulfillment(amazon_order_id=7, fulfilled_at=NOW), "3-7-7"),  # type: ignore[arg-type]
         (
             lambda: OrderFulfillment(
                 amazon_order_id=ORDER, fulfilled_at=NOW, carrier_code="DHL", carrier_name="Fast One"
@@ -293,6 +295,14 @@ def test_an_illegal_character_in_an_order_feed_names_order_and_element() -> None
     """A person can find it."""
     bad = OrderFulfillment(amazon_order_id=ORDER, fulfilled_at=NOW, tracking_number="12\x1f3")
     with pytest.raises(ConfigurationError, match=rf"ShipperTrackingNumber of order {ORDER} holds U\+001F at position"):
+        join_feed(order_fulfillment_feed(SELLER, [bad]))
+
+
+@pytest.mark.parametrize("number", ["", " ", 1234567890])
+def test_a_text_that_is_none_in_an_order_feed_is_named(number: Any) -> None:
+    """A number out of a database, or an empty column: None leaves an element out, nothing else does."""
+    bad = OrderFulfillment(amazon_order_id=ORDER, fulfilled_at=NOW, tracking_number=number)
+    with pytest.raises(ConfigurationError, match=rf"ShipperTrackingNumber of order {ORDER} must be a text and not"):
         join_feed(order_fulfillment_feed(SELLER, [bad]))
 
 

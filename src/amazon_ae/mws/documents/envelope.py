@@ -70,8 +70,8 @@ def xml_text(text: str, what: str) -> str:
 
 def check_order_id(order_id: str) -> None:
     """Raise ``ConfigurationError`` unless ``order_id`` is an Amazon order id (GetOrder: 3-7-7 digits)."""
-    if not _ORDER_ID.fullmatch(order_id):
-        raise ConfigurationError(f"an Amazon order id has 3-7-7 digits, not {order_id[:60]!r}")
+    if not isinstance(order_id, str) or not _ORDER_ID.fullmatch(order_id):
+        raise ConfigurationError(f"an Amazon order id has 3-7-7 digits, not {str(order_id)[:60]!r}")
 
 
 def chunks_of(things: Iterable[T], size: int = CHUNK_RECORDS) -> Iterator[list[T]]:

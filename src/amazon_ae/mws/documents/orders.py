@@ -123,8 +123,8 @@ class OrderFulfillment:
         _one_of(self.amazon_order_id, self.merchant_order_id, "AmazonOrderID and MerchantOrderID")
         if self.amazon_order_id:
             check_order_id(self.amazon_order_id)
-        if self.fulfilled_at.tzinfo is None:
-            raise ConfigurationError(f"fulfilled_at of order {self._name} has no time zone")
+        if not isinstance(self.fulfilled_at, datetime) or self.fulfilled_at.tzinfo is None:
+            raise ConfigurationError(f"fulfilled_at of order {self._name} must be a datetime with a time zone")
         if self.carrier_code and self.carrier_name and self.carrier_code != "Other":
             raise ConfigurationError(
                 f"order {self._name}: CarrierName goes alone or with CarrierCode Other, not with {self.carrier_code!r}"
@@ -233,7 +233,11 @@ def _messages(bodies: Iterable[str]) -> Iterator[str]:
 
 
 def _element(name: str, text: str | None, owner: str) -> str:
-    return "" if text is None else f"<{name}>{xml_text(text, f'{name} of order {owner}')}</{name}>"
+    if text is None:
+        return ""
+    if not isinstance(text, str) or not text.strip():
+        raise ConfigurationError(f"{name} of order {owner} must be a text and not empty (None leaves it out): {text!r}")
+    return f"<{name}>{xml_text(text, f'{name} of order {owner}')}</{name}>"
 
 
 def _fulfillment(order: OrderFulfillment) -> str:
