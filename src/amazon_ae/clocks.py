@@ -13,7 +13,7 @@ from amazon_ae.exceptions import QuotaTimeout
 if TYPE_CHECKING:
     from amazon_ae.ports import Clock
 
-__all__ = ["ClockLimiter", "SystemClock"]
+__all__ = ["ClockLimiter", "SteadyTime", "SystemClock"]
 
 
 class SystemClock:
@@ -28,14 +28,24 @@ class SystemClock:
         await asyncio.sleep(max(0.0, seconds))
 
 
-class _Time:
-    """What ``AsyncLimiter`` asks its event loop for, as long as it never blocks: the time."""
+class SteadyTime:
+    """Seconds on an injected clock that never run backwards: a machine's clock that is set back must not stop a pace.
+
+    Args:
+        clock: tells the time.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._seen = clock.now().timestamp()
+        self._seconds = 0.0
 
     def time(self) -> float:
-        return self._clock.now().timestamp()
+        """Seconds since this was made; what ``AsyncLimiter`` asks its event loop for, as long as it never blocks."""
+        now = self._clock.now().timestamp()
+        self._seconds += max(0.0, now - self._seen)
+        self._seen = now
+        return self._seconds
 
 
 class ClockLimiter(AsyncLimiter):
@@ -50,10 +60,10 @@ class ClockLimiter(AsyncLimiter):
     def __init__(self, clock: Clock, *, burst: float, restore_seconds: float) -> None:
         super().__init__(burst, burst * restore_seconds)
         self._clock = clock
-        self._time = _Time(clock)
+        self._time = SteadyTime(clock)
 
     @property
-    def _loop(self) -> _Time:  # type: ignore[override]  # the only thing the base class asks of it here is time()
+    def _loop(self) -> SteadyTime:  # type: ignore[override]  # the only thing the base class asks of it here is time()
         return self._time
 
     def wait_seconds(self) -> float:

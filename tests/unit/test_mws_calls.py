@@ -30,7 +30,7 @@ from amazon_ae.exceptions import (
 from amazon_ae.mws.calls import Exchange
 from amazon_ae.mws.client import MwsClient
 from amazon_ae.mws.pacing import Pacer
-from amazon_ae.mws.quotas import THROTTLES, Throttle, ThrottleTable
+from amazon_ae.mws.quotas import QUOTA_UNKNOWN_SECONDS, THROTTLES, Throttle, ThrottleTable
 from amazon_ae.mws.retries import RetryPolicy
 from amazon_ae.testing.clocks import VirtualClock
 
@@ -84,6 +84,31 @@ async def test_operations_of_one_row_share_a_pace_and_others_do_not() -> None:
     amazon.answers[:] = [NONE]
     await client.orders.get(ORDER_ID)
     assert amazon.seconds[-1] == amazon.seconds[-2]
+
+
+@pytest.mark.parametrize("seconds", [-86_400, -90])
+async def test_a_clock_that_is_set_back_stops_no_pace(seconds: float) -> None:
+    """The bucket, the hour and the end of a refusal go on: nobody waits until the old time comes again."""
+    amazon = Amazon(*[STATUS] * 4, error("QuotaExceeded", 503), STATUS)
+    row = Throttle("Orders", ("GetServiceStatus",), 2, 300, 4, "test")
+    clock = VirtualClock(NOW)
+    client = client_of(amazon, clock=clock, throttles=ThrottleTable((row,)))
+
+    async def waited() -> float:
+        began = clock.now()
+        await client.orders.service_status()
+        return (clock.now() - began).total_seconds()
+
+    assert [await waited(), await waited()] == [0, 0]
+    clock.jump(seconds)
+    assert await waited() == pytest.approx(300, abs=0.01)
+    clock.jump(seconds)
+    assert await waited() == pytest.approx(300, abs=0.01)
+    clock.jump(seconds)
+    # The hour's four places are taken until 3,600 s after the first; then Amazon refuses once without saying how long.
+    assert await waited() == pytest.approx(3000 + QUOTA_UNKNOWN_SECONDS, abs=0.01)
+    clock.jump(seconds)
+    assert await waited() == pytest.approx(0, abs=0.01)
 
 
 async def test_clients_that_share_a_pacer_share_the_sellers_quota() -> None:

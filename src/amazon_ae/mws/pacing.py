@@ -10,14 +10,14 @@ from collections import deque
 from datetime import datetime, timedelta
 from typing import Final
 
-from amazon_ae.clocks import ClockLimiter
+from amazon_ae.clocks import ClockLimiter, SteadyTime
 from amazon_ae.exceptions import QuotaExceeded, QuotaTimeout, RequestThrottled
 from amazon_ae.mws.quotas import Throttle
 from amazon_ae.ports import Clock
 
 __all__ = ["Pacer"]
 
-_HOUR: Final = timedelta(hours=1)
+_HOUR_SECONDS: Final = 3600.0
 
 
 class Pacer:
@@ -64,19 +64,18 @@ class _Pace:
 
     def __init__(self, clock: Clock, throttle: Throttle) -> None:
         self._clock = clock
+        self._time = SteadyTime(clock)
         self._bucket = ClockLimiter(clock, burst=throttle.burst, restore_seconds=throttle.restore_seconds)
-        self._hour: deque[datetime] | None = None if throttle.per_hour is None else deque(maxlen=throttle.per_hour)
-        self._closed_until: datetime | None = None
+        self._hour: deque[float] | None = None if throttle.per_hour is None else deque(maxlen=throttle.per_hour)
+        self._closed_until = 0.0
 
     def wait_seconds(self) -> float:
         """Seconds until a place is free; 0 if one is."""
-        now = self._clock.now()
-        seconds = self._bucket.wait_seconds()
-        if self._closed_until is not None:
-            seconds = max(seconds, (self._closed_until - now).total_seconds())
+        now = self._time.time()
+        seconds = max(self._bucket.wait_seconds(), self._closed_until - now)
         if self._hour is not None and len(self._hour) == self._hour.maxlen:
             # The oldest of the last n requests leaves the rolling hour.
-            seconds = max(seconds, (self._hour[0] + _HOUR - now).total_seconds())
+            seconds = max(seconds, self._hour[0] + _HOUR_SECONDS - now)
         # A wait too short for the clock to move would be asked for without end.
         return max(seconds, 0.001) if seconds > 0 else 0.0
 
@@ -84,11 +83,12 @@ class _Pace:
         """Take the place that is free now: does not wait, so nobody else runs in between."""
         await self._bucket.take()
         if self._hour is not None:
-            self._hour.append(self._clock.now())
+            self._hour.append(self._time.time())
 
     def obey(self, error: RequestThrottled | QuotaExceeded) -> None:
         """The bucket is empty, or the hour is used up until ``retry_at``."""
         if isinstance(error, RequestThrottled):
             self._bucket.drain()
         elif error.retry_at is not None:
-            self._closed_until = max(filter(None, (self._closed_until, error.retry_at)))
+            seconds = (error.retry_at - self._clock.now()).total_seconds()
+            self._closed_until = max(self._closed_until, self._time.time() + seconds)
