@@ -266,6 +266,16 @@ async def test_feeds_are_paged_by_has_next() -> None:
         await client_of(Amazon(feeds_page([1], has_next="true"))).feeds.list().all()
 
 
+@pytest.mark.parametrize("has_next", ["<HasNext>True</HasNext>", "<HasNext>1</HasNext>", ""])
+async def test_a_page_that_words_has_next_otherwise_loses_no_feed(has_next: str) -> None:
+    """Another spelling of true; where the element is missing, the token says that there is more."""
+    first = feeds_page([1], has_next="true", token="<NextToken>t</NextToken>").replace(
+        b"<HasNext>true</HasNext>", has_next.encode()
+    )
+    amazon = Amazon(first, feeds_page([2], has_next="").replace(b"<HasNext></HasNext>", b""))
+    assert [feed.feed_submission_id async for feed in client_of(amazon).feeds.list()] == ["1", "2"]
+
+
 async def test_items_of_a_long_order_are_paged() -> None:
     """ListOrderItemsByNextToken, and each item once."""
 

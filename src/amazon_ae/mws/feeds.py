@@ -16,7 +16,7 @@ from amazon_ae.models.submissions import FeedCancellation, FeedSubmission
 from amazon_ae.mws.calls import Call, Caller, Patience
 from amazon_ae.mws.paging import Listing, RawPage, fingerprint
 from amazon_ae.mws.params import check_aware, check_count, check_order_id, check_text, flatten, listed
-from amazon_ae.mws.parsing import Fields, Node, children, fields, instant, integer, required, text
+from amazon_ae.mws.parsing import Fields, Node, boolean, children, fields, instant, integer, required, text
 from amazon_ae.mws.service import read_service_status
 from amazon_ae.mws.signing import content_md5
 
@@ -253,11 +253,11 @@ _SUBMISSION: Final[Fields] = {
 
 
 def next_token(node: Node, action: str) -> str | None:
-    """The token of a list that is paged by ``HasNext``; ``None`` on the last page."""
-    if text(node.get("HasNext")) != "true":
+    """The token of a list that is paged by ``HasNext``; ``None`` on the last page. Without ``HasNext`` a token counts."""
+    has_next, token = boolean(node.get("HasNext")), text(node.get("NextToken"))
+    if has_next is False:
         return None
-    token = text(node.get("NextToken"))
-    if token is None:
+    if has_next and token is None:
         raise UnreadableResponse(f"{action}: HasNext without NextToken")
     return token
 
