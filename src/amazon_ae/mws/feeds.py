@@ -253,7 +253,7 @@ _SUBMISSION: Final[Fields] = {
 
 
 def next_token(node: Node, action: str) -> str | None:
-    """The token of a list that is paged by ``HasNext``; ``None`` on the last page. Without ``HasNext`` a token counts."""
+    """The token of a list that is paged by ``HasNext``; ``None`` on the last page. Without it, a token says more."""
     has_next, token = boolean(node.get("HasNext")), text(node.get("NextToken"))
     if has_next is False:
         return None
