@@ -34,7 +34,7 @@ _PRAGMAS = (
     "PRAGMA journal_size_limit = 67108864",  # a log that a huge put made long is cut back to 64 MB
 )
 _NEEDED: Final = (3, 35)  # UPDATE ... RETURNING
-_PAUSE_SECONDS: Final = 0.01  # of the store's own thread
+_PAUSE_SECONDS: Final = 0.01  # of the store's own thread, between two tries to open a locked file
 
 
 class SqliteDatabase:
@@ -173,50 +173,49 @@ class SqliteDatabase:
         return answer
 
     def _connect(self) -> sqlite3.Connection:
+        """The open connection. A file that another process keeps locked is tried again for ``busy_seconds``.
+
+        SQLite itself would not always wait: while several processes meet a new file at once, the switch to a
+        write-ahead log answers "locked" at once.
+        """
         import sqlite3
 
-        if self._connection is not None:
-            return self._connection
+        waited = 0.0
+        while self._connection is None:
+            try:
+                self._connection = self._open()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or waited >= self._busy_seconds:
+                    raise
+                threading.Event().wait(_PAUSE_SECONDS)
+                waited += _PAUSE_SECONDS
+        return self._connection
+
+    def _open(self) -> sqlite3.Connection:
+        """A new connection, the file in WAL mode, the tables there; it waits for no lock longer than a pause."""
+        import sqlite3
+
         if sqlite3.sqlite_version_info < _NEEDED:
             raise StorageError(f"SQLite 3.35 or newer is needed, this Python has {sqlite3.sqlite_version}")
-        connection = sqlite3.connect(
-            self.path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
-        )
+        connection = sqlite3.connect(self.path, timeout=_PAUSE_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             cursor = connection.cursor()
-            mode = self._switch_to_wal(cursor)
+            (mode,) = cursor.execute("PRAGMA journal_mode = WAL").fetchone()
             if mode != "wal":
                 raise StorageError(f"{self.path} cannot have a write-ahead log (mode {mode}): is it on a local disk?")
             for pragma in _PRAGMAS:
                 cursor.execute(pragma)
-            if not _is_current(cursor, self._prefix):
+            if _version(cursor, self._prefix) != SCHEMA_VERSION:
                 cursor.execute("BEGIN IMMEDIATE")
                 ensure_schema(cursor, self._prefix, create=self._create)
                 cursor.execute("COMMIT")
+            cursor.execute(f"PRAGMA busy_timeout = {round(self._busy_seconds * 1000)}")
             # The numbers of two connections have nothing to do with each other: after a fault the next look speaks up.
             self._data_version = _data_version(cursor) if self._data_version is None else -1
         except BaseException:
             connection.close()
             raise
-        self._connection = connection
         return connection
-
-    def _switch_to_wal(self, cursor: sqlite3.Cursor) -> str:
-        """The journal mode that resulted.
-
-        While several processes meet a new file at once, SQLite answers "locked" here without waiting ``timeout``.
-        """
-        import sqlite3
-
-        waited = 0.0
-        while True:
-            try:
-                return str(cursor.execute("PRAGMA journal_mode = WAL").fetchone()[0])
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or waited >= self._busy_seconds:
-                    raise
-            threading.Event().wait(_PAUSE_SECONDS)
-            waited += _PAUSE_SECONDS
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
@@ -263,10 +262,6 @@ def ensure_schema(cursor: sqlite3.Cursor, prefix: str, *, create: bool) -> None:
 def _data_version(cursor: sqlite3.Cursor) -> int:
     """A number that changes when another connection has committed."""
     return int(cursor.execute("PRAGMA data_version").fetchone()[0])
-
-
-def _is_current(cursor: sqlite3.Cursor, prefix: str) -> bool:
-    return _version(cursor, prefix) == SCHEMA_VERSION
 
 
 def _version(cursor: sqlite3.Cursor, prefix: str) -> int:
