@@ -195,6 +195,8 @@ async def test_one_text_is_not_a_list_of_skus(buffer) -> None:
         (" ", 1, {}),
         ("SKU", 1, {"restock_date": datetime(2021, 12, 1, tzinfo=UTC)}),
         ("SKU", 1, {"connection": object()}),
+        ("SKU", 1, {"restock_date": "2026-01-01"}),
+        ("SKU", 1, {"reference": 4711}),
     ],
 )
 async def test_a_broken_rule_stores_nothing(buffer, sku, quantity, options) -> None:

@@ -14,7 +14,15 @@ from amazon_ae.storage.postgres_rows import changes_json, outcomes_json, to_batc
 from amazon_ae.storage.postgres_schema import DEFAULT_SCHEMA, check_schema_name, schema_sql
 from amazon_ae.storage.postgres_sql import COUNT_CAP, Statements
 from amazon_ae.storage.postgres_watch import Bell
-from amazon_ae.storage.rows import check_changes, check_ledger, check_resolution, check_text, receipts_in_order
+from amazon_ae.storage.rows import (
+    by_key,
+    can_be_kept,
+    check_changes,
+    check_ledger,
+    check_resolution,
+    check_text,
+    receipts_in_order,
+)
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -233,7 +241,7 @@ class PostgresStorage:
 
     async def settle(self, batch_id: str, fence: int, outcomes: Sequence[ItemOutcome]) -> None:
         """See ``ports.Storage.settle``."""
-        told = outcomes_json(outcomes)
+        told = outcomes_json(by_key(outcomes))
         batch = {"batch_id": batch_id, "fence": fence}
 
         async def finish(cursor: Cursor) -> None:
@@ -265,6 +273,8 @@ class PostgresStorage:
 
     async def item(self, account: str, kind: ItemKind, key: str) -> StoredItem | None:
         """See ``ports.Storage.item``."""
+        if not can_be_kept(key):
+            return None
         rows = await self._select(self._sql.get, {"account": account, "kind": kind.value, "key": key})
         return to_item(rows[0]) if rows else None
 
@@ -294,8 +304,8 @@ class PostgresStorage:
 
     async def reject(self, account: str, kind: ItemKind, outcomes: Sequence[ItemOutcome]) -> None:
         """See ``ports.Storage.reject``."""
-        keys = [outcome.key for outcome in outcomes]
-        place = {"account": account, "kind": kind.value, "keys": keys, "outcomes": outcomes_json(outcomes)}
+        told = by_key(outcomes)
+        place = {"account": account, "kind": kind.value, "keys": list(told), "outcomes": outcomes_json(told)}
 
         async def refuse(cursor: Cursor) -> None:
             await cursor.execute(self._sql.lock_keys, place)
@@ -306,7 +316,8 @@ class PostgresStorage:
     async def resolve(self, account: str, kind: ItemKind, keys: Sequence[str], *, outcome: Outcome) -> int:
         """See ``ports.Storage.resolve``."""
         check_resolution(outcome)
-        place = {"account": account, "kind": kind.value, "keys": list(keys), "at": self._now()}
+        asked = [key for key in keys if can_be_kept(key)]
+        place = {"account": account, "kind": kind.value, "keys": asked, "at": self._now()}
         statements = {
             Outcome.RETRY: (self._sql.resolve_retry,),
             Outcome.ACCEPTED: (self._sql.resolve_accepted,),
@@ -326,6 +337,8 @@ class PostgresStorage:
 
     async def load(self, name: str) -> str | None:
         """See ``ports.Storage.load``."""
+        if not can_be_kept(name):
+            return None
         rows = await self._select(self._sql.load, {"name": name})
         text: str | None = rows[0][0] if rows else None
         return text

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from amazon_ae.models.feeds import ItemKind, ItemOutcome
 from amazon_ae.models.stored import Change, ItemState, StoredBatch, StoredItem
-from amazon_ae.storage.rows import by_key
 
 __all__ = ["changes_json", "outcomes_json", "to_batch", "to_item", "utc"]
 
@@ -26,19 +25,9 @@ def changes_json(changes: Sequence[Change]) -> str:
     )
 
 
-def outcomes_json(outcomes: Sequence[ItemOutcome]) -> str:
-    """``{key: [outcome, code, message]}``; the last one of a key counts.
-
-    Amazon's text is kept as far as a database can keep it: an odd character must not leave a batch unsettled for ever.
-    """
-    told = by_key(outcomes).values()
-    return json.dumps({_clean(o.key): [o.outcome.value, _clean(o.code), _clean(o.message)] for o in told})
-
-
-def _clean(text: str) -> str:
-    if text.isascii() and "\x00" not in text:
-        return text
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+def outcomes_json(told: Mapping[str, ItemOutcome]) -> str:
+    """``{key: [outcome, code, message]}``."""
+    return json.dumps({key: [one.outcome.value, one.code, one.message] for key, one in told.items()})
 
 
 def utc(at: datetime | None) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
@@ -14,6 +15,7 @@ __all__ = [
     "BatchRow",
     "ItemRow",
     "by_key",
+    "can_be_kept",
     "check_changes",
     "check_ledger",
     "check_resolution",
@@ -24,6 +26,9 @@ __all__ = [
     "receipts_in_order",
 ]
 
+# What a database may refuse or cut short: NUL, and halves of surrogate pairs, which have no UTF-8 form.
+_UNFIT: Final = re.compile("[\x00\ud800-\udfff]")
+_INSTEAD: Final = "\ufffd"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -144,6 +149,11 @@ def check_text(name: str, text: str) -> None:
         raise ConfigurationError(f"{name} must not hold a NUL character: {text[:60]!r}")
 
 
+def can_be_kept(text: str) -> bool:
+    """Whether a database can keep it at all; what it cannot was never put, so nobody need ask for it."""
+    return _UNFIT.search(text) is None
+
+
 def check_changes(account: str, changes: Sequence[Change], *, keep_first: bool) -> dict[str, Change]:
     """The change that counts for each key, by key, in the order of first mention; every text is checked.
 
@@ -190,8 +200,20 @@ def check_ledger(ledger: str | None, admit: Callable[[str | None, datetime], str
 
 
 def by_key(outcomes: Collection[ItemOutcome]) -> dict[str, ItemOutcome]:
-    """Outcomes by key; the last one of a key counts."""
-    return {outcome.key: outcome for outcome in outcomes}
+    """Outcomes by key; the last one of a key counts.
+
+    Amazon's text is kept as far as any database can keep it: an odd character must not leave a batch unsettled for
+    ever. What no database can keep becomes U+FFFD. An outcome whose key is no such text belongs to no item: left out.
+    """
+    told: dict[str, ItemOutcome] = {}
+    for outcome in outcomes:
+        key, code, message = outcome.key, outcome.code, outcome.message
+        if not can_be_kept(f"{key}{code}{message}"):
+            if not can_be_kept(key):
+                continue
+            outcome = ItemOutcome(key, outcome.outcome, _UNFIT.sub(_INSTEAD, code), _UNFIT.sub(_INSTEAD, message))
+        told[key] = outcome
+    return told
 
 
 def check_resolution(outcome: Outcome) -> None:

@@ -24,6 +24,7 @@ from amazon_ae.storage.rows import (
     BatchRow,
     ItemRow,
     by_key,
+    can_be_kept,
     check_changes,
     check_ledger,
     check_resolution,
@@ -267,6 +268,9 @@ class SQLiteStorage:
     async def item(self, account: str, kind: ItemKind, key: str) -> StoredItem | None:
         """See ``ports.Storage.item``."""
 
+        if not can_be_kept(key):
+            return None
+
         def work(cursor: sqlite3.Cursor) -> StoredItem | None:
             found = cursor.execute(self._sql.item, (account, kind.value, key)).fetchone()
             if found is None:
@@ -328,12 +332,13 @@ class SQLiteStorage:
     async def resolve(self, account: str, kind: ItemKind, keys: Sequence[str], *, outcome: Outcome) -> int:
         """See ``ports.Storage.resolve``."""
         check_resolution(outcome)
+        asked = [key for key in keys if can_be_kept(key)]
 
         def work(cursor: sqlite3.Cursor) -> int:
             now = micros(self._clock.now())
             changed: list[ItemRow] = []
             dropped: list[tuple[int]] = []
-            for row in self._rows(cursor, account, kind, keys).values():
+            for row in self._rows(cursor, account, kind, asked).values():
                 newer = transitions.resolve(row, outcome, now)
                 if newer is None:
                     dropped.append((row.id,))
@@ -347,6 +352,8 @@ class SQLiteStorage:
 
     async def load(self, name: str) -> str | None:
         """See ``ports.Storage.load``."""
+        if not can_be_kept(name):
+            return None
         return await self._database.read(lambda cursor: self._document(cursor, name))
 
     async def change(self, name: str, fn: Callable[[str | None, datetime], tuple[str | None, T]]) -> T:

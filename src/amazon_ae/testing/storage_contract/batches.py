@@ -17,6 +17,8 @@ from amazon_ae.testing.storage_contract.trial import (
 
 __all__ = ["CHECKS"]
 
+# Longer than the widest column of some databases, in bytes.
+LONG = "رسالة " * 12_000
 SUBMITTED_AT = datetime(2021, 11, 18, 9, 0, 1, 250_000, tzinfo=UTC)
 
 
@@ -228,6 +230,26 @@ async def check_settling_gives_each_item_its_own_outcome(trial: StorageTrial) ->
         expect_equal((await beside.item("r")).state, ItemState.REJECTED, "settling twice changes nothing")
 
 
+async def check_odd_words_of_amazon_settle(trial: StorageTrial) -> None:
+    """NUL and half surrogate pairs in a code or a message never leave a batch unsettled, nor does a long text."""
+    async with trial.desk() as desk:
+        await desk.put(("odd", "1"), ("long", "1"))
+        batch = await desk.open()
+        outcomes = [
+            ItemOutcome("odd", Outcome.REJECTED, "8\x00", "half \ud83d, غير معروف"),
+            ItemOutcome("long", Outcome.REJECTED, "8560", LONG),
+            ItemOutcome("nul\x00", Outcome.REJECTED, "not in the batch", ""),
+        ]
+        await desk.store.settle(batch.batch_id, batch.fence, outcomes)
+        odd = await desk.item("odd")
+        expect_equal(odd.state, ItemState.REJECTED, "state")
+        expect(odd.message.startswith("half ") and odd.message.endswith(", غير معروف"), "the rest of the text is kept")
+        expect((await desk.item("long")).message == LONG, f"a text of {len(LONG):,} characters is kept whole")
+        await desk.put(("odd", "2"))
+        await desk.store.reject(desk.account, desk.kind, outcomes)
+        expect_equal((await desk.item("odd")).state, ItemState.REJECTED, "reject() bears them too")
+
+
 async def check_unfinished_by_account_oldest_first(trial: StorageTrial) -> None:
     """Every kind's unsettled batches of the account, oldest first."""
     async with trial.desk() as desk:
@@ -367,6 +389,7 @@ CHECKS = (
     check_a_lease_runs_out_and_is_taken_over,
     check_renew_holds_a_batch,
     check_settling_gives_each_item_its_own_outcome,
+    check_odd_words_of_amazon_settle,
     check_unfinished_by_account_oldest_first,
     check_dead_letters_are_resolved,
     check_reject_before_sending,

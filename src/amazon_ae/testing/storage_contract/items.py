@@ -292,12 +292,15 @@ async def check_any_text_is_a_key(trial: StorageTrial) -> None:
 
 
 async def check_impossible_text_is_refused(trial: StorageTrial) -> None:
-    """What no database can keep raises ConfigurationError, and nothing of that put is stored."""
+    """What no database can keep raises ConfigurationError, nothing of that put is stored; to a question it is unknown."""
     async with trial.desk() as desk:
         for bad in ("", "nul\x00", "half \ud83d"):
             await expect_raises(ConfigurationError, desk.put(("good", "1"), (bad, "1")), f"key {bad!r}")
             if bad:
                 await expect_raises(ConfigurationError, desk.put(("good", bad)), f"value {bad!r}")
+            expect_equal(await desk.store.item(desk.account, desk.kind, bad), None, f"item({bad!r})")
+            resolved = await desk.store.resolve(desk.account, desk.kind, [bad], outcome=Outcome.RETRY)
+            expect_equal((resolved, await desk.store.load(bad)), (0, None), f"resolve() and load() of {bad!r}")
         expect_equal(await desk.store.item(desk.account, desk.kind, "good"), None, "nothing was stored")
 
 
