@@ -56,6 +56,7 @@ class SqliteDatabase:
         self._closed = False
         self._on_foreign_commit: Callable[[sqlite3.Cursor], None] | None = None
         self._data_version: int | None = None
+        self._file_id: tuple[int, int] | None = None
 
     async def read(self, work: Callable[[sqlite3.Cursor], T]) -> T:
         """Run ``work`` on one snapshot of the file, on the thread."""
@@ -74,7 +75,10 @@ class SqliteDatabase:
         import sqlite3
 
         if not isinstance(connection, sqlite3.Connection):
-            raise ConfigurationError(f"connection= must be a sqlite3.Connection, not {type(connection).__name__}")
+            raise ConfigurationError(
+                f"connection= takes an open sqlite3.Connection, not {type(connection).__module__}."
+                f"{type(connection).__qualname__}; one of a library above sqlite3 lives on a thread of that library"
+            )
         try:
             cursor = connection.cursor()
             cursor.row_factory = None
@@ -154,6 +158,7 @@ class SqliteDatabase:
 
         try:
             connection = self._connect()
+            self._check_still_there()
             cursor = connection.cursor()
             cursor.execute(begin)
             try:
@@ -210,12 +215,24 @@ class SqliteDatabase:
                 ensure_schema(cursor, self._prefix, create=self._create)
                 cursor.execute("COMMIT")
             cursor.execute(f"PRAGMA busy_timeout = {round(self._busy_seconds * 1000)}")
+            self._file_id = _file_id(self.path)
             # The numbers of two connections have nothing to do with each other: after a fault the next look speaks up.
             self._data_version = _data_version(cursor) if self._data_version is None else -1
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _check_still_there(self) -> None:
+        """Without its name the file can still be written, but nobody will ever find again what is in it.
+
+        The connection stays open: its end would delete the write-ahead log of whatever has the name now.
+        """
+        if _file_id(self.path) != self._file_id:
+            raise StorageError(
+                f"{self.path} was moved, replaced or deleted while it was open:"
+                " put it back, or close this store and make a new one"
+            )
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
@@ -259,6 +276,15 @@ def ensure_schema(cursor: sqlite3.Cursor, prefix: str, *, create: bool) -> None:
         cursor.execute(statement)
 
 
+def _file_id(path: Path) -> tuple[int, int] | None:
+    """The same for two names of one file; ``None`` where none can be seen."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _data_version(cursor: sqlite3.Cursor) -> int:
     """A number that changes when another connection has committed."""
     return int(cursor.execute("PRAGMA data_version").fetchone()[0])
@@ -267,7 +293,9 @@ def _data_version(cursor: sqlite3.Cursor) -> int:
 def _version(cursor: sqlite3.Cursor, prefix: str) -> int:
     """0 where the tables do not exist."""
     found = cursor.execute(
-        "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (f"{prefix}schema",)
+        # To SQLite, names that differ in case only are one name.
+        "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ? COLLATE NOCASE",
+        (f"{prefix}schema",),
     ).fetchone()
     if found is None:
         return 0

@@ -78,10 +78,13 @@ def check_prefix(prefix: str) -> str:
     """The prefix of all table names, which must be a plain identifier.
 
     Raises:
-        ConfigurationError: anything else; it would have to be quoted everywhere.
+        ConfigurationError: anything else, which would have to be quoted everywhere; or ``sqlite_``, which SQLite keeps
+            for itself: choose another.
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,39}", prefix):
         raise ConfigurationError(f"prefix must be letters, digits and _, not beginning with a digit: {prefix!r}")
+    if prefix.lower().startswith("sqlite_"):
+        raise ConfigurationError(f"prefix must not begin with sqlite_, which SQLite keeps for itself: {prefix!r}")
     return prefix
 
 

@@ -292,7 +292,7 @@ async def check_any_text_is_a_key(trial: StorageTrial) -> None:
 
 
 async def check_impossible_text_is_refused(trial: StorageTrial) -> None:
-    """What no database can keep raises ConfigurationError, nothing of that put is stored; to a question it is unknown."""
+    """What no database can keep raises ConfigurationError, nothing of that put is stored, and nobody knows it."""
     async with trial.desk() as desk:
         for bad in ("", "nul\x00", "half \ud83d"):
             await expect_raises(ConfigurationError, desk.put(("good", "1"), (bad, "1")), f"key {bad!r}")
