@@ -117,6 +117,20 @@ async def test_without_leave_to_create_the_sql_is_named(postgres_uri: str, schem
     assert await rows.fetchone() is None
 
 
+async def test_a_word_of_sql_may_name_the_schema(postgres_uri: str, admin: Any) -> None:
+    """``order`` or ``user``: the name is quoted wherever it stands, also where watchers listen."""
+    account = "A1/AE"
+    try:
+        async with PostgresStorage(postgres_uri, schema="order") as store:
+            rang = asyncio.Event()
+            store.watch(account, rang.set)
+            await asyncio.wait_for(rang.wait(), 10)  # it listens
+            await store.put(account, ItemKind.INVENTORY, [Change("a", "1")])
+            assert (await store.stats(account, ItemKind.INVENTORY)).waiting == 1
+    finally:
+        await admin.execute('DROP SCHEMA IF EXISTS "order" CASCADE')
+
+
 async def test_two_schemas_of_one_database_are_apart(postgres_uri: str, schema: str) -> None:
     """Staging and production in one database do not see each other, and do not ring each other's bell."""
     async with (

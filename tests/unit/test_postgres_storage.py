@@ -104,6 +104,60 @@ async def test_only_psycopgs_async_connection_takes_part(
         await store.put(account, KIND, [Change("a", "1")], connection=connection)  # type: ignore[arg-type]
 
 
+async def test_a_connection_to_another_database_is_refused(
+    store: PostgresStorage, postgres_uri: str, account: str
+) -> None:
+    """What was put there would be lost without a word; the host's own rows there are none of our business."""
+    elsewhere = psycopg.conninfo.make_conninfo(postgres_uri, dbname="template1")
+    async with await psycopg.AsyncConnection.connect(elsewhere) as other:
+        await other.execute("CREATE TEMP TABLE parcels (id text)")
+        for _ in range(2):
+            with pytest.raises(ConfigurationError, match=r"to database 'template1'.*this store is in 'postgres'"):
+                await store.put(account, KIND, [Change("a", "1")], connection=other)
+        await other.execute("INSERT INTO parcels VALUES ('stands')")
+        await other.rollback()
+
+
+async def test_a_server_that_keeps_its_number_to_itself_is_told_by_its_name(
+    store: PostgresStorage, host: Any, account: str
+) -> None:
+    """Where ``pg_control_system`` is not for everybody, the database's name is compared."""
+    role = f"weak_{uuid.uuid4().hex[:8]}"
+    await store.load("x")
+    await host.execute(f"CREATE ROLE {role} LOGIN")
+    await host.execute(f"GRANT USAGE ON SCHEMA amazon_ae TO {role}")
+    await host.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA amazon_ae TO {role}")
+    await host.execute("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
+    await host.commit()
+    try:
+        uri = psycopg.conninfo.make_conninfo(host.info.dsn, user=role)
+        async with PostgresStorage(uri) as weak, await psycopg.AsyncConnection.connect(uri) as connection:
+            await weak.put(account, KIND, [Change("a", "1")], connection=connection)
+            await connection.commit()
+            elsewhere = psycopg.conninfo.make_conninfo(uri, dbname="template1")
+            async with await psycopg.AsyncConnection.connect(elsewhere) as other:
+                with pytest.raises(ConfigurationError, match="template1"):
+                    await weak.put(account, KIND, [Change("b", "1")], connection=other)
+        assert (await store.stats(account, KIND)).waiting == 1
+    finally:
+        await host.execute("GRANT EXECUTE ON FUNCTION pg_control_system() TO PUBLIC")
+        await host.execute(f"DROP OWNED BY {role}")
+        await host.execute(f"DROP ROLE {role}")
+        await host.commit()
+
+
+async def test_a_transaction_that_has_failed_takes_no_put(store: PostgresStorage, host: Any, account: str) -> None:
+    """The host must roll back first; the driver's error says so."""
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        await host.execute("SELECT 1 / 0")
+    with pytest.raises(StorageError, match="current transaction is aborted") as caught:
+        await store.put(account, KIND, [Change("a", "1")], connection=host)
+    assert isinstance(caught.value.__cause__, psycopg.errors.InFailedSqlTransaction)
+    await host.rollback()
+    await store.put(account, KIND, [Change("a", "1")], connection=host)
+    await host.rollback()
+
+
 async def test_autocommit_without_a_transaction_is_refused(store: PostgresStorage, host: Any, account: str) -> None:
     """There would be nothing to take part in, and nothing to roll back; inside ``transaction()`` there is."""
     await host.set_autocommit(True)
@@ -285,7 +339,8 @@ async def test_nobody_listens_while_nobody_watches(store: PostgresStorage, host:
     await host.set_autocommit(True)
 
     async def listeners() -> int:
-        rows = await host.execute("SELECT count(*) AS n FROM pg_stat_activity WHERE query LIKE 'LISTEN%%amazon_ae'", ())
+        question = "SELECT count(*) AS n FROM pg_stat_activity WHERE query LIKE 'LISTEN%%amazon_ae%%'"
+        rows = await host.execute(question, ())
         return int((await rows.fetchone())["n"])
 
     before = await listeners()
@@ -435,7 +490,7 @@ def test_no_word_of_the_connection_string_is_told(postgres_uri: str) -> None:
 
 @pytest.mark.parametrize("schema", ["", "Upper", "a b", 'a"b', "a.b", "pg_mine", "1st", "x" * 64, "ä"])
 def test_a_schema_that_needs_quotes_is_refused(schema: str) -> None:
-    """The name stands bare in every statement."""
+    """Nobody should have to write quotes to look at the tables."""
     with pytest.raises(ConfigurationError, match="schema"):
         PostgresStorage("", schema=schema)
 

@@ -113,7 +113,8 @@ class PostgresStorage:
                 hear of it, when you commit. The rows stay locked until then: commit soon.
 
         Raises:
-            ConfigurationError: a text that no database can keep, or ``connection`` is something else.
+            ConfigurationError: a text that no database can keep; or ``connection`` is something else, is to another
+                database, or is in autocommit mode outside a transaction.
             StorageError: nothing was stored. Your transaction is as it was before the call, if its connection lives.
         """
         if connection is not None:

@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from amazon_ae.exceptions import ConfigurationError, SchemaTooNew, StorageError
-from amazon_ae.storage.postgres_schema import SCHEMA_VERSION, migrations
+from amazon_ae.storage.postgres_home import Home
+from amazon_ae.storage.postgres_schema import SCHEMA_VERSION, migrations, quoted
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection, AsyncCursor
@@ -96,6 +97,7 @@ class Database:
         self._errors = (psycopg.Error, OSError, UnicodeError)
         self._psycopg = psycopg
         self._pool = self._make_pool(conninfo_or_pool) if isinstance(conninfo_or_pool, str) else conninfo_or_pool
+        self._home = Home(self.connect, self._cursor)
 
     def _make_pool(self, conninfo: str) -> AsyncConnectionPool[Any]:
         from psycopg import AsyncConnection, IsolationLevel
@@ -200,7 +202,8 @@ class Database:
         """Do ``work`` in the host's transaction: all of it or, after an error, nothing of it. Commits nothing.
 
         Raises:
-            ConfigurationError: there is no transaction, and none would begin: autocommit.
+            ConfigurationError: there is no transaction, and none would begin: autocommit. Or the connection is to
+                another database.
             StorageError: nothing of it was written; the transaction is as it was, if its connection lives.
         """
         with self._translated():
@@ -210,15 +213,17 @@ class Database:
                 raise ConfigurationError(
                     "connection= is in autocommit mode with no transaction: async with connection.transaction() first"
                 )
-            if idle:
+            if connection.info.transaction_status != self._psycopg.pq.TransactionStatus.INTRANS:
                 # Begins the host's transaction, as any first statement does; the block below then is a savepoint in it.
+                # A transaction that has failed already says so here.
                 await cursor.execute(b"SELECT 1")
-            if not self._schema_ready:
-                # Asked here first: a pool of one connection may have handed that one to the host.
-                self._schema_ready = await self._installed(cursor) == SCHEMA_VERSION
-                if not self._schema_ready:
-                    await self._prepare()
             async with connection.transaction():
+                await self._home.check(cursor)
+                if not self._schema_ready:
+                    # Asked here first: a pool of one connection may have handed that one to the host.
+                    self._schema_ready = await self._installed(cursor) == SCHEMA_VERSION
+                    if not self._schema_ready:
+                        await self._prepare()
                 return await work(cursor)
 
     async def connect(self) -> AsyncConnection[Any]:
@@ -330,7 +335,7 @@ class Database:
         )
         if await cursor.fetchone() is None:
             return 0
-        await cursor.execute(f"SELECT COALESCE(max(version), 0) FROM {self._schema}.schema_version".encode())
+        await cursor.execute(f"SELECT COALESCE(max(version), 0) FROM {quoted(self._schema)}.schema_version".encode())
         (version,) = await cursor.fetchone() or (0,)
         if version > SCHEMA_VERSION:
             raise SchemaTooNew(

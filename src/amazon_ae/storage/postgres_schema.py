@@ -17,7 +17,7 @@ from typing import Final
 
 from amazon_ae.exceptions import ConfigurationError
 
-__all__ = ["DEFAULT_SCHEMA", "SCHEMA_VERSION", "check_schema_name", "migrations", "schema_sql"]
+__all__ = ["DEFAULT_SCHEMA", "SCHEMA_VERSION", "check_schema_name", "migrations", "quoted", "schema_sql"]
 
 SCHEMA_VERSION: Final = 1
 """The newest version this library knows."""
@@ -93,7 +93,8 @@ INSERT INTO {schema}.schema_version (version) VALUES (1);
 # What leads from version n to n + 1, at index n. What was released never changes.
 _STEPS: Final = (_VERSION_1,)
 
-# Lower case only: the name needs no quotes then, in this library's SQL or in anybody's psql.
+# Lower case only: in anybody's psql the name needs no quotes, unless it is a word of SQL such as "order". In this
+# library's SQL it always has them.
 _SCHEMA_NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
@@ -111,6 +112,11 @@ def check_schema_name(schema: str) -> str:
     return schema
 
 
+def quoted(schema: str) -> str:
+    """The name as SQL takes it, whatever word it is."""
+    return f'"{schema}"'
+
+
 def schema_sql(schema: str = DEFAULT_SCHEMA, *, after: int = 0) -> str:
     """The SQL that leads from version ``after`` (0: nothing there) to the newest; run it in one transaction.
 
@@ -123,4 +129,4 @@ def schema_sql(schema: str = DEFAULT_SCHEMA, *, after: int = 0) -> str:
 def migrations(schema: str, *, after: int = 0) -> tuple[str, ...]:
     """The same, one text for each version."""
     check_schema_name(schema)
-    return tuple(step.format(schema=schema) for step in _STEPS[after:])
+    return tuple(step.format(schema=quoted(schema)) for step in _STEPS[after:])

@@ -1,14 +1,16 @@
 """The statements of ``PostgresStorage``: the rules of ``transitions``, set by set, in the database's own words.
 
-``{s}`` is the schema. Every statement that may meet another process locks in one order (documents, then a batch, then
-items by key), so that two of them cannot wait for each other. ``at`` is the injected clock's instant, or NULL for the
-database's: ``clock_timestamp()`` where a lock is held by then, since ``now()`` is the instant at which the transaction
-began to wait for it.
+``{s}`` is the schema, quoted. Every statement that may meet another process locks in one order (documents, then a
+batch, then items by key), so that two of them cannot wait for each other. ``at`` is the injected clock's instant, or
+NULL for the database's: ``clock_timestamp()`` where a lock is held by then, since ``now()`` is the instant at which the
+transaction began to wait for it.
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+from amazon_ae.storage.postgres_schema import quoted
 
 __all__ = ["COUNT_CAP", "Statements"]
 
@@ -229,7 +231,7 @@ class Statements:
 
     def __init__(self, schema: str) -> None:
         def ready(text: str) -> bytes:
-            return text.replace("{s}", schema).encode()
+            return text.replace("{s}", quoted(schema)).encode()
 
         self.put: bytes = ready(_PUT)
         self.put_first: bytes = ready(_PUT_FIRST)

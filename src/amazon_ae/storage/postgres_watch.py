@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from amazon_ae.clocks import SystemClock
+from amazon_ae.storage.postgres_schema import quoted
 from amazon_ae.storage.watchers import Watchers
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Bell:
             try:
                 connection = await self._database.connect()
                 try:
-                    await connection.execute(f"LISTEN {self._channel}".encode())
+                    await connection.execute(f"LISTEN {quoted(self._channel)}".encode())
                     delay_seconds = _FIRST_DELAY_SECONDS
                     # What was put before this connection stood went unheard.
                     for account in self._watchers.accounts():
