@@ -281,9 +281,9 @@ class Storage(Protocol):
     async def resolve(self, account: str, kind: ItemKind, keys: Sequence[str], *, outcome: Outcome) -> int:
         """Say what became of dead letters; returns how many of the keys were dead letters.
 
-        RETRY: waits again with its old ``put_at``. ACCEPTED (with or without warnings): its value counts as accepted
-        now. REJECTED: dropped: back to the last accepted value, or forgotten where there is none. UNKNOWN raises
-        ``ConfigurationError``.
+        RETRY: waits again with its old ``put_at``, and watchers hear of it. ACCEPTED (with or without warnings): its
+        value counts as accepted now. REJECTED: dropped: back to the last accepted value, or forgotten where there is
+        none. UNKNOWN raises ``ConfigurationError``.
         """
         ...
 
@@ -312,7 +312,8 @@ class Storage(Protocol):
     def watch(self, account: str, callback: Callable[[], None]) -> Callable[[], None]:
         """Call ``callback`` after every committed ``put`` that this object can see and that left something waiting.
 
-        ``callback`` is quick and thread-safe: any thread may call it. Returns the undo; calling that twice is fine.
+        Likewise after a ``resolve`` that lets a dead letter wait again. ``callback`` is quick and thread-safe: any
+        thread may call it. Returns the undo; calling that twice is fine.
         """
         ...
 

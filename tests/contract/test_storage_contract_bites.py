@@ -11,6 +11,7 @@ from amazon_ae.exceptions import StorageError
 from amazon_ae.models.feeds import ItemOutcome, Outcome
 from amazon_ae.models.stored import Receipt, ReceiptState
 from amazon_ae.storage.memory import MemoryStorage
+from amazon_ae.storage.watchers import Watchers
 from amazon_ae.testing.storage_contract import STORAGE_CHECKS, StorageTrial, check_storage
 
 BUGS: list[Callable[..., MemoryStorage]] = []
@@ -156,6 +157,53 @@ class NeverTellsWatchers(MemoryStorage):
 
 
 @bug
+class RetriesInSilence(MemoryStorage):
+    async def resolve(self, account, kind, keys, *, outcome):
+        watchers, self._watchers = self._watchers, Watchers()
+        try:
+            return await super().resolve(account, kind, keys, outcome=outcome)
+        finally:
+            self._watchers = watchers
+
+
+@bug
+class ChokesOnHalfACharacter(MemoryStorage):
+    """Amazon's words are encoded as they are."""
+
+    async def settle(self, batch_id, fence, outcomes):
+        for outcome in outcomes:
+            outcome.message.encode()
+        await super().settle(batch_id, fence, outcomes)
+
+
+@bug
+class TakesARefusalForCertainty(MemoryStorage):
+    """A rejected outcome ends the doubt of an earlier one."""
+
+    async def settle(self, batch_id, fence, outcomes):
+        batch = self._batches[batch_id]
+        await super().settle(batch_id, fence, outcomes)
+        rows = self._queue(batch.account, batch.kind).rows
+        for outcome in outcomes:
+            if outcome.outcome is Outcome.REJECTED and outcome.key in rows:
+                rows[outcome.key] = rows[outcome.key]._replace(in_doubt=0)
+
+
+@bug
+class HasShortColumns(MemoryStorage):
+    async def put(self, account, kind, changes, **options):
+        cut = [attrs.evolve(change, value=change.value[:65_535]) for change in changes]
+        return await super().put(account, kind, cut, **options)
+
+
+@bug
+class CutsLongMessages(MemoryStorage):
+    async def settle(self, batch_id, fence, outcomes):
+        cut = [attrs.evolve(one, message=one.message[:1000]) for one in outcomes]
+        await super().settle(batch_id, fence, cut)
+
+
+@bug
 class TakesAnyConnection(MemoryStorage):
     async def put(self, account, kind, changes, *, connection=None, **options):
         return await super().put(account, kind, changes, **options)
@@ -189,7 +237,7 @@ async def test_a_store_with_a_bug_fails(store) -> None:
             stores.append(store(clock=clock))
         return stores[0]
 
-    with pytest.raises(AssertionError) as caught:
+    with pytest.raises((AssertionError, UnicodeEncodeError)) as caught:
         await check_storage(make, shared=False, big=100)
     assert any(note.startswith("in check_") for note in caught.value.__notes__)
 

@@ -56,6 +56,23 @@ async def test_everything_forgotten_leaves_nothing_behind() -> None:
     assert await store.stats(ACCOUNT, KIND) == QueueStats()
 
 
+async def test_only_a_dead_letter_that_waits_again_wakes_a_watcher() -> None:
+    """Dropped, accepted or unknown to the store: nothing waits, nobody is told."""
+    store, told = MemoryStorage(), []
+    await store.put(ACCOUNT, KIND, [Change(key, "1") for key in ("drop", "accept", "again")])
+    batch = await store.open(ACCOUNT, KIND, batch_id="b", limit=9, lease_seconds=9, exclusive=True)
+    assert batch is not None
+    outcomes = [ItemOutcome(key, Outcome.REJECTED) for key, _, _ in batch.items]
+    await store.settle("b", batch.fence, outcomes)
+    store.watch(ACCOUNT, lambda: told.append("told"))
+    await store.resolve(ACCOUNT, KIND, ["drop"], outcome=Outcome.REJECTED)
+    await store.resolve(ACCOUNT, KIND, ["accept"], outcome=Outcome.ACCEPTED)
+    await store.resolve(ACCOUNT, KIND, ["nowhere"], outcome=Outcome.RETRY)
+    assert told == []
+    await store.resolve(ACCOUNT, KIND, ["again"], outcome=Outcome.RETRY)
+    assert told == ["told"]
+
+
 def test_instants_come_back_exactly() -> None:
     """Microseconds since 1970 keep what a float would round."""
     clock = VirtualClock(autojump=False)

@@ -218,6 +218,8 @@ class MemoryStorage:
                 queue.forget(key)
             else:
                 queue.write(row)
+        if resolved and outcome is Outcome.RETRY:
+            self._watchers.call(account)
         return resolved
 
     async def load(self, name: str) -> str | None:

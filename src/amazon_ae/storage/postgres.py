@@ -334,7 +334,11 @@ class PostgresStorage:
                 resolved += cursor.rowcount
             return resolved
 
-        return await self._database.run(say)
+        async def tell(cursor: Cursor, resolved: int) -> None:
+            if resolved and outcome is Outcome.RETRY:
+                await self._bell.ring(cursor, account)
+
+        return await self._database.run(say, after=tell)
 
     async def load(self, name: str) -> str | None:
         """See ``ports.Storage.load``."""

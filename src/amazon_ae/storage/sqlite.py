@@ -348,7 +348,11 @@ class SQLiteStorage:
             cursor.executemany(self._sql.delete_item, dropped)
             return len(changed) + len(dropped)
 
-        return await self._database.write(work)
+        def tell(resolved: int) -> None:
+            if resolved and outcome is Outcome.RETRY:
+                self._watchers.call(account)
+
+        return await self._database.write(work, tell)
 
     async def load(self, name: str) -> str | None:
         """See ``ports.Storage.load``."""

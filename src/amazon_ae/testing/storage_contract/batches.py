@@ -18,7 +18,7 @@ from amazon_ae.testing.storage_contract.trial import (
 __all__ = ["CHECKS"]
 
 # Longer than the widest column of some databases, in bytes.
-LONG = "رسالة " * 12_000
+LONG = "رسالة " + "x" * 70_000
 SUBMITTED_AT = datetime(2021, 11, 18, 9, 0, 1, 250_000, tzinfo=UTC)
 
 
@@ -37,6 +37,8 @@ async def check_a_batch_holds_what_waits(trial: StorageTrial) -> None:
         beside = await desk.beside()
         (seen,) = await beside.unfinished()
         expect_equal((seen.items, seen.size, seen.fence), ((), 4, batch.fence), "unfinished, without items")
+        expect_equal((seen.opened_at, seen.lease_until), (batch.opened_at, batch.lease_until), "instants")
+        expect_equal([at.utcoffset() for at in (seen.opened_at, seen.lease_until)], [timedelta(0)] * 2, "aware UTC")
         item = await beside.item("a")
         expect_equal((item.state, item.batch_id), (ItemState.IN_FLIGHT, batch.batch_id), "in flight")
         expect_equal(item.feed_id, None, "not submitted")
@@ -245,6 +247,8 @@ async def check_odd_words_of_amazon_settle(trial: StorageTrial) -> None:
         expect_equal(odd.state, ItemState.REJECTED, "state")
         expect(odd.message.startswith("half ") and odd.message.endswith(", غير معروف"), "the rest of the text is kept")
         expect((await desk.item("long")).message == LONG, f"a text of {len(LONG):,} characters is kept whole")
+        resolved = await desk.store.resolve(desk.account, desk.kind, ["long"], outcome=Outcome.REJECTED)
+        expect_equal(resolved, 1, "dropped")
         await desk.put(("odd", "2"))
         await desk.store.reject(desk.account, desk.kind, outcomes)
         expect_equal((await desk.item("odd")).state, ItemState.REJECTED, "reject() bears them too")
@@ -377,6 +381,13 @@ async def check_a_big_batch(trial: StorageTrial) -> None:
         again = await desk.put(*((key, value) for key, _, value in wanted))
         unchanged = sum(receipt.state is ReceiptState.UNCHANGED for receipt in again)
         expect_equal(unchanged, big - refused, "what was accepted is not sent again")
+        keys = [key for key, _, _ in wanted]
+        rest = present(await desk.try_open(limit=big, keys=keys), f"{refused:,} of {big:,} keys wait")
+        expect(rest.items == tuple(item for item in rest.items if outcomes[item[0]] is Outcome.REJECTED), "only they")
+        expect_equal(len(rest.items), refused, "all that wait, of many keys")
+        await desk.settle(rest, Outcome.REJECTED)
+        resolved = await desk.store.resolve(desk.account, desk.kind, keys, outcome=Outcome.RETRY)
+        expect_equal((resolved, (await desk.stats()).waiting), (refused, refused), "all dead letters, of many keys")
 
 
 CHECKS = (

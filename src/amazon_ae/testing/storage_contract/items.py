@@ -7,7 +7,7 @@ from datetime import timedelta
 from amazon_ae.exceptions import ConfigurationError
 from amazon_ae.models.feeds import ItemKind, Outcome
 from amazon_ae.models.stored import Change, ItemState, Receipt, ReceiptState
-from amazon_ae.testing.storage_contract.trial import StorageTrial, expect, expect_equal, expect_raises
+from amazon_ae.testing.storage_contract.trial import StorageTrial, expect, expect_equal, expect_raises, present
 
 __all__ = ["CHECKS"]
 
@@ -194,6 +194,13 @@ async def check_doubt_sends_again(trial: StorageTrial) -> None:
             await desk.send("SKU-1", "6", outcome)
             (receipt,) = await desk.put(("SKU-1", "5"))
             expect_equal(receipt.state, ReceiptState.WAITING, f"after {outcome}")
+            await desk.settle(await desk.open(), Outcome.REJECTED)
+            (receipt,) = await desk.put(("SKU-1", "5"))
+            expect_equal(receipt.state, ReceiptState.WAITING, f"a refusal does not end the doubt of {outcome}")
+            await desk.settle(await desk.open(), Outcome.REJECTED)
+            await desk.store.resolve(desk.account, desk.kind, ["SKU-1"], outcome=Outcome.REJECTED)
+            (receipt,) = await desk.put(("SKU-1", "5"))
+            expect_equal(receipt.state, ReceiptState.WAITING, f"nor does a dropped dead letter after {outcome}")
             await desk.settle(await desk.open(), Outcome.ACCEPTED)
             (receipt,) = await desk.put(("SKU-1", "5"))
             expect_equal(receipt.state, ReceiptState.UNCHANGED, "an accepted value ends the doubt")
@@ -291,6 +298,28 @@ async def check_any_text_is_a_key(trial: StorageTrial) -> None:
         expect_equal([item.key for item in rest], sorted(ODD_KEYS)[5:8], "a page of dead letters")
 
 
+async def check_long_text_is_kept_whole(trial: StorageTrial) -> None:
+    """Values, references and documents far longer than one column of some databases holds; an empty one is a text."""
+    async with trial.desk() as desk:
+        long, name = "قيمة " + "x" * 70_000, desk.name("long")
+        await desk.put(Change("SKU-1", long, reference=long), Change("SKU-2", "1", reference=""))
+        item = await (await desk.beside()).item("SKU-1")
+        expect(item.value == long, f"a value of {len(long):,} characters")
+        expect(item.reference == long, f"a reference of {len(long):,} characters")
+        expect_equal((await desk.item("SKU-2")).reference, "", "an empty reference is not None")
+        batch = await desk.open()
+        expect(batch.items[0][2] == long, "the value as it leaves")
+        await desk.settle(batch, Outcome.ACCEPTED)
+        accepted = await desk.item("SKU-1")
+        expect(accepted.accepted_value == long, "the accepted value")
+        await desk.store.change(name, lambda _text, _now: (long, None))
+        expect(await desk.store.load(name) == long, f"a document of {len(long):,} characters")
+        # Not to be carried along by the checks that follow.
+        await desk.store.change(name, lambda _text, _now: (None, None))
+        later = present(accepted.accepted_at, "accepted_at") + timedelta(seconds=1)
+        expect_equal(await desk.store.purge(desk.account, desk.kind, settled_before=later), 2, "both are forgotten")
+
+
 async def check_impossible_text_is_refused(trial: StorageTrial) -> None:
     """What no database can keep raises ConfigurationError, nothing of that put is stored, and nobody knows it."""
     async with trial.desk() as desk:
@@ -321,5 +350,6 @@ CHECKS = (
     check_urgent_first_then_oldest,
     check_accounts_and_kinds_are_apart,
     check_any_text_is_a_key,
+    check_long_text_is_kept_whole,
     check_impossible_text_is_refused,
 )

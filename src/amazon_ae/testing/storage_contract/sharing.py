@@ -314,7 +314,7 @@ async def check_watchers_hear_of_puts(trial: StorageTrial) -> None:
         heard: list[str] = []
 
         def fail() -> None:
-            raise ZeroDivisionError
+            raise ZeroDivisionError("a check raises this on purpose: a store logs it at most")
 
         undo = desk.store.watch(desk.account, lambda: heard.append("mine"))
         desk.store.watch(desk.account, fail)
@@ -323,6 +323,10 @@ async def check_watchers_hear_of_puts(trial: StorageTrial) -> None:
         await until(lambda: {"mine", "second"} <= set(heard))
         expect_equal(set(heard), {"mine", "second"}, "both heard of it, the failing one hurt nobody")
         second()
+        heard.clear()
+        await desk.put(("SKU-1", "2"))
+        await until(lambda: bool(heard))
+        expect_equal(set(heard), {"mine"}, "one undo leaves the other watcher")
         undo()
         undo()
         await asyncio.sleep(0)
@@ -336,6 +340,21 @@ async def check_watchers_hear_of_puts(trial: StorageTrial) -> None:
         await asyncio.sleep(0)
         expect_equal(heard, [], "another account's put")
         mine()
+
+
+async def check_watchers_hear_of_retries(trial: StorageTrial) -> None:
+    """A dead letter that waits again wakes a watcher, as a put does."""
+    async with trial.desk() as desk:
+        await desk.send("SKU-1", "1", Outcome.REJECTED)
+        heard: list[str] = []
+        undo = desk.store.watch(desk.account, lambda: heard.append("heard"))
+        # A store that hears of others may tell once that it listens now, whatever was put before.
+        await until(lambda: bool(heard), (0.01,) * 20)
+        heard.clear()
+        await desk.store.resolve(desk.account, desk.kind, ["SKU-1"], outcome=Outcome.RETRY)
+        await until(lambda: bool(heard))
+        expect(bool(heard), "a retried dead letter is told of")
+        undo()
 
 
 async def check_closing_twice(trial: StorageTrial) -> None:
@@ -385,5 +404,6 @@ CHECKS = (
     check_every_crash_point,
     check_the_hosts_transaction,
     check_watchers_hear_of_puts,
+    check_watchers_hear_of_retries,
     check_closing_twice,
 )
