@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import uuid
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from amazon_ae.models.feeds import ItemKind
 from amazon_ae.storage.postgres import PostgresStorage
 from amazon_ae.storage.postgres_schema import SCHEMA_VERSION, schema_sql
+from amazon_ae.storage.sqlite import SQLiteStorage
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "storage.md"
 
@@ -28,7 +31,7 @@ def page() -> dict[str, Any]:
 
 @pytest.mark.postgres
 async def test_the_examples_work(page: dict[str, Any], postgres_uri: str, tmp_path: Path) -> None:
-    """Every block runs; the sale is committed with its stock row."""
+    """Every block runs; each sale is committed with its stock row."""
     database = f"docs_{uuid.uuid4().hex[:8]}"
     async with await psycopg.AsyncConnection.connect(postgres_uri, autocommit=True) as admin:
         await admin.execute(f"CREATE DATABASE {database}".encode())
@@ -42,7 +45,16 @@ async def test_the_examples_work(page: dict[str, Any], postgres_uri: str, tmp_pa
             item = await storage.item("A1EXAMPLE/AE", ItemKind.INVENTORY, "MUG-RED")
             assert item is not None
         assert await (await host.execute("SELECT pieces FROM stock")).fetchone() == (11,)
-    await page["local"](str(tmp_path / "store.db"))
+    path = str(tmp_path / "store.db")
+    await page["local"](path)
+    with closing(sqlite3.connect(path)) as host, host:
+        host.execute("CREATE TABLE stock (sku text, pieces int)")
+        host.execute("INSERT INTO stock VALUES ('MUG-RED', 12)")
+    async with SQLiteStorage(path) as local:
+        await page["sell_locally"](local, path)
+        assert await local.item("A1EXAMPLE/AE", ItemKind.INVENTORY, "MUG-RED") is not None
+    with closing(sqlite3.connect(path)) as host:
+        assert host.execute("SELECT pieces FROM stock").fetchone() == (11,)
 
 
 def test_the_tables_and_columns_of_the_page_exist() -> None:

@@ -80,6 +80,51 @@ async def test_a_failing_put_leaves_the_hosts_transaction_as_it_was(store: SQLit
     assert await keys(store) == ["before"]
 
 
+async def test_a_failing_first_put_leaves_no_lock_behind(store: SQLiteStorage, path: Path) -> None:
+    """Where the put itself began the transaction, it ends with it: nobody has to wait for a host that gave up."""
+    await put(store, "before")
+    with closing(host(path)) as connection:
+        connection.execute(
+            "CREATE TRIGGER stop BEFORE INSERT ON amazon_ae_items WHEN NEW.key = 'bad'"
+            " BEGIN SELECT raise(ABORT, 'the host forbids it'); END"
+        )
+        connection.commit()
+        with pytest.raises(StorageError, match="the host forbids it"):
+            await put(store, "bad", connection=connection)
+        assert not connection.in_transaction
+        await put(store, "after")
+    assert await keys(store) == ["after", "before"]
+
+
+async def test_the_hosts_rows_and_texts_may_be_of_any_kind(store: SQLiteStorage, path: Path) -> None:
+    """A connection that reads bytes and dictionaries takes part, and reads them afterwards."""
+    with closing(host(path)) as connection:
+        connection.text_factory = bytes
+        connection.row_factory = sqlite3.Row
+        for value in ("1", "2"):  # the second one reads what the first one wrote
+            await put(store, "تمر", value=value, connection=connection)
+        row = connection.execute("SELECT key FROM amazon_ae_items").fetchone()
+        assert row["key"] == "تمر".encode()
+        connection.commit()
+    assert await keys(store) == ["تمر"]
+
+
+async def test_a_transaction_that_has_read_old_rows_is_told_what_is_wrong(store: SQLiteStorage, path: Path) -> None:
+    """A deferred transaction that began with reading cannot write once another has; no waiting helps."""
+    await put(store, "a")
+    with closing(host(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM amazon_ae_items").fetchone()
+        await put(store, "b")
+        with pytest.raises(StorageError, match=r"locked \(SQLITE_BUSY_SNAPSHOT\)"):
+            await put(store, "c", connection=connection)
+        connection.execute("ROLLBACK")
+        connection.execute("BEGIN IMMEDIATE")
+        await put(store, "c", connection=connection)
+        connection.execute("COMMIT")
+    assert await keys(store) == ["a", "b", "c"]
+
+
 async def test_the_tables_may_be_made_in_the_hosts_transaction(store: SQLiteStorage, path: Path) -> None:
     """A first put with ``connection=`` on an empty file: tables and change come and go with the transaction."""
     with closing(host(path)) as connection:

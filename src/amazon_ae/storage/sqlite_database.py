@@ -79,11 +79,14 @@ class SqliteDatabase:
                 f"connection= takes an open sqlite3.Connection, not {type(connection).__module__}."
                 f"{type(connection).__qualname__}; one of a library above sqlite3 lives on a thread of that library"
             )
+        # Rows and texts as we need them, whatever the host has set.
+        text_factory, connection.text_factory = connection.text_factory, str
         try:
             cursor = connection.cursor()
             cursor.row_factory = None
             self._check_same_file(cursor)
-            if not connection.in_transaction:
+            begins = not connection.in_transaction
+            if begins:
                 if connection.isolation_level is None or getattr(connection, "autocommit", -1) is True:
                     raise ConfigurationError("connection= is in autocommit mode with no transaction: BEGIN one first")
                 # What the driver would do before a first write; IMMEDIATE, since this one reads before it writes.
@@ -97,11 +100,15 @@ class SqliteDatabase:
                 if connection.in_transaction:
                     cursor.execute("ROLLBACK TO amazon_ae")
                     cursor.execute("RELEASE amazon_ae")
+                    if begins:
+                        cursor.execute("ROLLBACK")  # or the file stays locked until the host thinks of it
                 raise
             cursor.execute("RELEASE amazon_ae")
             return answer
         except sqlite3.Error as error:
             raise self._storage_error(error) from error
+        finally:
+            connection.text_factory = text_factory
 
     def on_foreign_commit(self, work: Callable[[sqlite3.Cursor], None]) -> None:
         """Whenever ``look`` finds that another connection has committed: run ``work`` on the thread, reading only."""
@@ -246,7 +253,9 @@ class SqliteDatabase:
             raise ConfigurationError(f"connection= is open on {main or 'no file'!r}, this store on {str(self.path)!r}")
 
     def _storage_error(self, error: sqlite3.Error) -> StorageError:
-        return StorageError(f"SQLite on {self.path}: {error}")
+        # The name tells e.g. a lock that waiting cannot free (SQLITE_BUSY_SNAPSHOT) from one that it can.
+        name = getattr(error, "sqlite_errorname", "")
+        return StorageError(f"SQLite on {self.path}: {error}" + (f" ({name})" if name else ""))
 
     def __del__(self) -> None:
         if self._connection is not None and self._pid == os.getpid():
