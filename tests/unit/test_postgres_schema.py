@@ -117,6 +117,20 @@ async def test_without_leave_to_create_the_sql_is_named(postgres_uri: str, schem
     assert await rows.fetchone() is None
 
 
+async def test_the_owner_of_an_empty_schema_may_make_the_tables(postgres_uri: str, schema: str, admin: Any) -> None:
+    """An administrator made the schema; the role may create nothing else in the database."""
+    role = f"owner_{schema}"
+    await admin.execute(f"CREATE ROLE {role} LOGIN")
+    await admin.execute(f"CREATE SCHEMA {schema} AUTHORIZATION {role}")
+    try:
+        async with PostgresStorage(psycopg.conninfo.make_conninfo(postgres_uri, user=role), schema=schema) as store:
+            await store.put("A1/AE", ItemKind.INVENTORY, [Change("a", "1")])
+            assert (await store.stats("A1/AE", ItemKind.INVENTORY)).waiting == 1
+    finally:
+        await admin.execute(f"DROP SCHEMA {schema} CASCADE")
+        await admin.execute(f"DROP ROLE {role}")
+
+
 async def test_a_word_of_sql_may_name_the_schema(postgres_uri: str, admin: Any) -> None:
     """``order`` or ``user``: the name is quoted wherever it stands, also where watchers listen."""
     account = "A1/AE"

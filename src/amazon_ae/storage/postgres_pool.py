@@ -313,7 +313,11 @@ class Database:
                         await cursor.execute(b"SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", lock)
                         # Somebody may have made it while we waited for the lock.
                         installed = await self._installed(cursor)
-                        for step in migrations(self._schema, after=installed):
+                        await cursor.execute(
+                            b"SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = %s)", (self._schema,)
+                        )
+                        (exists,) = await cursor.fetchone() or (False,)
+                        for step in migrations(self._schema, after=installed, schema_exists=exists):
                             await cursor.execute(step.encode())
             self._schema_ready = True
 

@@ -24,9 +24,8 @@ SCHEMA_VERSION: Final = 1
 
 DEFAULT_SCHEMA: Final = "amazon_ae"
 
+_CREATE_SCHEMA: Final = "CREATE SCHEMA IF NOT EXISTS {schema};\n\n"
 _VERSION_1: Final = """\
-CREATE SCHEMA IF NOT EXISTS {schema};
-
 CREATE TABLE {schema}.items (
     account          text COLLATE "C" NOT NULL,
     kind             text COLLATE "C" NOT NULL,
@@ -126,7 +125,15 @@ def schema_sql(schema: str = DEFAULT_SCHEMA, *, after: int = 0) -> str:
     return "\n".join(migrations(schema, after=after))
 
 
-def migrations(schema: str, *, after: int = 0) -> tuple[str, ...]:
-    """The same, one text for each version."""
+def migrations(schema: str, *, after: int = 0, schema_exists: bool = False) -> tuple[str, ...]:
+    """The same, one text for each version.
+
+    Args:
+        schema_exists: leave out ``CREATE SCHEMA IF NOT EXISTS``, which asks for the right to create schemas in the
+            database even where there is nothing to create.
+    """
     check_schema_name(schema)
-    return tuple(step.format(schema=quoted(schema)) for step in _STEPS[after:])
+    steps = list(_STEPS[after:])
+    if after == 0 and not schema_exists:
+        steps[0] = _CREATE_SCHEMA + steps[0]
+    return tuple(step.format(schema=quoted(schema)) for step in steps)
