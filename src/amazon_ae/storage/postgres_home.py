@@ -57,7 +57,7 @@ class Home:
         if there != self._home:
             raise ConfigurationError(
                 f"connection= is to database {there[0]!r} (server {there[1]}), this store is in {self._home[0]!r} "
-                f"(server {self._home[1]}): what it put there would never be sent"
+                f"(server {self._home[1]}): what is put there would never be sent"
             )
         self._checked.add(cursor.connection)
 

@@ -56,7 +56,7 @@ class SqliteDatabase:
         self._closed = False
         self._on_foreign_commit: Callable[[sqlite3.Cursor], None] | None = None
         self._data_version: int | None = None
-        self._file_id: tuple[int, int] | None = None
+        self._file_id: int | None = None
 
     async def read(self, work: Callable[[sqlite3.Cursor], T]) -> T:
         """Run ``work`` on one snapshot of the file, on the thread."""
@@ -285,13 +285,12 @@ def ensure_schema(cursor: sqlite3.Cursor, prefix: str, *, create: bool) -> None:
         cursor.execute(statement)
 
 
-def _file_id(path: Path) -> tuple[int, int] | None:
-    """The same for two names of one file; ``None`` where none can be seen."""
+def _file_id(path: Path) -> int | None:
+    """The number of the file that has this name, as SQLite itself compares it; ``None`` where none can be seen."""
     try:
-        found = path.stat()
+        return path.stat().st_ino
     except OSError:
         return None
-    return found.st_dev, found.st_ino
 
 
 def _data_version(cursor: sqlite3.Cursor) -> int:
