@@ -133,7 +133,7 @@ def migrations(schema: str, *, after: int = 0, schema_exists: bool = False) -> t
             database even where there is nothing to create.
     """
     check_schema_name(schema)
-    steps = list(_STEPS[after:])
+    steps: list[str] = list(_STEPS[after:])
     if after == 0 and not schema_exists:
         steps[0] = _CREATE_SCHEMA + steps[0]
     return tuple(step.format(schema=quoted(schema)) for step in steps)

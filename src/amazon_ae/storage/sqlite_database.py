@@ -197,7 +197,8 @@ class SqliteDatabase:
             try:
                 self._connection = self._open()
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or waited >= self._busy_seconds:
+                busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or waited >= self._busy_seconds:
                     raise
                 threading.Event().wait(_PAUSE_SECONDS)
                 waited += _PAUSE_SECONDS
