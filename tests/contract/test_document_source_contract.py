@@ -85,6 +85,8 @@ class Flawed:
         """The good answer with one flaw."""
         if self._flaw == "swallows malformed ids" and len(order_id) != 19:
             return DocumentSet(order_id, {})
+        if self._flaw == "drops unknown kinds":
+            kinds = [kind for kind in DocumentKind if kind in kinds]
         papers = await self._source.documents(order_id, tuple(DocumentKind) if self._flaw == "ignores kinds" else kinds)
         results = dict(papers.results)
         for kind, paper in results.items():
@@ -108,6 +110,7 @@ class Flawed:
     [
         "swallows malformed ids",
         "ignores kinds",
+        "drops unknown kinds",
         "wrong page count",
         "wrong paper",
         "another order's",

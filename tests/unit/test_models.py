@@ -166,3 +166,11 @@ def test_a_pickup_needs_an_order_id_and_a_day(wrong: dict[str, Any]) -> None:
     """A text or a datetime in place of a date would be read differently when it comes back from storage."""
     with pytest.raises(ConfigurationError):
         PickupRequest(**{"order_id": "171-0000000-0000001", "pickup_date": date(2021, 11, 19), **wrong})
+
+
+def test_a_credential_that_is_no_text_is_named_and_not_shown() -> None:
+    """Bytes, or a number out of a settings file: the message has the type, never the value."""
+    wrong: Any = b"hidden-key"
+    with pytest.raises(ConfigurationError, match="PortalCredentials: password must be a text, not bytes") as caught:
+        PortalCredentials(email="a@example.ae", password=wrong, totp="JBSWY3DPEHPK3PXP")
+    assert "hidden-key" not in "".join(traceback.format_exception(caught.value))

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import attrs
 import httpx
@@ -27,6 +28,7 @@ from amazon_ae.exceptions import (
     ServiceUnavailable,
     UnreadableResponse,
 )
+from amazon_ae.models.marketplaces import AE
 from amazon_ae.mws.calls import Exchange
 from amazon_ae.mws.client import MwsClient
 from amazon_ae.mws.pacing import Pacer
@@ -397,6 +399,13 @@ async def test_returns_say_that_they_are_not_supported() -> None:
     """And what to use instead."""
     with pytest.raises(NotSupported, match="Seller Central"):
         client_of(Amazon(b"")).returns.list()
+
+
+def test_a_client_with_its_arguments_in_the_scrapers_order_says_so() -> None:
+    """At once, and with the right order."""
+    swapped: Any = (AE, CREDENTIALS)
+    with pytest.raises(ConfigurationError, match="MwsCredentials first, then a Marketplace"):
+        MwsClient(*swapped)
 
 
 async def test_a_client_closes_what_it_opened_and_nothing_else() -> None:

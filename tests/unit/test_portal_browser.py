@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 from amazon_ae.exceptions import BrowserNotFound, ConfigurationError
+from amazon_ae.models.marketplaces import AE, PortalCredentials
 from amazon_ae.portal.browser import BrowserOptions, find_browser
 from amazon_ae.portal.page_view import origin_of
+from amazon_ae.portal.scraper import SellerPortalScraper
 
 
 def test_an_installed_browser_is_found_on_the_search_path() -> None:
@@ -45,6 +48,14 @@ def test_only_one_browser_can_be_chosen() -> None:
     """Two answers to one question are a mistake."""
     with pytest.raises(ConfigurationError, match="executable_path, channel"):
         BrowserOptions(executable_path="/x", channel="chrome")
+
+
+def test_a_scraper_with_its_arguments_in_the_clients_order_says_so() -> None:
+    """``MwsClient`` takes credentials first, the scraper the marketplace: both say which."""
+    credentials = PortalCredentials(email="a@example.ae", password="hidden", totp="JBSWY3DPEHPK3PXP")
+    swapped: Any = (credentials, AE)
+    with pytest.raises(ConfigurationError, match="a Marketplace first, then PortalCredentials"):
+        SellerPortalScraper(*swapped)
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 
 import attrs
 
-from amazon_ae.exceptions import PortalError
+from amazon_ae.exceptions import ConfigurationError, PortalError
 
-__all__ = ["Document", "DocumentKind", "DocumentSet"]
+__all__ = ["Document", "DocumentKind", "DocumentSet", "kinds_asked"]
 
 
 class DocumentKind(StrEnum):
@@ -20,6 +20,19 @@ class DocumentKind(StrEnum):
     PACKING_SLIP = "packing_slip"
     INVOICE = "invoice"
     SHIPPING_LABEL = "shipping_label"
+
+
+def kinds_asked(kinds: Collection[DocumentKind]) -> list[DocumentKind]:
+    """``kinds`` in the order of ``DocumentKind``, each once.
+
+    Raises:
+        ConfigurationError: one of them is unknown, or a text was given in place of a list: fix the call.
+    """
+    known = tuple(DocumentKind)
+    if isinstance(kinds, str) or any(kind not in known for kind in kinds):
+        names = ", ".join(f"DocumentKind.{kind.name}" for kind in known)
+        raise ConfigurationError(f"kinds is a list of {names}, not {kinds!r}")
+    return [kind for kind in known if kind in kinds]
 
 
 @attrs.frozen(kw_only=True)

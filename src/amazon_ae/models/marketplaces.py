@@ -16,8 +16,11 @@ __all__ = ["AE", "EG", "SA", "Marketplace", "MwsCredentials", "PortalCredentials
 
 
 def _required(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
-    if not value or not value.strip():
-        raise ConfigurationError(f"{type(instance).__name__}: {attribute.name} is empty")
+    what = f"{type(instance).__name__}: {attribute.name}"
+    if not isinstance(value, str):  # the value itself may be a secret: only its type is named
+        raise ConfigurationError(f"{what} must be a text, not {type(value).__name__}")
+    if not value.strip():
+        raise ConfigurationError(f"{what} is empty")
 
 
 @attrs.frozen(kw_only=True)

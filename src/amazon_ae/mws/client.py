@@ -115,6 +115,8 @@ class MwsClient:
         if self._max_seconds is not None and self._max_seconds <= 0:
             raise ConfigurationError(f"max_exchange must be above 0, not {max_exchange}")
         self._closed = False
+        if not isinstance(credentials, MwsCredentials) or not isinstance(marketplace, Marketplace):
+            raise ConfigurationError("MwsClient takes MwsCredentials first, then a Marketplace")
         self._caller = Caller(
             credentials,
             endpoint=check_endpoint(marketplace.mws_endpoint),

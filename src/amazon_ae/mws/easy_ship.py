@@ -20,8 +20,9 @@ from amazon_ae.models.easy_ship import (
     ScheduledPackage,
 )
 from amazon_ae.models.responses import ResponseMeta, ServiceStatus
+from amazon_ae.models.text import check_order_id
 from amazon_ae.mws.calls import Call, Caller, Patience
-from amazon_ae.mws.params import Value, check_order_id, check_text, flatten
+from amazon_ae.mws.params import Value, check_text, flatten
 from amazon_ae.mws.parsing import Node, children, decimal, instant, required, text, values
 from amazon_ae.mws.service import read_service_status
 

@@ -13,9 +13,10 @@ from amazon_ae.exceptions import ConfigurationError, UnreadableResponse
 from amazon_ae.models.feeds import QuotaRule
 from amazon_ae.models.responses import Download, ResponseMeta, ServiceStatus
 from amazon_ae.models.submissions import FeedCancellation, FeedSubmission
+from amazon_ae.models.text import check_order_id
 from amazon_ae.mws.calls import Call, Caller, Patience
 from amazon_ae.mws.paging import Listing, RawPage, fingerprint
-from amazon_ae.mws.params import check_aware, check_count, check_order_id, check_text, flatten, listed
+from amazon_ae.mws.params import check_aware, check_count, check_text, flatten, listed
 from amazon_ae.mws.parsing import Fields, Node, boolean, children, fields, instant, integer, required, text
 from amazon_ae.mws.service import read_service_status
 from amazon_ae.mws.signing import content_md5

@@ -20,10 +20,10 @@ from amazon_ae.models.feeds import (
 )
 from amazon_ae.models.orders import Order, OrderItem, OrderPage
 from amazon_ae.models.submissions import FeedSubmission
+from amazon_ae.models.text import ORDER_ID
 from amazon_ae.mws.client import MwsClient
 from amazon_ae.mws.documents import ADVISED_RECORDS, inventory_feed
 from amazon_ae.mws.feeds import XML
-from amazon_ae.mws.params import ORDER_ID
 from amazon_ae.mws.processing_reports import ProcessingReport, outcome_steps, report_steps
 from amazon_ae.mws.slices import gather_feed, in_slices
 from amazon_ae.ports import PickupRoute

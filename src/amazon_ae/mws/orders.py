@@ -12,18 +12,11 @@ from typing import Final
 from amazon_ae.exceptions import ConfigurationError
 from amazon_ae.models.orders import Order, OrderItem, OrderPage
 from amazon_ae.models.responses import ResponseMeta, ServiceStatus
+from amazon_ae.models.text import check_order_id
 from amazon_ae.mws.calls import Call, Caller, Patience
 from amazon_ae.mws.order_values import read_order, read_order_item
 from amazon_ae.mws.paging import Listing, Pager, RawPage, fingerprint
-from amazon_ae.mws.params import (
-    check_aware,
-    check_count,
-    check_order_id,
-    check_text,
-    flatten,
-    listed,
-    settled_before,
-)
+from amazon_ae.mws.params import check_aware, check_count, check_text, flatten, listed, settled_before
 from amazon_ae.mws.parsing import Node, children, instant, text
 from amazon_ae.mws.service import read_service_status
 

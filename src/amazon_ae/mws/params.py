@@ -5,7 +5,6 @@ Sources: MWS developer guide, "Required request parameters"; the operations' own
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,12 +13,10 @@ from typing import Final
 from amazon_ae.exceptions import ConfigurationError
 
 __all__ = [
-    "ORDER_ID",
     "Params",
     "Value",
     "check_aware",
     "check_count",
-    "check_order_id",
     "check_text",
     "flatten",
     "instant",
@@ -31,7 +28,6 @@ __all__ = [
 Value = str | int | bool | Decimal | datetime | None
 Params = Mapping[str, "Value | Sequence[Value]"]
 
-ORDER_ID: Final = re.compile(r"\d{3}-\d{7}-\d{7}", re.ASCII)
 # ListOrders answers only up to two minutes before the request (recorded). What Amazon does with a later end of the
 # window is UNVERIFIED, so a later one is never sent.
 SETTLING: Final = timedelta(minutes=2)
@@ -122,13 +118,6 @@ def listed(what: str, values: Collection[str]) -> tuple[str, ...]:
         if not isinstance(value, str) or not value.strip():
             raise ConfigurationError(f"{what}: {value!r} is no text that Amazon could understand")
     return tuple(values)
-
-
-def check_order_id(order_id: str) -> str:
-    """Refuse what is not an Amazon order id (3-7-7 digits)."""
-    if not (isinstance(order_id, str) and ORDER_ID.fullmatch(order_id)):
-        raise ConfigurationError(f"an Amazon order id has 3-7-7 digits (123-1234567-1234567), not {order_id!r}")
-    return order_id
 
 
 def settled_before(before: datetime | None, *, now: datetime) -> datetime | None:

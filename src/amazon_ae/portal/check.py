@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -10,13 +9,13 @@ import attrs
 
 from amazon_ae.exceptions import DocumentNotReady
 from amazon_ae.models.documents import DocumentSet
+from amazon_ae.models.text import ORDER_ID
 from amazon_ae.portal.html import Document
 from amazon_ae.portal.page_view import View
 from amazon_ae.portal.pages import Page, SiteMap
 
 __all__ = ["CheckReport", "CheckStep", "Walk"]
 
-_ORDER_ID: Final = re.compile(r"\d{3}-\d{7}-\d{7}")
 # What each page of the ordinary way should show, by selector name.
 _SIGN_IN: Final[dict[Page, tuple[str, ...]]] = {
     Page.EMAIL: ("email", "email_next"),
@@ -140,6 +139,6 @@ class Walk:
 
     def _first_order_id(self, orders: Document) -> str | None:
         for link in orders.find(self._site.selectors["orders_row"]):
-            if match := _ORDER_ID.search(link.attributes.get("href", "")):
+            if match := ORDER_ID.search(link.attributes.get("href", "")):
                 return match.group()
         return None

@@ -11,7 +11,6 @@ import contextlib
 import importlib
 import importlib.util
 import os
-import re
 import tempfile
 from collections.abc import Mapping
 from io import BytesIO
@@ -22,13 +21,13 @@ import attrs
 
 from amazon_ae.exceptions import ConfigurationError, DocumentInvalid, StorageError
 from amazon_ae.models.documents import Document, DocumentKind, DocumentSet
+from amazon_ae.models.text import ORDER_ID
 
 __all__ = ["PdfFacts", "inspect_pdf", "require_pypdf", "save_documents", "write_atomically"]
 
 MOST_BYTES: Final = 20_000_000
 _MOST_PAGES_READ: Final = 20
 _POINT_MM: Final = 25.4 / 72
-_ORDER_ID: Final = re.compile(r"\d{3}-\d{7}-\d{7}")
 # What typesetting turns a hyphen into: hyphen, non-breaking hyphen, figure dash, en dash, minus sign, soft hyphen.
 _HYPHENS: Final = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212\u00ad"), "-")
 
@@ -106,7 +105,7 @@ def _find_order(reader: object, order_id: str, step: str) -> None:
         if order_id in text:
             return
         empty = empty and not text
-        others = others or _ORDER_ID.search(text) is not None
+        others = others or ORDER_ID.search(text) is not None
     if others:
         raise DocumentInvalid("the PDF is another order's", step=step)
     raise DocumentInvalid("the PDF holds no text" if empty else "the PDF does not name the order", step=step)

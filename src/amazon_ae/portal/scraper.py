@@ -11,7 +11,6 @@ import asyncio
 import hashlib
 import json
 import logging
-import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -28,9 +27,10 @@ from amazon_ae.exceptions import (
     PortalError,
     PortalUnavailable,
 )
-from amazon_ae.models.documents import Document, DocumentKind, DocumentSet
+from amazon_ae.models.documents import Document, DocumentKind, DocumentSet, kinds_asked
 from amazon_ae.models.events import DocumentEvent, Event, EventSink
 from amazon_ae.models.marketplaces import Marketplace, PortalCredentials
+from amazon_ae.models.text import check_order_id
 from amazon_ae.portal.browser import BrowserOptions, RunningBrowser, close_context
 from amazon_ae.portal.calls import Gate, call
 from amazon_ae.portal.check import CheckReport, Walk
@@ -51,7 +51,6 @@ __all__ = ["SellerPortalScraper"]
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
-_ORDER_ID: Final = re.compile(r"\d{3}-\d{7}-\d{7}")
 _ALL: Final = tuple(DocumentKind)
 
 
@@ -111,6 +110,8 @@ class SellerPortalScraper:
         stopped: Callable[[], bool] | None = None,
         on_event: EventSink | None = None,
     ) -> None:
+        if not isinstance(marketplace, Marketplace) or not isinstance(credentials, PortalCredentials):
+            raise ConfigurationError("SellerPortalScraper takes a Marketplace first, then PortalCredentials")
         if max_pages < 1:
             raise ConfigurationError("max_pages is at least 1")
         self.account: str = account or _account_key(marketplace, credentials)
@@ -176,14 +177,13 @@ class SellerPortalScraper:
             Per kind the document or its own error. A lost session is mended once, unseen.
 
         Raises:
-            ConfigurationError: ``order_id`` is not 3-7-7 digits, or pypdf is missing.
+            ConfigurationError: ``order_id`` is not 3-7-7 digits, a kind is unknown, or pypdf is missing.
             BrowserNotFound, PortalStopped: nothing could be tried.
             ChallengeRequired, LoginRejected: there is no session. Nothing is tried again until ``login()``, or a newer
                 session in the store.
         """
-        if not _ORDER_ID.fullmatch(order_id):
-            raise ConfigurationError(f"an order id has 3-7-7 digits, not {order_id[:40]!r}")
-        wanted = [kind for kind in _ALL if kind in kinds]
+        check_order_id(order_id)
+        wanted = kinds_asked(kinds)
         self._gate.check("documents")
         running = await self._browser.get()
         if wanted and not self._session.usable:

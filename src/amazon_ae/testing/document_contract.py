@@ -14,7 +14,7 @@ import asyncio
 import hashlib
 import io
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -70,6 +70,17 @@ async def check_repeated_kinds_count_once(trial: DocumentTrial) -> None:
     _equal(list(papers), [DocumentKind.INVOICE], "the kinds that came back")
 
 
+async def check_unknown_kinds_are_refused(trial: DocumentTrial) -> None:
+    """A misspelt kind is an error of the call: an empty answer would look like a parcel without papers."""
+    wrong: Any  # what a type checker would have stopped
+    for wrong in (["label"], [DocumentKind.INVOICE, "receipt"], "invoice"):
+        try:
+            await trial.source.documents(trial.ready, wrong)
+        except ConfigurationError:
+            continue
+        raise AssertionError(f"kinds={wrong!r} must raise ConfigurationError")
+
+
 async def check_label_needs_a_pickup(trial: DocumentTrial) -> None:
     """Without a pickup the label is not ready, says when to ask again, and does not keep the others back."""
     papers = await trial.source.documents(trial.unscheduled)
@@ -117,6 +128,7 @@ DOCUMENT_CHECKS: Final[tuple[Callable[[DocumentTrial], Awaitable[None]], ...]] =
     check_all_kinds_arrive,
     check_only_asked_kinds_arrive,
     check_repeated_kinds_count_once,
+    check_unknown_kinds_are_refused,
     check_label_needs_a_pickup,
     check_unknown_orders_fail_by_kind,
     check_malformed_order_ids_are_refused,

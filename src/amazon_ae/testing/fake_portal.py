@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
@@ -12,14 +11,14 @@ import attrs
 
 from amazon_ae.clocks import SystemClock
 from amazon_ae.exceptions import ConfigurationError, DocumentInvalid, DocumentNotReady, PortalError
-from amazon_ae.models.documents import Document, DocumentKind, DocumentSet
+from amazon_ae.models.documents import Document, DocumentKind, DocumentSet, kinds_asked
+from amazon_ae.models.text import check_order_id
 from amazon_ae.ports import Clock
 from amazon_ae.testing.papers import PortalOrder, PortalPickup, paper_pages
 from amazon_ae.testing.pdf import write_pdf
 
 __all__ = ["FakeSellerPortal", "PortalRequest"]
 
-_ORDER_ID: Final = re.compile(r"\d{3}-\d{7}-\d{7}")
 _NOT_UPLOADED_RETRY_SECONDS: Final = 300.0
 
 
@@ -115,11 +114,10 @@ class FakeSellerPortal:
         """The documents of one order; a kind that failed holds its own error.
 
         Raises:
-            ConfigurationError: ``order_id`` is not 3-7-7 digits.
+            ConfigurationError: ``order_id`` is not 3-7-7 digits, or a kind is unknown.
         """
-        if not _ORDER_ID.fullmatch(order_id):
-            raise ConfigurationError(f"an order id has 3-7-7 digits, not {order_id[:40]!r}")
-        asked = [kind for kind in DocumentKind if kind in kinds]
+        check_order_id(order_id)
+        asked = kinds_asked(kinds)
         now = self._clock.now()
         self.requests.extend(PortalRequest(order_id, kind, now) for kind in asked)
         await self._clock.sleep(self.delay_seconds)

@@ -22,7 +22,6 @@ __all__ = [
     "CHUNK_RECORDS",
     "MAX_BYTES",
     "FeedWriter",
-    "check_order_id",
     "chunks_of",
     "is_plain",
     "join_feed",
@@ -43,7 +42,6 @@ CHUNK_RECORDS: Final = 500
 # What may not stand in a text as it is: markup, what XML forbids, and the carriage return, which a parser would
 # turn into a line feed.
 _NOT_PLAIN: Final = re.compile("[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_ORDER_ID: Final = re.compile(r"[0-9]{3}-[0-9]{7}-[0-9]{7}")
 _ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
 
 
@@ -66,12 +64,6 @@ def xml_text(text: str, what: str) -> str:
         return text
     refuse_illegal_xml(text, what)
     return text.translate(_ESCAPES)
-
-
-def check_order_id(order_id: str) -> None:
-    """Raise ``ConfigurationError`` unless ``order_id`` is an Amazon order id (GetOrder: 3-7-7 digits)."""
-    if not isinstance(order_id, str) or not _ORDER_ID.fullmatch(order_id):
-        raise ConfigurationError(f"an Amazon order id has 3-7-7 digits, not {str(order_id)[:60]!r}")
 
 
 def chunks_of(things: Iterable[T], size: int = CHUNK_RECORDS) -> Iterator[list[T]]:

@@ -14,7 +14,8 @@ from typing import Final, Literal
 import attrs
 
 from amazon_ae.exceptions import ConfigurationError
-from amazon_ae.mws.documents.envelope import check_order_id, chunks_of, xml_feed, xml_text
+from amazon_ae.models.text import check_order_id
+from amazon_ae.mws.documents.envelope import chunks_of, xml_feed, xml_text
 
 __all__ = [
     "CANCEL_REASONS",

@@ -18,8 +18,8 @@ import attrs
 
 from amazon_ae.exceptions import ConfigurationError
 from amazon_ae.models.feeds import PickupRequest
-from amazon_ae.models.text import refuse_control
-from amazon_ae.mws.documents.envelope import check_order_id, chunks_of
+from amazon_ae.models.text import check_order_id, refuse_control
+from amazon_ae.mws.documents.envelope import chunks_of
 
 __all__ = [
     "COLUMNS_2017",
