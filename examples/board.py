@@ -1,14 +1,13 @@
-"""What happens in the warehouse, live: a table in a terminal, a line per change elsewhere."""
+"""What happens in the warehouse, live: a line per event, and in a terminal a table below that counts along."""
 
 from __future__ import annotations
 
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.table import Table
-from rich.text import Text
 
 from amazon_ae import Clock, Event, FeedScheduler
 from amazon_ae.models.events import DocumentEvent, DoubtSettled, FeedSettled, FeedSubmitted, SignInEvent
@@ -17,13 +16,12 @@ ROWS = ("orders", "buffer", "quota", "feeds", "parcels", "refused", "documents",
 
 
 class Board:
-    """A board on the wall. ``show`` sets a row, ``count`` adds to one, ``say`` writes a line below."""
+    """A board on the wall. ``show`` sets a row, ``count`` adds to one, ``say`` writes a line above."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self._console = Console()
         self._rows: dict[str, str | int] = dict.fromkeys(ROWS, 0)
-        self._lines: list[str] = []
         self._live = Live(console=self._console, refresh_per_second=8, get_renderable=self._picture)
 
     async def __aenter__(self) -> Self:
@@ -48,11 +46,8 @@ class Board:
         self._rows[row] = int(self._rows[row]) + more
 
     def say(self, line: str) -> None:
-        """Write a line."""
-        line = f"{self.clock.now():%H:%M:%S}  {line}"
-        self._lines = [*self._lines[-11:], line]
-        if not self._console.is_terminal:
-            self._console.print(line, highlight=False, soft_wrap=True)
+        """Write a line; in a terminal it scrolls by above the table."""
+        self._console.print(f"{self.clock.now():%H:%M:%S}  {line}", markup=False, highlight=False, soft_wrap=True)
 
     def on_event(self, event: Event) -> None:
         """What the library tells."""
@@ -74,9 +69,8 @@ class Board:
         used = (await scheduler.stats()).quota_used
         self.show(quota=", ".join(f"{count} of 30 used this hour" for count in used.values()))
 
-    def _picture(self) -> Group:
+    def _picture(self) -> Table:
         table = Table("what", "how much", title=f"The warehouse at {self.clock.now():%H:%M:%S} (fast clock)")
         for name, value in self._rows.items():
             table.add_row(name, str(value))
-        lines = self._lines if self._console.is_terminal else []
-        return Group(table, Text("\n".join(lines)))
+        return table

@@ -59,17 +59,25 @@ async def run_and_kill(sandbox: Sandbox, folder: Path) -> int:
     sandbox.mws.fail("SubmitFeed", MwsFault.NEVER_ANSWERED, feed_type=sandbox.mws.pickup_feed_type)
     first = await asyncio.create_subprocess_exec(*command, env=env)
     ended = asyncio.create_task(first.wait())
-    while not pickup_feeds(sandbox) and not ended.done():
-        await asyncio.sleep(0.02)
-    if ended.done():
+    try:
+        while not pickup_feeds(sandbox) and not ended.done():
+            await asyncio.sleep(0.02)
+        ended_itself = ended.done()
+    finally:
+        if not ended.done():
+            first.kill()
+    await ended
+    if ended_itself:
         console.print(f"[red]the warehouse ended before it packed (exit code {first.returncode})")
         return first.returncode or 1
-    first.kill()
-    await ended
     accepted = pickup_feeds(sandbox)[0]
     console.print(f"[bold red]SIGKILL[/] after Amazon accepted feed {accepted.feed_id} and before the answer was read")
     second = await asyncio.create_subprocess_exec(*command, env=env)
-    return await second.wait()
+    try:
+        return await second.wait()
+    finally:
+        if second.returncode is None:
+            second.kill()
 
 
 def pickup_feeds(sandbox: Sandbox) -> list[FakeFeed]:
@@ -159,4 +167,8 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    try:
+        sys.exit(asyncio.run(main()))
+    except KeyboardInterrupt:
+        console.print("stopped")
+        sys.exit(130)

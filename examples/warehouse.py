@@ -87,9 +87,9 @@ async def send_stock(buffer: InventoryBuffer, done: Path, board: Board) -> None:
     while (stats := await buffer.stats()).waiting or stats.in_flight:
         board.show(buffer=f"{stats.waiting} waiting, {stats.in_flight} in flight")
         await board.clock.sleep(5)
-    refused = [letter async for letter in buffer.dead_letters()]
+    refused = [f"{letter.sku}: {letter.code} {letter.message}" async for letter in buffer.dead_letters()]
     board.show(buffer=f"all settled, {len(refused)} refused")
-    board.say(f"stock: {len(refused)} SKUs refused, e.g. {refused[0].sku}: {refused[0].code} {refused[0].message}")
+    board.say(f"stock: {len(refused)} SKUs refused: {'; '.join(refused[:2])}, ...")
 
 
 async def pack(
@@ -117,6 +117,7 @@ async def pack(
 async def main(folder: Path) -> None:
     """Compose the pieces and run the day."""
     env = os.environ
+    # The sandbox's fast clock and addresses. Against Amazon leave every ``clock=`` out and take ``AE`` as it is.
     clock = ScaledClock(speed=float(env["CLOCK_SPEED"]), origin=datetime.fromisoformat(env["CLOCK_ORIGIN"]))
     market = attrs.evolve(AE, mws_endpoint=env["AMAZON_AE_ENDPOINT"], portal_origin=env["AMAZON_AE_PORTAL"])
     sessions = FileSessionStore(folder / "session")
@@ -141,4 +142,7 @@ async def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    try:
+        asyncio.run(main(Path(sys.argv[1])))
+    except KeyboardInterrupt:
+        sys.exit(130)  # what was handed in is kept; start again to go on
