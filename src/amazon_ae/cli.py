@@ -7,20 +7,28 @@ import asyncio
 import math
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
 __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the process's exit code."""
+    """Run one command; returns the process's exit code, 130 after Ctrl-C as shells have it."""
+    try:
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(words: list[str]) -> int:
     # Simulation and demonstration have options of their own and read them themselves.
-    words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["simulate"]:
-        return _simulate(words[1:])
+        from amazon_ae.testing.simulation.command import main as simulate
+
+        return simulate(words[1:])
     if words[:1] == ["demo"]:
         return _demo(words[1:])
-    parser = _parser()
-    options = parser.parse_args(words)
+    options = _parser().parse_args(words)
     if options.command == "sandbox":
         return _sandbox(options)
     return _doctor(options)
@@ -28,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="amazon-ae", description="A seller's warehouse and Amazon.ae.")
+    parser.add_argument("--version", action="version", version=f"amazon-ae {version('amazon-ae')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     sandbox = commands.add_parser("sandbox", help="serve a look-alike of Amazon on loopback until Ctrl-C")
     sandbox.add_argument("--port", type=_port, default=8400, help="of the MWS endpoint; 0: a free one (default: 8400)")
@@ -49,21 +58,25 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _port(text: str) -> int:
-    if not 0 <= (number := int(text)) <= 65_535:
-        raise argparse.ArgumentTypeError(f"{text} is no port: 0 to 65535")
-    return number
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
+    return int(text)
 
 
 def _count(text: str) -> int:
-    if (number := int(text)) < 0:
-        raise argparse.ArgumentTypeError(f"{text} is below 0")
-    return number
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no count: a whole number from 0")
+    return int(text)
 
 
 def _speed(text: str) -> float:
-    if not 0 < (number := float(text)) < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is no speed: a number above 0")
-    return number
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = math.nan
+    if not 0 < speed < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no speed: a number above 0")
+    return speed
 
 
 def _sandbox(options: argparse.Namespace) -> int:
@@ -102,15 +115,6 @@ def _demo(arguments: list[str]) -> int:
         )
         return 2
     return subprocess.run([sys.executable, str(program), *arguments], check=False).returncode
-
-
-def _simulate(arguments: list[str]) -> int:
-    from amazon_ae.testing.simulation.command import main as simulate
-
-    try:
-        return simulate(arguments)
-    except KeyboardInterrupt:
-        return 130
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import attrs
@@ -81,9 +82,12 @@ def test_simulate_hands_its_options_on(capsys: pytest.CaptureFixture[str]) -> No
     [
         ["sandbox", "--port", "70000"],
         ["sandbox", "--portal-port", "-1"],
+        ["sandbox", "--port", "http"],
         ["sandbox", "--speed", "0"],
+        ["sandbox", "--speed", "fast"],
         ["sandbox", "--speed", "nan"],
         ["sandbox", "--orders", "-3"],
+        ["sandbox", "--skus", "many"],
     ],
 )
 def test_an_option_out_of_range_is_named(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,7 +95,9 @@ def test_an_option_out_of_range_is_named(words: list[str], capsys: pytest.Captur
     with pytest.raises(SystemExit) as ended:
         cli.main(words)
     assert ended.value.code == 2
-    assert f"argument {words[1]}: " in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"argument {words[1]}: " in said
+    assert f"{words[2]!r} is no " in said
 
 
 @pytest.mark.parametrize(
@@ -111,14 +117,36 @@ def test_the_simulation_refuses_at_once(words: list[str], told: str, capsys: pyt
     assert said.out == ""
 
 
-def test_ctrl_c_ends_the_simulation_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exit code 130, as shells have it."""
+@pytest.mark.parametrize(
+    ("words", "work"),
+    [
+        (["simulate"], "amazon_ae.testing.simulation.command.main"),
+        (["sandbox"], "amazon_ae.testing.sandbox_command.run"),
+        (["doctor"], "amazon_ae.doctor.examine"),
+        (["demo"], "subprocess.run"),
+    ],
+)
+def test_ctrl_c_ends_a_command_without_a_traceback(
+    words: list[str], work: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 130, as shells have it; also before the sandbox listens for signals."""
 
-    def interrupted(_: list[str]) -> int:
+    def interrupted(*_: object, **__: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("amazon_ae.testing.simulation.command.main", interrupted)
-    assert cli.main(["simulate"]) == 130
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples" / "demo.py").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(work, interrupted)
+    assert cli.main(words) == 130
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    """What an issue should name."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"amazon-ae {version('amazon-ae')}\n"
 
 
 def test_demo_runs_the_example_of_a_checkout(

@@ -83,9 +83,9 @@ async def test_an_error_in_the_block_comes_out_of_it() -> None:
 
 
 async def test_a_taken_port_is_an_os_error() -> None:
-    """At once, with nothing left behind."""
+    """At once, with nothing left behind; the message names host and port."""
     async with serve(hello) as origin:
-        with pytest.raises(OSError, match=r"."):
+        with pytest.raises(OSError, match=f"cannot listen on {origin.removeprefix('http://')}: "):
             async with serve(hello, port=int(origin.rsplit(":", 1)[1])):
                 pass
 

@@ -44,8 +44,7 @@ async def run(
             write(json.dumps(sandbox.describe()) if as_json else page(sandbox))
             await stop.wait()
     except OSError as error:
-        text = f"amazon-ae sandbox: port {port} or {portal_port} cannot be used: {error.strerror or error}"
-        print(text, file=sys.stderr)
+        print(f"amazon-ae sandbox: {error.strerror or error}; --port 0 takes free ports", file=sys.stderr)
         return 1
     if not as_json:
         write("stopped")

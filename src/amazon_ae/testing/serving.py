@@ -39,6 +39,9 @@ async def serve(app: AsgiApp, *, host: str = "127.0.0.1", port: int = 0) -> Asyn
 
     Yields:
         the origin, e.g. ``"http://127.0.0.1:40123"``. It already accepts connections.
+
+    Raises:
+        OSError: nobody may listen there, or somebody does already; the message names host and port.
     """
     import uvicorn
 
@@ -175,7 +178,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(128)
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from error
     return listener
