@@ -303,3 +303,4 @@ SITE: Final = SiteMap(
         "SA": ["Saudi Arabia", "المملكة العربية السعودية", "السعودية", "amazon.sa"],
     },
 )
+"""Seller Central as this version knows it: the default of ``SellerPortalScraper(site=...)``."""
