@@ -7,14 +7,18 @@ Nothing here sleeps, opens a socket or starts a browser.
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
+from amazon_ae.mws.client import MwsClient
+from amazon_ae.mws.gateway import MwsGateway
+from amazon_ae.mws.routes import SchedulePickupFeed
 from amazon_ae.storage.memory import MemoryStorage
 from amazon_ae.testing.clocks import VirtualClock
 from amazon_ae.testing.fake_portal import FakeSellerPortal
 from amazon_ae.testing.mws import FakeMws
 
-__all__ = ["fake_mws", "fake_portal", "memory_storage", "virtual_clock"]
+__all__ = ["fake_mws", "fake_portal", "memory_storage", "mws_gateway", "virtual_clock"]
 
 
 @pytest.fixture
@@ -27,6 +31,14 @@ def virtual_clock() -> VirtualClock:
 def fake_mws(virtual_clock: VirtualClock) -> FakeMws:
     """A marketplace without orders and SKUs, on ``virtual_clock``; also a transport for ``httpx.AsyncClient``."""
     return FakeMws(clock=virtual_clock)
+
+
+@pytest.fixture
+def mws_gateway(virtual_clock: VirtualClock, fake_mws: FakeMws) -> MwsGateway:
+    """The real gateway on the real client, with ``fake_mws`` in Amazon's place. Pickups travel by feed."""
+    http = httpx.AsyncClient(transport=fake_mws)  # opens nothing, so that nothing has to be closed
+    client = MwsClient(fake_mws.credentials, fake_mws.marketplace, http=http, clock=virtual_clock)
+    return MwsGateway(client, pickup_route=SchedulePickupFeed(feed_type=fake_mws.pickup_feed_type))
 
 
 @pytest.fixture
