@@ -8,6 +8,7 @@ import math
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 
 __all__ = ["main"]
 
@@ -80,13 +81,11 @@ def _speed(text: str) -> float:
 
 
 def _sandbox(options: argparse.Namespace) -> int:
-    try:
-        from amazon_ae.testing.sandbox_command import run
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("amazon_ae"):
-            raise
-        print(f"amazon-ae: {error.name} is missing: pip install 'amazon-ae[sandbox]'", file=sys.stderr)
+    if missing := [name for name in ("uvicorn", "starlette") if find_spec(name) is None]:
+        print(f"amazon-ae: {' and '.join(missing)} missing: pip install 'amazon-ae[sandbox]'", file=sys.stderr)
         return 2
+    from amazon_ae.testing.sandbox_command import run
+
     portal_port = options.portal_port
     if portal_port is None:
         portal_port = options.port + 1 if 0 < options.port < 65_535 else 0

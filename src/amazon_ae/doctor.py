@@ -113,7 +113,7 @@ async def check_browser() -> Finding:
         async with async_playwright() as playwright:
             return Finding(Verdict.GOOD, "browser", find_browser(bundled=playwright.chromium.executable_path))
     except BrowserNotFound as error:
-        return Finding(Verdict.MISSING, "browser", str(error))
+        return Finding(Verdict.MISSING, "browser", str(error).removeprefix(f"{error.step}: "))
 
 
 async def check_database(path: str) -> Finding:

@@ -53,6 +53,22 @@ def test_the_fakes_load_neither_server_nor_browser_nor_pytest() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("module", "use"),
+    [
+        ("starlette", "from amazon_ae.testing import open_sandbox"),
+        ("uvicorn", "import asyncio\nfrom amazon_ae.testing import serve\nasyncio.run(serve(None).__aenter__())"),
+    ],
+)
+def test_what_needs_an_extra_names_it(module: str, use: str) -> None:
+    """A bare "No module named" helps nobody who installed what the page said."""
+    code = f"import sys\nsys.modules[{module!r}] = None\n{use}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith("ModuleNotFoundError: ")
+    assert said.endswith(f"needs {module}: pip install 'amazon-ae[sandbox]'")
+
+
 def test_builders_agree_with_themselves() -> None:
     """Totals and counts follow the items; equal arguments give equal orders; any field can be changed."""
     items = [make_item("A", 2, price="10.50"), make_item("B", 3, price=Decimal(1))]

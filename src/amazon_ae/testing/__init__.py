@@ -93,7 +93,15 @@ if not TYPE_CHECKING:  # a type checker that saw it would take every misspelt na
         home = _HOME_OF.get(name)
         if home is None:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+        try:
+            value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+        except ModuleNotFoundError as error:
+            missing = (error.name or __name__).partition(".")[0]
+            if missing == "amazon_ae":
+                raise
+            raise ModuleNotFoundError(
+                f"{name} needs {missing}: pip install 'amazon-ae[sandbox]'", name=missing
+            ) from error
         return value
 
 

@@ -41,9 +41,15 @@ async def serve(app: AsgiApp, *, host: str = "127.0.0.1", port: int = 0) -> Asyn
         the origin, e.g. ``"http://127.0.0.1:40123"``. It already accepts connections.
 
     Raises:
+        ModuleNotFoundError: uvicorn is missing; the message has the command that gets it.
         OSError: nobody may listen there, or somebody does already; the message names host and port.
     """
-    import uvicorn
+    try:
+        import uvicorn
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"serve needs {error.name}: pip install 'amazon-ae[sandbox]'", name=error.name
+        ) from error
 
     class QuietServer(uvicorn.Server):
         """Leaves the process's signal handlers alone: they are the host's."""
