@@ -18,7 +18,7 @@ __all__ = ["BufferedCount", "InventoryBuffer", "SkuStatus"]
 
 _KIND: Final = ItemKind.INVENTORY
 
-# Changes in one transaction of put_many: few enough that memory (about 15 MB) and the time between two turns of the
+# Changes in one transaction of put_many: few enough that memory (about 12 MB) and the time between two turns of the
 # event loop (some ten milliseconds) stay bounded; enough that commits, and the pages each one writes anew, are few.
 _CHUNK: Final = 20_000
 _PAGE: Final = 500

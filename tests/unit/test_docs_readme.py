@@ -41,6 +41,13 @@ def test_every_link_of_the_readme_leads_somewhere() -> None:
     assert [link for link in links if not link.startswith("http") and not (ROOT / link).exists()] == []
 
 
+def test_the_readme_leads_to_every_page() -> None:
+    """Nobody has to search the folders."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    pages = {str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md")} - {"docs/index.md"}
+    assert {page for page in pages if f"({page})" not in readme and "_build" not in page} == set()
+
+
 def test_the_quickstart_runs(capsys: pytest.CaptureFixture[str]) -> None:
     """All of its blocks are one program, which prints what the page says."""
     names: dict[str, Any] = {}
