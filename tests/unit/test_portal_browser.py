@@ -50,12 +50,15 @@ def test_only_one_browser_can_be_chosen() -> None:
         BrowserOptions(executable_path="/x", channel="chrome")
 
 
-def test_a_scraper_with_its_arguments_in_the_clients_order_says_so() -> None:
-    """``MwsClient`` takes credentials first, the scraper the marketplace: both say which."""
+def test_a_scraper_that_is_put_together_wrongly_says_so_at_once() -> None:
+    """``MwsClient`` takes credentials first, the scraper the marketplace; and a folder is no store of sessions."""
     credentials = PortalCredentials(email="a@example.ae", password="hidden", totp="JBSWY3DPEHPK3PXP")
     swapped: Any = (credentials, AE)
     with pytest.raises(ConfigurationError, match="a Marketplace first, then PortalCredentials"):
         SellerPortalScraper(*swapped)
+    folder: Any = "sessions"
+    with pytest.raises(ConfigurationError, match=r"FileSessionStore\(folder\)"):
+        SellerPortalScraper(AE, credentials, sessions=folder)
 
 
 @pytest.mark.parametrize(

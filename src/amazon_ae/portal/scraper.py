@@ -13,7 +13,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import timedelta
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
@@ -112,6 +112,8 @@ class SellerPortalScraper:
     ) -> None:
         if not isinstance(marketplace, Marketplace) or not isinstance(credentials, PortalCredentials):
             raise ConfigurationError("SellerPortalScraper takes a Marketplace first, then PortalCredentials")
+        if isinstance(sessions, (str, PurePath)):
+            raise ConfigurationError("sessions= takes a store, e.g. FileSessionStore(folder)")
         if max_pages < 1:
             raise ConfigurationError("max_pages is at least 1")
         self.account: str = account or _account_key(marketplace, credentials)
