@@ -75,6 +75,7 @@ async def take_orders(sync: OrderSync, shelf: Path, board: Board) -> list[str]:
             board.count("orders")
     orders = sorted({json.loads(line)[0] for line in shelf.read_text().splitlines()})
     board.show(orders=len(orders))
+    board.say(f"orders: {len(orders)} on the shelf, with their items")
     return orders
 
 
