@@ -16,11 +16,20 @@ import httpx
 
 from amazon_ae.clocks import SystemClock
 from amazon_ae.exceptions import AmazonAeError, ConfigurationError, RequestExpired
-from amazon_ae.models.marketplaces import AE, EG, SA, Marketplace, MwsCredentials
+from amazon_ae.models.marketplaces import AE, EG, SA, Marketplace, MwsCredentials, PortalCredentials
 from amazon_ae.mws.client import MwsClient
 from amazon_ae.ports import Clock
 
-__all__ = ["Finding", "Verdict", "check_amazon", "check_browser", "check_database", "check_machine", "examine"]
+__all__ = [
+    "Finding",
+    "Verdict",
+    "check_amazon",
+    "check_browser",
+    "check_database",
+    "check_machine",
+    "check_portal_user",
+    "examine",
+]
 
 # What each extra brings, by the module that a user would miss.
 _EXTRAS: Final = {
@@ -62,7 +71,7 @@ async def examine(
     """Check everything and write one line per finding.
 
     Args:
-        env: where credentials are looked for (``MwsCredentials.from_env``), normally ``os.environ``. Optional there:
+        env: where both credentials are looked for (``from_env``), normally ``os.environ``. Optional there:
             ``AMAZON_AE_MARKETPLACE`` (``AE``, ``EG``, ``SA``) and ``AMAZON_AE_ENDPOINT`` (a sandbox's address).
         database: a SQLite file to open.
 
@@ -73,6 +82,7 @@ async def examine(
     if database is not None:
         findings.append(await check_database(database))
     findings += await check_amazon(env, clock=clock or SystemClock(), http=http)
+    findings.append(check_portal_user(env))
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
         write(f"{finding.verdict:<4} {finding.name:<{width}}  {finding.text}")
@@ -158,6 +168,20 @@ async def check_amazon(env: Mapping[str, str], *, clock: Clock, http: httpx.Asyn
     finally:
         if owned is not None:
             await owned.aclose()
+
+
+def check_portal_user(env: Mapping[str, str]) -> Finding:
+    """Whether Seller Central's user is complete and its authenticator secret readable. Nothing is sent or typed."""
+    from amazon_ae.portal.totp import TotpSecret
+
+    if not env.get("AMAZON_AE_PORTAL_EMAIL"):
+        return Finding(Verdict.MISSING, "portal user", "AMAZON_AE_PORTAL_EMAIL is not set")
+    try:
+        user = PortalCredentials.from_env(env)
+        TotpSecret.parse(user.totp, account=user.email)
+    except ConfigurationError as error:
+        return Finding(Verdict.BAD, "portal user", str(error))
+    return Finding(Verdict.GOOD, "portal user", "complete, its authenticator secret can be read; nobody signed in")
 
 
 async def _ask(name: str, check: Callable[[], Awaitable[Finding]]) -> Finding:

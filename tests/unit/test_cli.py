@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from amazon_ae import cli
-from amazon_ae.doctor import Verdict, check_amazon, check_database, check_machine, examine
+from amazon_ae.doctor import Verdict, check_amazon, check_database, check_machine, check_portal_user, examine
 from amazon_ae.testing import FAKE_CREDENTIALS, FakeMws, MwsFault, VirtualClock
 
 ENV = {
@@ -22,6 +22,13 @@ ENV = {
     "AMAZON_AE_ACCESS_KEY_ID": FAKE_CREDENTIALS.access_key_id,
     "AMAZON_AE_SECRET_KEY": FAKE_CREDENTIALS.secret_key,
     "AMAZON_AE_AUTH_TOKEN": FAKE_CREDENTIALS.auth_token or "",
+}
+
+
+PORTAL = {
+    "AMAZON_AE_PORTAL_EMAIL": "packer@example.ae",
+    "AMAZON_AE_PORTAL_PASSWORD": "open sesame",
+    "AMAZON_AE_PORTAL_TOTP": "JBSW Y3DP EHPK 3PXP",
 }
 
 
@@ -247,4 +254,17 @@ async def test_the_page_on_the_doctor_names_what_it_says_and_reads(tmp_path: Pat
     width = len("extra postgres")
     assert [line[5 : 5 + width].strip() for line in shown] == [line[5 : 5 + width].strip() for line in lines]
     named = set(re.findall(r"AMAZON_AE_[A-Z_]+", page))
-    assert named == {*ENV, "AMAZON_AE_MARKETPLACE", "AMAZON_AE_ENDPOINT"}
+    assert named == {*ENV, *PORTAL, "AMAZON_AE_MARKETPLACE", "AMAZON_AE_ENDPOINT"}
+
+
+def test_the_portals_user_is_read_and_never_shown() -> None:
+    """Nothing set is no fault; a missing password, or a secret that is none, is one."""
+    assert check_portal_user({}).verdict is Verdict.MISSING
+    assert check_portal_user(PORTAL).verdict is Verdict.GOOD
+    incomplete = check_portal_user({**PORTAL, "AMAZON_AE_PORTAL_PASSWORD": ""})
+    assert (incomplete.verdict, incomplete.text) == (Verdict.BAD, "AMAZON_AE_PORTAL_PASSWORD is not set")
+    unreadable = check_portal_user({**PORTAL, "AMAZON_AE_PORTAL_TOTP": "not-a-secret-1890"})
+    assert unreadable.verdict is Verdict.BAD
+    assert "Base32" in unreadable.text
+    for finding in (check_portal_user(PORTAL), incomplete, unreadable):
+        assert not any(secret in str(finding) for secret in (*PORTAL.values(), "not-a-secret-1890"))
