@@ -139,6 +139,8 @@ class OrderSync:
             raise ConfigurationError("first_since needs a time zone")
         if min(overlap_seconds, claim_seconds, poll_seconds) < 0:
             raise ConfigurationError("overlap_seconds, claim_seconds and poll_seconds must not be negative")
+        if isinstance(statuses, str):
+            raise ConfigurationError(f"statuses is a list of texts, not one text: [{statuses!r}]")
         if "/" in name or not name:
             raise ConfigurationError(f"name must not be empty or hold a slash: {name!r}")
         self._gateway = gateway

@@ -49,6 +49,7 @@ def connect(credentials: MwsCredentials, http: httpx.AsyncClient, clock: Clock) 
         retries=RetryPolicy(delays_seconds=(0, 1), jitter=0.5),
         random=lambda: 0.5,
         max_wait=timedelta(minutes=5),
+        max_exchange=timedelta(minutes=1),
         max_body_bytes=10_000_000,
         thread_bytes=100_000,
         on_exchange=record,

@@ -76,6 +76,18 @@ def test_rows_can_be_overridden_and_unlisted_operations_have_their_own_pace() ->
     assert table.find("Products", "GetA").group == "Products/GetA" != table.find("Products", "GetB").group
 
 
+@pytest.mark.parametrize(
+    ("actions", "burst", "restore_seconds", "per_hour"),
+    [((), 1, 1, None), (("A",), 0, 1, None), (("A",), 1, 0, None), (("A",), 1, -1, None), (("A",), 1, 1, 0)],
+)
+def test_limits_that_admit_no_call_are_refused(
+    actions: tuple[str, ...], burst: int, restore_seconds: float, per_hour: int | None
+) -> None:
+    """When the row is made, not as a division by zero at the first call."""
+    with pytest.raises(ConfigurationError):
+        Throttle("Orders", actions, burst, restore_seconds, per_hour, "test")
+
+
 async def test_operations_of_one_row_share_a_pace_and_others_do_not() -> None:
     """ListOrders and its next pages draw on one bucket of six; GetOrder has its own."""
     pages = [orders_page([f"403-0000000-{n:07d}"], f"t{n}") for n in range(7)]

@@ -230,6 +230,12 @@ async def test_a_batch_must_count_its_messages_from_one(world: World) -> None:
     assert not world.fake.requests
 
 
+def test_one_text_in_place_of_the_channels_is_refused(world: World) -> None:
+    """Its letters would be sent as channels."""
+    with pytest.raises(ConfigurationError, match="fulfillment_channels is a list"):
+        MwsGateway(world.client, fulfillment_channels="MFN")
+
+
 async def test_orders_come_in_pages_with_the_instant_up_to_which_they_are_complete(world: World) -> None:
     """The instant is Amazon's: two minutes before the request; items and look-ups go by order id."""
     now = world.clock.now()

@@ -264,6 +264,7 @@ async def test_a_backend_that_does_not_say_how_far_it_reaches_never_moves_the_cu
         {"name": "a/b"},
         {"first_since": datetime(2021, 1, 1)},  # noqa: DTZ001
         {"claim_seconds": -1.0},
+        {"statuses": "Unshipped"},
     ],
 )
 def test_what_cannot_work_is_refused(world: World, options: dict[str, Any]) -> None:

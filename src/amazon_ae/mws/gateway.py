@@ -24,6 +24,7 @@ from amazon_ae.models.text import ORDER_ID
 from amazon_ae.mws.client import MwsClient
 from amazon_ae.mws.documents import ADVISED_RECORDS, inventory_feed
 from amazon_ae.mws.feeds import XML
+from amazon_ae.mws.params import listed
 from amazon_ae.mws.processing_reports import ProcessingReport, outcome_steps, report_steps
 from amazon_ae.mws.slices import gather_feed, in_slices
 from amazon_ae.ports import PickupRoute
@@ -71,7 +72,7 @@ class MwsGateway:
             raise ConfigurationError(f"max_inventory_records must be >= 1, not {max_inventory_records}")
         self._client = client
         self._route = pickup_route
-        self._channels = tuple(fulfillment_channels)
+        self._channels = listed("fulfillment_channels", fulfillment_channels)
         self._max_inventory_records = max_inventory_records
 
     @property

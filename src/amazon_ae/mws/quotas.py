@@ -12,6 +12,7 @@ from typing import Final
 
 import attrs
 
+from amazon_ae.exceptions import ConfigurationError
 from amazon_ae.models.feeds import QuotaRule
 
 __all__ = ["QUOTA_LONGEST_SECONDS", "QUOTA_UNKNOWN_SECONDS", "THROTTLES", "UNLISTED", "Throttle", "ThrottleTable"]
@@ -28,6 +29,9 @@ class Throttle:
         restore_seconds: one place comes back per this many seconds.
         per_hour: requests an hour; ``None`` where Amazon sets no hourly quota.
         source: the page of the API reference.
+
+    Raises:
+        ConfigurationError: limits under which no call could ever leave.
     """
 
     section: str
@@ -36,6 +40,14 @@ class Throttle:
     restore_seconds: float
     per_hour: int | None
     source: str
+
+    def __attrs_post_init__(self) -> None:
+        if not self.actions:
+            raise ConfigurationError("a Throttle names at least one action")
+        if self.burst < 1 or self.restore_seconds <= 0 or (self.per_hour is not None and self.per_hour < 1):
+            raise ConfigurationError(
+                f"{self.group}: burst and per_hour must be >= 1, restore_seconds above 0; a call would wait for ever"
+            )
 
     @property
     def group(self) -> str:
