@@ -70,6 +70,21 @@ def test_credentials_come_from_a_given_environment_only() -> None:
         MwsCredentials(seller_id=" ", access_key_id="a", secret_key="b")
 
 
+@pytest.mark.parametrize("field", ["seller_id", "access_key_id", "secret_key", "auth_token"])
+def test_a_key_with_a_line_end_is_refused_without_being_shown(field: str) -> None:
+    """Read out of a file, it would only be a wrong signature; an empty token is none."""
+    keys = {"seller_id": "A1", "access_key_id": "AKIA", "secret_key": "hidden", "auth_token": ""}
+    assert MwsCredentials(**keys).secret_key == "hidden"
+    for broken in ("hidden\n", " hidden", " "):
+        with pytest.raises(ConfigurationError, match=f"MwsCredentials: {field}") as caught:
+            MwsCredentials(**(keys | {field: broken}))
+        assert "hidden" not in str(caught.value)
+    if field != "auth_token":
+        for missing in ("", None):
+            with pytest.raises(ConfigurationError, match=f"{field} is empty"):
+                MwsCredentials(**(keys | {field: missing}))
+
+
 @pytest.mark.parametrize(
     ("sku", "quantity", "latency", "rule"),
     [

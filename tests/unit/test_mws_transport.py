@@ -258,6 +258,12 @@ async def test_an_answer_that_never_ends_is_given_up_after_the_limit(begins: boo
     assert not logging.getLogger("httpx").filters
 
 
+def test_a_client_that_would_block_the_loop_is_refused() -> None:
+    """httpx.Client has the same methods; it would send, and nobody could await its answer."""
+    with httpx.Client() as http, pytest.raises(ConfigurationError, match="AsyncClient"):
+        MwsClient(CREDENTIALS, http=http)  # type: ignore[arg-type]
+
+
 def test_a_limit_that_nothing_could_keep_is_refused() -> None:
     """Zero would give up every request; None has no limit."""
     with pytest.raises(ConfigurationError, match="max_exchange"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import attrs
@@ -21,6 +21,22 @@ def _required(instance: object, attribute: attrs.Attribute[str], value: str) -> 
         raise ConfigurationError(f"{what} must be a text, not {type(value).__name__}")
     if not value.strip():
         raise ConfigurationError(f"{what} is empty")
+
+
+def _key(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigurationError(f"{type(instance).__name__}: {attribute.name} is empty")
+    if value != value.strip():
+        # Signed as it stands, it would be a wrong signature, and Amazon's answer would not say why.
+        raise ConfigurationError(
+            f"{type(instance).__name__}: {attribute.name} begins or ends with a blank or a line end (read out of a "
+            "file?): strip it"
+        )
+
+
+def _token(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if value:
+        _key(instance, attribute, value)
 
 
 @attrs.frozen(kw_only=True)
@@ -98,12 +114,15 @@ class MwsCredentials:
         access_key_id: the developer's AWS access key id.
         secret_key: the developer's secret key; never shown.
         auth_token: the MWS auth token that the seller's authorisation gave; ``None`` only for a seller's own keys.
+
+    Raises:
+        ConfigurationError: one of them is empty, or begins or ends with a blank or a line end.
     """
 
-    seller_id: str = attrs.field(validator=_required)
-    access_key_id: str = attrs.field(validator=_required)
-    secret_key: str = attrs.field(repr=False, validator=_required)
-    auth_token: str | None = attrs.field(default=None, repr=False)
+    seller_id: str = attrs.field(validator=_key)
+    access_key_id: str = attrs.field(validator=_key)
+    secret_key: str = attrs.field(repr=False, validator=_key)
+    auth_token: str | None = attrs.field(default=None, repr=False, validator=_token)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str], prefix: str = "AMAZON_AE_") -> MwsCredentials:

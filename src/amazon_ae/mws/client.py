@@ -80,10 +80,11 @@ class MwsClient:
         max_body_bytes: a larger answer is refused before it is read.
         thread_bytes: a larger body is read in a thread, so that the event loop goes on.
         on_exchange: called after every request with its id, instant and code, for your records (Amazon asks to keep
-            them 30 days). Quick, and never raises: what it raises is logged and dropped.
+            them 30 days); not after one that you cancelled. Quick, and never raises: what it raises is logged and
+            dropped.
 
     Raises:
-        ConfigurationError: the endpoint, the User-Agent or ``max_exchange`` cannot be used.
+        ConfigurationError: the endpoint, the User-Agent, ``http`` or ``max_exchange`` cannot be used.
     """
 
     def __init__(
@@ -105,6 +106,8 @@ class MwsClient:
         thread_bytes: int = 262_144,
         on_exchange: Callable[[Exchange], None] | None = None,
     ) -> None:
+        if isinstance(http, httpx.Client):
+            raise ConfigurationError("http is an httpx.Client, which would block the event loop: give an AsyncClient")
         clock = clock or SystemClock()
         self._credentials = credentials
         self._marketplace = marketplace
