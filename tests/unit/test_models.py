@@ -118,7 +118,7 @@ def test_a_stock_update_that_breaks_a_rule_says_which(sku: str, quantity: int, l
     ],
 )
 def test_what_a_store_could_not_give_back_is_refused(options: dict[str, Any], rule: str) -> None:
-    """One such value in a store would fail every batch that holds it."""
+    """It would never be sent, and nobody could list the dead letters that it became one of."""
     with pytest.raises(ConfigurationError, match=rule):
         InventoryUpdate("A", 1, **options)
 
