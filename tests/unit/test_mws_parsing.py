@@ -47,11 +47,37 @@ def test_every_spelling_of_an_instant_becomes_aware_utc(written: str, meant: dat
 
 @pytest.mark.parametrize(
     "written",
-    [None, "", "20178-02-20T19:49:35Z", "2013-09-071T02:00:00Z", "soon", {}, "0001-01-01T00:00:00+14:00"],
+    [
+        None,
+        "",
+        "20178-02-20T19:49:35Z",
+        "2013-09-071T02:00:00Z",
+        "soon",
+        {},
+        "0001-01-01T00:00:00+14:00",
+        "Wed, 06 Mar 99999999999999999999 19:07:58 GMT",
+        "Wed, 06 Mar 2013 19:07:58 +999999999999999999999",
+        "Wed, 06 Mar 2013 19:07:99999999999999999999 GMT",
+    ],
 )
 def test_what_is_no_instant_is_none(written: object) -> None:
     """Amazon's own examples hold impossible dates."""
     assert instant(written) is None
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["Wed, ", "06 ", "Mar ", "2013 ", "19:07:58", " GMT", "+0400", "T", "Z", "2021-11-18", ".5", "%3A"]
+        )
+        | st.integers(-(10**30), 10**30).map(str),
+        max_size=8,
+    )
+)
+def test_no_text_whatever_breaks_the_reading_of_an_instant(parts: list[str]) -> None:
+    """A header of a proxy must not turn a feed that Amazon took into a foreign error."""
+    found = instant("".join(parts))
+    assert found is None or found.tzinfo is UTC
 
 
 @given(st.datetimes(timezones=st.just(timezone(timedelta(hours=4)))))

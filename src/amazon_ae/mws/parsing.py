@@ -208,7 +208,7 @@ def _other_instant(value: str) -> datetime | None:
         pass
     try:
         return parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
 
 
