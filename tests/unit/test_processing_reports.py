@@ -379,9 +379,11 @@ def test_flat_reports_are_read_by_their_bytes_first(encoding: str, charset: str 
     assert read_report(body, charset=charset).rows[0].text == text
 
 
-def test_undecodable_bytes_are_no_reason_to_fail() -> None:
-    """Latin-1 is the last step: it reads everything."""
-    assert read_report(flat("1\tK1\t5\tError\tXX").replace(b"XX", b"\x81\xff")).rows[0].text == "\x81\xff"
+@pytest.mark.parametrize("charset", [None, "nonsense", "undefined", "hex", "utf\0"])
+def test_undecodable_bytes_are_no_reason_to_fail(charset: str | None) -> None:
+    """Latin-1 is the last step: it reads everything. A header may name a charset that is none."""
+    body = flat("1\tK1\t5\tError\tXX").replace(b"XX", b"\x81\xff")
+    assert read_report(body, charset=charset).rows[0].text == "\x81\xff"
 
 
 def test_values_are_frozen() -> None:

@@ -393,7 +393,7 @@ def _decode(body: bytes, charset: str | None) -> str:
         if name:
             try:
                 return body.decode(name)
-            except (UnicodeDecodeError, LookupError):
+            except (ValueError, LookupError):  # another charset, or none that Python knows
                 continue
     return body.decode("latin-1")
 
