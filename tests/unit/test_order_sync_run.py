@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from order_sync_support import World, new_world
 
@@ -15,8 +16,11 @@ from amazon_ae.exceptions import (
     ServiceUnavailable,
     UnreadableResponse,
 )
+from amazon_ae.mws.client import MwsClient
+from amazon_ae.mws.gateway import MwsGateway
 from amazon_ae.order_sync import OrderSync, SyncedOrder
-from amazon_ae.testing import make_order_id
+from amazon_ae.storage.memory import MemoryStorage
+from amazon_ae.testing import FakeMws, MwsFault, VirtualClock, make_item, make_order, make_order_id
 
 
 @pytest.fixture
@@ -115,3 +119,25 @@ async def test_a_handler_that_fails_keeps_its_order(world: World) -> None:
     await run_for(world, world.sync(claim_seconds=600), 300, handler, on_error=on_error)
     assert failures == [(one, "no shelf")]
     assert taken == [two, one]
+
+
+@pytest.mark.parametrize("fault", list(MwsFault), ids=lambda fault: fault.value)
+async def test_run_survives_whatever_the_way_to_amazon_does(fault: MwsFault) -> None:
+    """Every fault that the fake knows, longer than the client's own retries last: the order comes, once."""
+    clock = VirtualClock()
+    fake = FakeMws(clock=clock)
+    fake.add_order(make_order(updated_at=clock.now() - timedelta(minutes=10)), [make_item()])
+    fake.fail("ListOrders", fault, times=8, seconds=5)
+    fake.fail("ListOrderItems", fault, times=8, seconds=5)
+    taken: list[str] = []
+
+    async def handler(synced: SyncedOrder) -> None:
+        taken.append(synced.order.amazon_order_id)
+
+    async with httpx.AsyncClient(transport=fake) as http, MwsClient(fake.credentials, http=http, clock=clock) as client:
+        task = asyncio.create_task(OrderSync(MwsGateway(client), MemoryStorage(clock=clock), clock=clock).run(handler))
+        await clock.sleep(12 * 3600)
+        assert not task.done()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert taken == [make_order_id(1)]
