@@ -1,4 +1,4 @@
-"""The how-tos on orders, pickup routes and other feeds are executed against the fake marketplace."""
+"""The how-tos on orders, pickup routes, errors and other feeds are executed against the fake marketplace."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ import attrs
 import httpx
 import pytest
 
+from amazon_ae.exceptions import OutcomeUnknown
 from amazon_ae.models.feeds import FeedBatch, FeedItem, ItemKind, PickupRequest
 from amazon_ae.models.orders import Order, OrderItem
 from amazon_ae.mws.client import MwsClient
+from amazon_ae.mws.documents import OrderFulfillment, join_feed, order_fulfillment_feed
 from amazon_ae.mws.gateway import MwsGateway
 from amazon_ae.order_sync import OrderSync
 from amazon_ae.storage.memory import MemoryStorage
-from amazon_ae.testing import FakeMws, VirtualClock, make_item, make_order, make_order_id
+from amazon_ae.testing import FakeMws, MwsFault, VirtualClock, make_item, make_order, make_order_id
 
 PAGES = Path(__file__).parents[2] / "docs" / "how-to"
 ITEM = make_item(order_item_id="12345678901234")
@@ -123,3 +125,34 @@ async def test_send_other_feeds(world: World) -> None:
     assert [line.split(":")[1].split()[0] for line in await page["problems"](world.client, refused)] == ["18028"]
     assert world.fake.orders[make_order_id(1)].order.order_status == "Shipped"
     assert world.fake.orders[make_order_id(2)].order.order_status == "Canceled"
+
+
+async def test_handle_errors_within_a_minute(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """An answer, a busy quota, an ill Amazon."""
+    ask = names_of("handle-errors.md")["order_within_a_minute"]
+    world.fake.fail("GetOrder", MwsFault.QUOTA_EXCEEDED)
+    assert [await ask(world.client, make_order_id(1)) for _ in range(2)] == [None, None]
+    assert capsys.readouterr().out.count("busy until 2021-11-18") == 2
+    await world.clock.sleep(4000)
+    order = await ask(world.client, make_order_id(1))
+    assert (order.amazon_order_id, await ask(world.client, make_order_id(9))) == (make_order_id(1), None)
+    world.fake.fail("GetOrder", MwsFault.INTERNAL_ERROR, times=99)
+    assert await ask(world.client, make_order_id(1)) is None
+    assert "Amazon is ill: GetOrder: InternalError (500)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("fault", [None, MwsFault.ANSWER_LOST, MwsFault.INTERNAL_ERROR])
+async def test_handle_errors_of_a_feed_that_may_have_arrived(world: World, fault: MwsFault | None) -> None:
+    """Answered, lost on its way back, never taken."""
+    page = names_of("handle-errors.md")
+    shipped = OrderFulfillment(amazon_order_id=make_order_id(1), fulfilled_at=world.clock.now())
+    body = join_feed(order_fulfillment_feed(world.client.credentials.seller_id, [shipped]))
+    if fault is not None:
+        world.fake.fail("SubmitFeed", fault)
+    if fault is MwsFault.INTERNAL_ERROR:
+        with pytest.raises(OutcomeUnknown):
+            await page["confirm_once"](world.client, body)
+        assert not world.fake.feeds
+    else:
+        assert await page["confirm_once"](world.client, body) == world.fake.feeds[0].feed_id
+        assert len(world.fake.feeds) == 1
