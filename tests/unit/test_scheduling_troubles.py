@@ -1,0 +1,213 @@
+"""What Amazon, the network and bad values do to feeds: each outcome is found, and a place costs what it must."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date
+from typing import Any
+
+import pytest
+from shop_support import INVENTORY, PICKUP, Shop
+
+from amazon_ae.exceptions import ConfigurationError, PickupRejected, PickupUnknown
+from amazon_ae.models import events
+from amazon_ae.models.stored import Change, ItemState
+from amazon_ae.mws.gateway import MwsGateway
+from amazon_ae.mws.routes import SchedulePickupFeed
+from amazon_ae.scheduling import FeedScheduler
+from amazon_ae.testing.builders import make_order, make_order_id
+from amazon_ae.testing.mws import MwsFault
+
+
+async def test_a_lost_answer_is_settled_by_looking() -> None:
+    """Amazon had the feed: it is found by type, time and count, its outcome comes, and no second one leaves."""
+    shop = Shop()
+    (order_id,) = shop.orders(1)
+    shop.fake.fail("SubmitFeed", MwsFault.ANSWER_LOST)
+    async with shop.open() as scheduler:
+        outcome = await scheduler.schedule_pickup(order_id)
+    assert outcome.state is ItemState.ACCEPTED
+    assert shop.fake.pickups_sent == {order_id: 1}
+    assert [event.verdict for event in shop.said(events.DoubtSettled)] == ["found"]
+
+
+async def test_a_request_that_never_arrived_is_sent_again() -> None:
+    """Nothing listed once everything must be: the pickup leaves a second time, and Amazon gets it once."""
+    shop = Shop()
+    (order_id,) = shop.orders(1)
+
+    original = shop.gateway.submit
+    sent = 0
+
+    async def swallowed(batch: Any) -> Any:
+        nonlocal sent
+        sent += 1
+        if sent == 1:
+            raise TimeoutError("somewhere on the way")
+        return await original(batch)
+
+    class Lossy:
+        submit = staticmethod(swallowed)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(shop.gateway, name)
+
+    async with FeedScheduler(
+        shop.storage, Lossy(), orders=shop.gateway, clock=shop.clock, on_event=shop.events.append
+    ) as scheduler:
+        outcome = await scheduler.schedule_pickup(order_id)
+    await shop.http.aclose()
+    assert outcome.state is ItemState.ACCEPTED
+    assert [event.verdict for event in shop.said(events.DoubtSettled)] == ["absent"]
+    assert shop.fake.pickups_sent == {order_id: 1}
+
+
+async def test_two_feeds_that_look_alike_are_handed_to_the_host() -> None:
+    """Another program's feed of the same type and size in the same minute: nobody can tell, so nobody guesses."""
+    shop = Shop()
+    ours, theirs = shop.orders(2)
+    async with shop.open() as scheduler:
+        shop.fake.fail("SubmitFeed", MwsFault.ANSWER_LOST)
+        asked = asyncio.ensure_future(scheduler.schedule_pickup(ours))
+        await shop.clock.sleep(1)
+        other = MwsGateway(shop.client, pickup_route=SchedulePickupFeed(feed_type=shop.fake.pickup_feed_type))
+        from amazon_ae.models.feeds import FeedBatch, FeedItem, PickupRequest
+
+        request = PickupRequest(order_id=theirs, pickup_date=date(2021, 11, 19))
+        await other.submit(FeedBatch(batch_id="theirs", kind=PICKUP, items=(FeedItem(1, theirs, request),)))
+        with pytest.raises(PickupUnknown):
+            await asked
+        assert await scheduler.resolve(ours, scheduled=True)
+        outcome = await scheduler.outcome(ours)
+        assert not await scheduler.resolve(ours, scheduled=True)
+    assert outcome is not None
+    assert outcome.state is ItemState.ACCEPTED
+    assert shop.fake.pickups_sent == {ours: 1, theirs: 1}
+
+
+async def test_a_connection_that_was_never_made_gives_the_place_back() -> None:
+    """``NotSent``: fifteen failures cost no place."""
+    shop = Shop()
+    (order_id,) = shop.orders(1)
+    shop.fake.fail("SubmitFeed", MwsFault.NOT_REACHED, times=4)
+    async with shop.open() as scheduler:
+        await scheduler.schedule_pickup(order_id)
+        stats = await scheduler.stats()
+    assert list(stats.quota_used.values()) == [1]
+    assert len(shop.said(events.FeedRefused)) >= 1
+    assert shop.fake.pickups_sent == {order_id: 1}
+
+
+async def test_another_program_costs_one_refusal_per_burst() -> None:
+    """It empties the bucket behind our back: one ``RequestThrottled``, then we wait for Amazon's restore."""
+    shop = Shop()
+    orders = shop.orders(4)
+    async with shop.open() as scheduler:
+        shop.fake.spend("SubmitFeed", 15)
+        await asyncio.gather(*map(scheduler.schedule_pickup, orders))
+    refused = [seen for seen in shop.fake.requests if seen.action == "SubmitFeed" and seen.status == 503]
+    assert len(refused) == 1
+    assert shop.said(events.QuotaCorrected)[0].reason == "RequestThrottled"
+    assert shop.fake.pickups_sent == dict.fromkeys(orders, 1)
+
+
+async def test_an_exceeded_hour_waits_for_its_reset() -> None:
+    """``QuotaExceeded`` costs one refusal, however long the hour still is."""
+    shop = Shop()
+    (order_id,) = shop.orders(1)
+    shop.fake.fail("SubmitFeed", MwsFault.QUOTA_EXCEEDED)
+    async with shop.open() as scheduler:
+        await scheduler.schedule_pickup(order_id)
+    assert [event.code for event in shop.said(events.FeedRefused)] == ["QuotaExceeded"]
+    assert len(shop.submitted()) == 2
+
+
+async def test_a_cancelled_feed_is_sent_again_after_a_pause() -> None:
+    """Nothing of it was taken; stock goes on meanwhile."""
+    shop = Shop()
+    (order_id,) = shop.orders(1)
+    shop.fake.end_feeds("_CANCELLED_", feed_type=shop.fake.pickup_feed_type)
+    async with shop.open() as scheduler:
+        asked = asyncio.ensure_future(scheduler.schedule_pickup(order_id))
+        await shop.clock.sleep(120)
+        await shop.stock("A", 1)
+        await shop.clock.sleep(10)
+        assert len(shop.submitted()) == 2
+        outcome = await asked
+    assert outcome.state is ItemState.ACCEPTED
+    assert len(shop.said(events.FeedCancelled)) == 1
+
+
+@pytest.mark.parametrize("status", ["_IN_SAFETY_NET_", "_IN_PROGRESS_"])
+async def test_a_held_feed_is_reported_and_holds_back_only_its_own_kind(status: str) -> None:
+    """Stock waits behind it, parcels do not; the host can end the wait, and the newest stock is sent again."""
+    shop = Shop()
+    (order_id,) = shop.orders(1)
+    shop.fake.end_feeds(status, feed_type="_POST_INVENTORY_AVAILABILITY_DATA_")
+    async with shop.open() as scheduler:
+        await shop.stock("A", 3)
+        await shop.clock.sleep(4500)
+        (delayed,) = shop.said(events.FeedDelayed)
+        assert delayed.status == status
+        await shop.stock("B", 1, urgent=True)
+        await scheduler.schedule_pickup(order_id)
+        forecast = await scheduler.forecast(kind=INVENTORY)
+        assert forecast.leaves_at is None
+        assert delayed.feed_id in forecast.why
+        assert len(shop.submitted()) == 2
+        assert await scheduler.abandon(delayed.feed_id)
+        assert not await scheduler.abandon("no such feed")
+        await shop.clock.sleep(60)
+        assert len(shop.submitted()) == 3
+
+
+async def test_an_item_that_breaks_a_rule_is_singled_out() -> None:
+    """The gateway refuses the whole batch for one item: halving finds it, and its neighbours leave."""
+    shop = Shop()
+    orders = shop.orders(5)
+    submit = shop.gateway.submit
+
+    class Picky:
+        async def submit(self, batch: Any) -> Any:
+            if any(item.key == orders[3] for item in batch.items):
+                raise ConfigurationError(f"the weight of {orders[3]} is missing")
+            return await submit(batch)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(shop.gateway, name)
+
+    async with FeedScheduler(shop.storage, Picky(), clock=shop.clock) as scheduler:
+        results = await asyncio.gather(*map(scheduler.schedule_pickup, orders), return_exceptions=True)
+        stats = await scheduler.stats()
+    await shop.http.aclose()
+    refused = results.pop(3)
+    assert isinstance(refused, PickupRejected)
+    assert "weight" in refused.message
+    assert {type(result).__name__ for result in results} == {"PickupOutcome"}
+    assert orders[3] not in shop.fake.pickups_sent
+    assert list(stats.quota_used.values()) == [len(shop.submitted())]  # a batch that was never sent costs no place
+
+
+async def test_a_value_that_nobody_can_read_does_not_block_the_others() -> None:
+    """Another program wrote nonsense into the store: a dead letter, and the rest leaves."""
+    shop = Shop()
+    (order_id,) = shop.orders(1)
+    nonsense = make_order_id(50)
+    async with shop.open() as scheduler:
+        shop.fake.spend("SubmitFeed", 15)
+        shop.fake.add_order(make_order(nonsense))
+        await shop.storage.put(shop.gateway.account, PICKUP, [Change(nonsense, '{"pickup_date":"tomorrow"}')])
+        assert (await scheduler.schedule_pickup(order_id)).state is ItemState.ACCEPTED
+        (dead,) = await shop.storage.dead(shop.gateway.account, PICKUP)
+    assert (dead.key, dead.code) == (nonsense, "Unreadable")
+
+
+async def test_a_gateway_without_a_route_says_so_before_anything_is_stored() -> None:
+    """A stock-only host that asks for a pickup gets the reason, not a queue that never moves."""
+    shop = Shop()
+    gateway = MwsGateway(shop.client)
+    async with FeedScheduler(shop.storage, gateway, clock=shop.clock) as scheduler:
+        with pytest.raises(ConfigurationError, match="pickup_route"):
+            await scheduler.schedule_pickup(make_order_id(1))
+        assert await scheduler.outcome(make_order_id(1)) is None
+    await shop.http.aclose()
