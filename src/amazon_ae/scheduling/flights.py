@@ -33,6 +33,7 @@ from amazon_ae.exceptions import (
     NotSent,
     OutcomeUnknown,
     QuotaExceeded,
+    QuotaTimeout,
     RequestThrottled,
     StaleLease,
     StorageError,
@@ -181,7 +182,7 @@ class Flights:
                 # This process was paused. The batch may soon be another's, so nothing of it may leave.
                 raise NotSent("this process was paused between opening the batch and sending it")
             receipt = await room.bounded(room.timing.submit_seconds, room.gateway.submit(flight.feed))
-        except (NotSent, ConfigurationError) as error:
+        except (NotSent, QuotaTimeout, ConfigurationError) as error:
             flight.booking = lambda ledger: ledger.cancel(batch.batch_id)
             self._not_sent(flight, error)
         except AmazonError as error:
@@ -219,7 +220,10 @@ class Flights:
         flight.feed_id = receipt.feed_id
         if receipt.feed_id is None:
             flight.outcomes = receipt.outcomes or ()
-        room.rested(flight.kind)
+        if flight.outcomes is not None and all(told.outcome is Outcome.RETRY for told in flight.outcomes):
+            room.hold(flight.kind, "a pause: nothing of the last batch was taken", first=5.0, limit=60.0)
+        else:
+            room.rested(flight.kind)
         self._limits.pop(flight.kind, None)
         room.emit(events.FeedSubmitted(**self.about(flight), waited_seconds=waited_seconds, urgent=urgent))
 
@@ -237,6 +241,9 @@ class Flights:
     def _refused(self, flight: Flight, error: AmazonError) -> None:
         room, name = self.room, flight.batch_id
         flight.outcomes = ()
+        if room.rules[flight.kind] is None:  # no ledger that could make it wait
+            self._rest(flight, error.code or type(error).__name__, first=_REST_FIRST, limit=_REST_LIMIT)
+            return
         if isinstance(error, RequestThrottled):
             flight.booking = lambda ledger: ledger.pin(name).throttled()
         elif isinstance(error, QuotaExceeded):
@@ -286,7 +293,10 @@ class Flights:
 
     async def _book(self, flight: Flight) -> None:
         rule, booking = self.room.rules[flight.kind], flight.booking
-        if rule is None or booking is None:
+        if booking is None:
+            return
+        if rule is None:  # a route that paces itself: there is no ledger to tell
+            flight.booking = None
             return
         ledger = await self.room.book(rule, booking)
         flight.booking = None
