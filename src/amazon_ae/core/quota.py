@@ -70,6 +70,8 @@ class Ledger:
         spent: places pinned within the last hour, oldest first.
         open: (batch id, place) of those whose answer is not in; each counts as spent now.
         blocked_until: no place before this instant (``QuotaExceeded``); 0 without such a word.
+        set_back: the clock was set back since this was written. Store it: until then, every reading takes what was
+            spent for spent just now.
     """
 
     rule: QuotaRule
@@ -78,6 +80,7 @@ class Ledger:
     spent: tuple[Place, ...] = ()
     open: tuple[tuple[str, Place], ...] = ()
     blocked_until: int = 0
+    set_back: bool = False
 
     # The document.
 
@@ -135,6 +138,7 @@ class Ledger:
                 spent=tuple(attrs.evolve(place, at=min(place.at, now)) for place in self.spent),
                 open=tuple((name, attrs.evolve(place, at=min(place.at, now))) for name, place in self.open),
                 blocked_until=min(self.blocked_until, now + _HOUR),
+                set_back=True,
             )
         now = max(now, self.now)
         return attrs.evolve(

@@ -111,6 +111,10 @@ class Desk:
                 if not future.done():
                     future.set_exception(_closed(order_id))
 
+    def clock_set_back(self, now: datetime) -> None:
+        """Our clock was set back to ``now``: the next recheck is due."""
+        self._rechecked_at = min(self._rechecked_at, now)
+
     def recheck_in(self) -> float:
         """Seconds until the waiters' items should be looked up again."""
         if not self.waiters:

@@ -74,6 +74,8 @@ class Looker:
         """Our clock was set back: what was to be looked at in its future is looked at now."""
         now = self._room.now()
         if now < self._looked_at:
+            self._room.clock_set_back(now)
+            self._desk.clock_set_back(now)
             self.flights.clock_set_back(now)
         self._looked_at = now
 

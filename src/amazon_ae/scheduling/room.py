@@ -130,11 +130,19 @@ class Room:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
 
+    def clock_set_back(self, now: datetime) -> None:
+        """Our clock was set back to ``now``: no rest lasts until an instant of the wrong time."""
+        for hold in self.holds.values():
+            hold.until = min(hold.until, now)
+
     # Quota
 
     async def ledger(self, rule: QuotaRule) -> Ledger:
-        """The ledger as it stands, for planning."""
-        return Ledger.read(await self.storage.load(rule.name), rule, self.store_now())
+        """The ledger as it stands, for planning. One that a clock was set back under is written anew: read only, what
+        was spent would count as spent just now for as long as the clock is behind.
+        """
+        ledger = Ledger.read(await self.storage.load(rule.name), rule, self.store_now())
+        return await self.book(rule, lambda same: same) if ledger.set_back else ledger
 
     async def book(self, rule: QuotaRule, entry: Callable[[Ledger], Ledger]) -> Ledger:
         """Change the ledger under its lock; returns it as it is now."""

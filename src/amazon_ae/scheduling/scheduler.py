@@ -179,13 +179,11 @@ class FeedScheduler:
             await self._sleep(seconds)
 
     async def _sleep(self, seconds: float) -> None:
-        """Sleep until it is time or somebody wakes us. Puts that change nothing for us do not end the sleep."""
-        until = self._room.now() + timedelta(seconds=seconds)
-        while not self._woken and not self._looker.closing:
-            left = (until - self._room.now()).total_seconds()
-            if left <= 0:
-                return
-            self._nap = asyncio.ensure_future(self._room.clock.sleep(left + _AFTER))
+        """Sleep that long, or until somebody wakes us. A nap that ends early costs one look too many, and no instant is
+        waited for: the clock may be set back meanwhile.
+        """
+        if seconds > 0 and not self._woken and not self._looker.closing:
+            self._nap = asyncio.ensure_future(self._room.clock.sleep(seconds + _AFTER))
             try:
                 await asyncio.wait((self._nap,))
             finally:
