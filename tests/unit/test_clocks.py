@@ -72,6 +72,23 @@ async def test_a_virtual_clock_jumps_to_the_earliest_sleeper_when_all_wait() -> 
     assert seen == [(5, 5), (7, 7), (5, 10), (7, 14), (5, 15), (7, 21), (3600, 3600), (3600, 7200), (3600, 10800)]
 
 
+async def test_a_held_clock_does_not_jump_until_it_is_let_go() -> None:
+    """A thread works meanwhile: the loop looks idle, and no time passes for its sleepers."""
+    clock = VirtualClock()
+    start = clock.now()
+    sleeper = asyncio.ensure_future(clock.sleep(60))
+    with clock.hold():
+        await asyncio.to_thread(lambda: None)
+        with clock.hold():
+            await asyncio.to_thread(lambda: None)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert clock.now() == start
+        assert not sleeper.done()
+    await sleeper
+    assert (clock.now() - start).total_seconds() == 60
+
+
 async def test_a_clock_that_does_not_jump_moves_only_when_told() -> None:
     """``advance`` runs each sleeper at its own instant."""
     clock = VirtualClock(autojump=False)

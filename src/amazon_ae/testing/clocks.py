@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -27,7 +29,7 @@ class VirtualClock:
         autojump: jump by itself when the event loop is idle.
         grace_seconds: real seconds for which the clock must not have been used before it jumps. Give a little (0.02)
             where threads or sockets work besides the loop (SQLite, PostgreSQL, a server): the loop looks idle
-            meanwhile.
+            meanwhile. Where the caller sees that work begin and end, ``hold`` is exact and faster.
     """
 
     def __init__(self, start: datetime = _START, *, autojump: bool = True, grace_seconds: float = 0.0) -> None:
@@ -40,6 +42,7 @@ class VirtualClock:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._quiet_turns = 0
         self._used_at = 0.0
+        self._held = 0
 
     def now(self) -> datetime:
         """The virtual instant, aware UTC."""
@@ -77,6 +80,18 @@ class VirtualClock:
         self._now = end
         await self._others_run()
 
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """Do not jump by itself meanwhile: something works besides the event loop. May be held several times."""
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
+            self._touch()
+            if self._autojump and not self._held and self._drop_gone():
+                self._observe(self._sleepers[0][2].get_loop())
+
     @property
     def sleeping(self) -> int:
         """How many sleepers there are."""
@@ -110,7 +125,7 @@ class VirtualClock:
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """One look per turn of the loop: jump once it is idle, stop looking once nobody sleeps."""
         self._watch = None
-        if not self._drop_gone():
+        if self._held or not self._drop_gone():
             return
         self._quiet_turns += 1
         # asyncio's own loops keep a queue of what is ready; empty during our turn, twice, means that nobody else runs.
