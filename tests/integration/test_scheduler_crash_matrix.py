@@ -3,160 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
-from typing import Any
+from pathlib import Path
 
-import httpx
 import pytest
+from scheduler_world import World, dies, in_memory, recovers
 
-from amazon_ae.models.feeds import InventoryUpdate, ItemKind
-from amazon_ae.models.stored import Change, ItemState
-from amazon_ae.mws.client import MwsClient
-from amazon_ae.mws.gateway import MwsGateway
-from amazon_ae.mws.routes import SchedulePickupFeed
-from amazon_ae.scheduling import FeedScheduler
-from amazon_ae.storage.memory import MemoryStorage
-from amazon_ae.testing.builders import make_order, make_order_id
+from amazon_ae.storage.postgres import PostgresStorage
+from amazon_ae.storage.sqlite import SQLiteStorage
 from amazon_ae.testing.clocks import VirtualClock
-from amazon_ae.testing.mws import FakeMws
-
-ORDERS = [make_order_id(number) for number in (1, 2, 3)]
-SKUS = [f"SKU-{number}" for number in range(4)]
-
-
-class Mortal:
-    """Everything a process does to the outside goes through here. At step ``last`` it dies, before or after it."""
-
-    def __init__(self, last: int) -> None:
-        self.last = last
-        self.steps: list[str] = []
-        self.dead = asyncio.Event()
-
-    async def step(self, name: str) -> None:
-        if not self.dead.is_set():
-            self.steps.append(name)
-            if len(self.steps) < self.last:
-                return
-            self.dead.set()
-        await asyncio.get_running_loop().create_future()  # nothing happens in a dead process
-
-    def wrap(self, inner: Any, verbs: set[str]) -> Any:
-        return _Wrapped(inner, self, verbs)
-
-
-class _Wrapped:
-    def __init__(self, inner: Any, mortal: Mortal, verbs: set[str]) -> None:
-        self._inner, self._mortal, self._verbs = inner, mortal, verbs
-
-    def __getattr__(self, name: str) -> Any:
-        verb = getattr(self._inner, name)
-        if name not in self._verbs:
-            return verb
-
-        async def mortal(*args: Any, **kwargs: Any) -> Any:
-            await self._mortal.step(f"before {name}")
-            result = await verb(*args, **kwargs)
-            await self._mortal.step(f"after {name}")
-            return result
-
-        return mortal
-
-
-# Reading verbs change nothing: dying beside one is dying beside the step before or behind it.
-STORE_VERBS = {"put", "open", "mark_submitted", "renew", "settle", "take_over", "reject", "change"}
-GATEWAY_VERBS = {"submit", "status", "report", "get"}
-
-
-class World:
-    """Amazon, the store and the clock: what outlives a process."""
-
-    def __init__(self, clock: VirtualClock, storage: Any) -> None:
-        self.clock = clock
-        self.storage = storage
-        self.fake = FakeMws(clock=clock)
-        for sku in SKUS:
-            self.fake.add_sku(sku)
-        for order_id in ORDERS:
-            self.fake.add_order(make_order(order_id))
-        self.client = MwsClient(
-            self.fake.credentials,
-            self.fake.marketplace,
-            http=httpx.AsyncClient(transport=self.fake),
-            clock=clock,
-        )
-        self.gateway = MwsGateway(self.client, pickup_route=SchedulePickupFeed(feed_type=self.fake.pickup_feed_type))
-
-    def process(self, mortal: Mortal | None = None) -> FeedScheduler:
-        storage, gateway = self.storage, self.gateway
-        if mortal is not None:
-            storage, gateway = mortal.wrap(storage, STORE_VERBS), mortal.wrap(gateway, GATEWAY_VERBS)
-        return FeedScheduler(storage, gateway, orders=gateway, clock=self.clock)
-
-    async def stock(self, quantity: int, *, urgent: bool = False) -> None:
-        changes = [Change(sku, InventoryUpdate(sku, quantity).to_text(), urgent=urgent) for sku in SKUS]
-        await self.storage.put(self.gateway.account, ItemKind.INVENTORY, changes)
-
-    async def work(self, scheduler: FeedScheduler) -> None:
-        """A morning: three parcels, stock, and newer stock while the first is in flight."""
-        await self.stock(7)
-        asked = [asyncio.ensure_future(scheduler.schedule_pickup(order_id)) for order_id in ORDERS]
-        await self.clock.sleep(90)
-        await self.stock(0, urgent=True)
-        try:
-            await asyncio.gather(*asked)
-            await self.clock.sleep(600)
-        finally:
-            for task in asked:
-                task.cancel()
-            await asyncio.gather(*asked, return_exceptions=True)
-
-
-async def dies(world: World, last: int) -> list[str]:
-    """Run a process that dies at step ``last``; returns the steps it took."""
-    mortal = Mortal(last)
-    scheduler = world.process(mortal)
-    await scheduler.__aenter__()
-    work = asyncio.ensure_future(world.work(scheduler))
-    death = asyncio.ensure_future(mortal.dead.wait())
-    await asyncio.wait((work, death), return_when=asyncio.FIRST_COMPLETED)
-    its_tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in its_tasks:
-        task.cancel()
-    await asyncio.gather(*its_tasks, return_exceptions=True)
-    return mortal.steps
-
-
-async def recovers(world: World) -> None:
-    """The host starts again, asks for the same parcels once more, and a quarter of an hour later all is done."""
-    scheduler = world.process()
-    async with scheduler:
-        await world.stock(0, urgent=True)
-        results = await asyncio.gather(
-            *(scheduler.schedule_pickup(order_id, deadline=timedelta(hours=2)) for order_id in ORDERS)
-        )
-        assert {result.state for result in results} == {ItemState.ACCEPTED}
-        await world.clock.sleep(3600)
-        stats = await scheduler.stats()
-    assert {
-        kind: (queue.waiting, queue.in_flight, queue.dead, queue.unknown) for kind, queue in stats.queues.items()
-    } == {
-        ItemKind.PICKUP: (0, 0, 0, 0),
-        ItemKind.INVENTORY: (0, 0, 0, 0),
-    }
-    assert world.fake.pickups_sent == dict.fromkeys(ORDERS, 1)
-    assert {sku: world.fake.stock[sku] for sku in SKUS} == dict.fromkeys(SKUS, 0)
-    assert not [seen for seen in world.fake.requests if seen.status == 503]
-    ledger = await world.storage.load(world.client.feeds.submit_quota.name)
-    assert '"open":[]' in ledger  # no place leaks
 
 
 async def steps_of_a_whole_life() -> list[str]:
-    clock = VirtualClock()
-    world = World(clock, MemoryStorage(clock=clock))
-    return await dies(world, 10**9)
+    return await dies(World(VirtualClock(), in_memory()), 10**9)
 
 
 STEPS = asyncio.run(steps_of_a_whole_life())
+at_every_step = pytest.mark.parametrize(
+    "last", range(1, len(STEPS) + 1), ids=lambda last: f"{last}-{STEPS[last - 1].replace(' ', '-')}"
+)
 
 
 def test_the_matrix_covers_a_whole_life() -> None:
@@ -173,12 +37,38 @@ def test_the_matrix_covers_a_whole_life() -> None:
     assert len(STEPS) > 60
 
 
-@pytest.mark.parametrize(
-    "last", range(1, len(STEPS) + 1), ids=lambda last: f"{last}-{STEPS[last - 1].replace(' ', '-')}"
-)
+@at_every_step
 async def test_a_crash_at_any_step_loses_and_repeats_nothing(last: int) -> None:
     """Each pickup reaches Amazon exactly once, stock ends at its newest value, the quota is never passed."""
-    clock = VirtualClock()
-    world = World(clock, MemoryStorage(clock=clock))
+    world = World(VirtualClock(), in_memory())
     await dies(world, last)
     await recovers(world)
+    await world.aclose()
+
+
+@at_every_step
+async def test_the_same_over_a_sqlite_file(last: int, tmp_path: Path) -> None:
+    """The dead process's store and its heir's are two connections to one file."""
+    world = World(VirtualClock(), lambda clock: SQLiteStorage(tmp_path / "s.db", clock=clock, watch_seconds=None))
+    try:
+        await dies(world, last)
+        await recovers(world)
+    finally:
+        await world.aclose()
+
+
+@pytest.mark.postgres
+@at_every_step
+async def test_the_same_over_postgresql(last: int, postgres_uri: str) -> None:
+    """The host's pool survives, as a database's other clients do; all that the process did with it ends."""
+    psycopg_pool = pytest.importorskip("psycopg_pool")
+    pool = psycopg_pool.AsyncConnectionPool(postgres_uri, min_size=4, max_size=4, open=False)
+    await pool.open(wait=True)
+    world = World(VirtualClock(), lambda clock: PostgresStorage(pool, clock=clock, schema=f"crash_{last}"))
+    try:
+        await world.storage.load("nothing")
+        await dies(world, last)
+        await recovers(world)
+    finally:
+        await world.aclose()
+        await pool.close()
