@@ -101,3 +101,50 @@ async def test_a_clock_that_is_set_back_does_not_stop_the_scheduler() -> None:
         waited = asyncio.ensure_future(scheduler.schedule_pickup(second))
         await asyncio.gather(asked, waited)
     assert shop.fake.pickups_sent == {first: 1, second: 1}
+
+
+class Hanging:
+    """Never answers the first call of one verb, and is well from then on."""
+
+    def __init__(self, inner: Any, verb: str) -> None:
+        self.hung = False
+        self._inner, self._verb = inner, verb
+
+    def __getattr__(self, name: str) -> Any:
+        verb = getattr(self._inner, name)
+        if name != self._verb or self.hung:
+            return verb
+
+        async def hang(*args: Any, **options: Any) -> Any:
+            self.hung = True
+            await asyncio.get_running_loop().create_future()
+
+        return hang
+
+
+@pytest.mark.parametrize("verb", ["get", "submit", "status", "report", "recent"])
+async def test_a_gateway_that_never_answers_does_not_stop_the_scheduler(verb: str) -> None:
+    """A host's HTTP client may have no timeout: the scheduler has its own."""
+    shop = Shop()
+    (order_id,) = shop.orders(1)
+    if verb == "recent":
+        shop.fake.fail("SubmitFeed", MwsFault.ANSWER_LOST)
+    gateway = Hanging(shop.gateway, verb)
+    async with FeedScheduler(shop.storage, gateway, orders=gateway, clock=shop.clock) as scheduler:
+        assert (await scheduler.schedule_pickup(order_id)).state is ItemState.ACCEPTED
+    await shop.http.aclose()
+    assert gateway.hung
+    assert shop.seconds() < 1200
+    assert shop.fake.pickups_sent == {order_id: 1}
+
+
+async def test_closing_is_bounded_although_the_store_hangs() -> None:
+    """What the loop was doing there is given up on, as a request to Amazon is."""
+    shop = Shop()
+    storage = Hanging(shop.storage, "unfinished")
+    async with FeedScheduler(storage, shop.gateway, clock=shop.clock, timing=SchedulerTiming(drain_seconds=20.0)):
+        await shop.clock.sleep(1)
+    await shop.http.aclose()
+    assert storage.hung
+    assert shop.seconds() == 21
+    assert asyncio.all_tasks() == {asyncio.current_task()}

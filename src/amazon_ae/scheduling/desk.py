@@ -177,7 +177,7 @@ class Desk:
             return keys
         try:
             look_up = self._orders.get(new)
-            found = await (look_up if within is None else room.bounded(within, look_up))
+            found = await (room.answer(look_up) if within is None else room.bounded(within, look_up))
         except StorageError:
             raise
         except AmazonAeError as error:

@@ -327,7 +327,7 @@ class Flights:
         """Fetch the report of a feed that is done; unreadable for good, its outcome is nobody's to guess."""
         assert flight.feed_id is not None
         try:
-            report = await self.room.gateway.report(flight.feed_id, flight.feed)
+            report = await self.room.answer(self.room.gateway.report(flight.feed_id, flight.feed))
             flight.outcomes = report.outcomes
             return
         except (NotSent, OutcomeUnknown) as error:

@@ -36,6 +36,8 @@ class SchedulerTiming:
 
     Attributes:
         submit_seconds: a request that takes longer is given up on, and its outcome looked for.
+        answer_seconds: a look-up, a status poll or a report that takes longer, the client's own pacing included, is given
+            up on and asked for again. The scheduler does not rely on the timeouts of the host's HTTP client.
         lease_seconds: how long a batch stays ours without a sign of life; at least twice ``submit_seconds``.
         visible_after_seconds: Amazon lists a feed at the latest so long after it received it. UNVERIFIED.
         first_poll_seconds: the age at which a feed's status is first asked for.
@@ -47,6 +49,7 @@ class SchedulerTiming:
     """
 
     submit_seconds: float = 120.0
+    answer_seconds: float = 900.0
     lease_seconds: float = 300.0
     visible_after_seconds: float = 180.0
     first_poll_seconds: float = 65.0
@@ -134,6 +137,10 @@ class Room:
         """Our clock was set back to ``now``: no rest lasts until an instant of the wrong time."""
         for hold in self.holds.values():
             hold.until = min(hold.until, now)
+
+    async def answer(self, work: Coroutine[Any, Any, T]) -> T:
+        """What the gateway answers to a question, within ``answer_seconds``; see ``bounded``."""
+        return await self.bounded(self.timing.answer_seconds, work)
 
     # Quota
 

@@ -119,7 +119,8 @@ class FeedScheduler:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Send nothing more, let requests that are under way end (at most ``drain_seconds``), then stop. Twice is fine.
+        """Send nothing more, let what is under way with Amazon and the store end (at most ``drain_seconds``), then stop.
+        Twice is fine.
 
         What waits stays queued; feeds at Amazon are taken over by the next process.
         """
@@ -131,26 +132,27 @@ class FeedScheduler:
             self._glance.cancel()  # it would look into a store that the host is about to close
             self._glance = None
         try:
-            if self._loop_task is not None:
-                self._wake()
-                await asyncio.gather(self._loop_task, return_exceptions=True)
-                self._loop_task = None
+            self._wake()
             await self._drain()
+            self._loop_task = None
         finally:
             self._desk.close()  # also when the host's patience ends before ours: nobody waits for ever
         await self._hand_over()
 
     async def _drain(self) -> None:
-        tasks = self._looker.tasks
-        if not tasks:
+        def at_work() -> set[asyncio.Task[None]]:
+            looking = {self._loop_task} if self._loop_task is not None and not self._loop_task.done() else set()
+            return self._looker.tasks | looking
+
+        if not at_work():
             return
         nap = asyncio.ensure_future(self._room.clock.sleep(self._room.timing.drain_seconds))
         try:
-            while tasks and not nap.done():  # one that ends may start another: a poll starts the reports
+            while (tasks := at_work()) and not nap.done():  # one that ends may start another: a poll starts the reports
                 await asyncio.wait({nap, *tasks}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             nap.cancel()
-        left = list(tasks)
+        left = [nap, *at_work()]
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)

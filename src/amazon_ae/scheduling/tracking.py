@@ -93,7 +93,7 @@ class Tracker:
         states: dict[str, FeedStatus] = dict(board.states)
         if granted:
             try:
-                told = await room.gateway.status(feed_ids)
+                told = await room.answer(room.gateway.status(feed_ids))
             except StorageError:
                 raise
             except AmazonAeError as error:
@@ -163,12 +163,12 @@ class Tracker:
             return
         flight.busy = True
         try:
-            listed = await room.gateway.recent(flight.kind, batch.opened_at - _LIST_FROM)
+            listed = await room.answer(room.gateway.recent(flight.kind, batch.opened_at - _LIST_FROM))
             known = {feed_id for feed_id, _ in Board.read(await room.storage.load(room.board_name)).known}
             known |= {other.feed_id for other in await room.storage.unfinished(room.account) if other.feed_id}
             feeds = candidates(listed, opened_at=batch.opened_at, given_up_at=given_up_at, known=known)
             processed = {
-                feed.feed_id: (await room.gateway.report(feed.feed_id, flight.feed)).processed
+                feed.feed_id: (await room.answer(room.gateway.report(feed.feed_id, flight.feed))).processed
                 for feed in feeds
                 if feed.state is FeedState.DONE
             }
