@@ -158,6 +158,22 @@ async def test_an_older_value_never_lands_after_a_newer_one() -> None:
     assert len(shop.submitted()) == 2
 
 
+async def test_forecast_and_stats_reveal_a_scheduler_that_nobody_runs() -> None:
+    """Neither ``async with`` nor ``run_once``: the pickup is stored, and nothing will happen."""
+    shop = Shop()
+    (order_id,) = shop.orders(1)
+    scheduler = shop.scheduler()
+    with pytest.raises(QuotaTimeout, match="this one has not looked yet"):
+        await scheduler.schedule_pickup(order_id, deadline=timedelta(minutes=5))
+    assert (await scheduler.stats()).looked_at is None
+    assert not shop.submitted()
+    await scheduler.run_once()
+    assert (await scheduler.stats()).looked_at == shop.clock.now()
+    assert len(shop.submitted()) == 1
+    await scheduler.aclose()
+    await shop.http.aclose()
+
+
 async def test_forecast_and_stats_say_why() -> None:
     """What it waits for, in words, and when it leaves."""
     shop = Shop()

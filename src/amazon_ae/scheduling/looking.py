@@ -45,7 +45,7 @@ class Looker:
         self._tracker = Tracker(self.flights)
         self._sending: set[ItemKind] = set()
         self._polling = False
-        self._looked_at = room.now()
+        self.looked_at: datetime | None = None
         self.tasks: set[asyncio.Task[None]] = set()
         self.signs: tuple[int, bool, bool] = (0, False, False)
         self.closing = False
@@ -73,11 +73,11 @@ class Looker:
     def _rewind(self) -> None:
         """Our clock was set back: what was to be looked at in its future is looked at now."""
         now = self._room.now()
-        if now < self._looked_at:
+        if self.looked_at is not None and now < self.looked_at:
             self._room.clock_set_back(now)
             self._desk.clock_set_back(now)
             self.flights.clock_set_back(now)
-        self._looked_at = now
+        self.looked_at = now
 
     def _carry_on(self, unfinished: Sequence[StoredBatch]) -> None:
         """Start the steps of feeds in flight that are due."""

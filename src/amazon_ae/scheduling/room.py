@@ -36,8 +36,8 @@ class SchedulerTiming:
 
     Attributes:
         submit_seconds: a request that takes longer is given up on, and its outcome looked for.
-        answer_seconds: a look-up, a status poll or a report that takes longer, the client's own pacing included, is given
-            up on and asked for again. The scheduler does not rely on the timeouts of the host's HTTP client.
+        answer_seconds: a look-up, a status poll or a report that takes longer, the client's own pacing included, is
+            given up on and asked for again; the timeouts of the host's HTTP client are not relied on.
         lease_seconds: how long a batch stays ours without a sign of life; at least twice ``submit_seconds``.
         visible_after_seconds: Amazon lists a feed at the latest so long after it received it. UNVERIFIED.
         first_poll_seconds: the age at which a feed's status is first asked for.

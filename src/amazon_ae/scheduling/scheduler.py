@@ -119,8 +119,7 @@ class FeedScheduler:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Send nothing more, let what is under way with Amazon and the store end (at most ``drain_seconds``), then stop.
-        Twice is fine.
+        """Send nothing more, let what is under way end (at most ``drain_seconds``), then stop. Twice is fine.
 
         What waits stays queued; feeds at Amazon are taken over by the next process.
         """
@@ -370,7 +369,8 @@ class FeedScheduler:
         if departure.wait_seconds == math.inf:
             return Forecast(leaves_at=None, why=departure.why)
         leaves_at = self._room.now() + timedelta(seconds=departure.wait_seconds)
-        return Forecast(leaves_at=leaves_at, why=departure.why or "nothing: it leaves now")
+        now = "nothing: it leaves now" if self._looker.looked_at else "a scheduler at work: this one has not looked yet"
+        return Forecast(leaves_at=leaves_at, why=departure.why or now)
 
     async def stats(self) -> SchedulerStats:
         """A snapshot for a dashboard: what waits, what is in flight, and what is left of the quota."""
@@ -383,4 +383,5 @@ class FeedScheduler:
             quota_used={name: ledger.used for name, ledger in ledgers.items()},
             feeds_in_flight={kind: sum(batch.kind is kind for batch in unfinished) for kind in KINDS},
             blocked={kind: why for kind, why in obstacles.items() if why},
+            looked_at=self._looker.looked_at,
         )
