@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from amazon_ae.core.doubt import Judgement, Verdict, candidates, judge, look_wait
+from amazon_ae.core.doubt import Judgement, Verdict, candidates, claimed, judge, look_wait
 from amazon_ae.models.feeds import FeedState, FeedStatus, ItemKind
 
 OPENED = datetime(2021, 11, 18, 9, 0, tzinfo=UTC)
@@ -48,6 +48,18 @@ def test_the_only_one_that_counts_our_items_is_ours() -> None:
     first = feed("1")
     assert verdict(first, feed("2"), _1=3, _2=7) == Judgement(Verdict.FOUND, first)
     assert verdict(first, _1=None) == Judgement(Verdict.FOUND, first)
+
+
+def test_a_feed_that_another_unanswered_batch_may_be_is_given_to_neither() -> None:
+    """The rival was opened before it arrived, give or take the clocks, and is of the size that its report counts."""
+    lone, counts = feed("1"), {"1": 3}
+    assert claimed([lone], counts, [(OPENED, 3)]) == {"1"}
+    assert claimed([lone], {"1": None}, [(OPENED, 7)]) == {"1"}
+    assert claimed([lone], counts, [(OPENED, 7)]) == set()
+    assert claimed([lone], counts, [(OPENED + timedelta(seconds=151), 3)]) == set()
+    assert claimed([feed("1", FeedState.PROCESSING)], {}, [(OPENED, 3)]) == set()  # its count will tell
+    for kind, expected in ((ItemKind.PICKUP, Verdict.UNKNOWN), (ItemKind.INVENTORY, Verdict.ABSENT)):
+        assert judge(kind, 3, [lone], counts, visible=True, contested={"1"}).verdict is expected
 
 
 def test_a_feed_that_counts_other_items_is_not_ours() -> None:

@@ -42,6 +42,15 @@ def test_our_feed_ids_are_remembered_for_hours() -> None:
     assert [feed_id for feed_id, _ in board.asking(NOW + timedelta(hours=7)).known] == ["2"]
 
 
+def test_what_the_host_gave_up_on_and_what_is_contested_is_remembered() -> None:
+    """Through the document; only the latest, so that it stays small."""
+    board = Board()
+    for number in range(60):
+        board = Board.read(board.abandon(f"a{number}").contest([f"c{number}", f"c{number}"]).to_text())
+    assert board.abandoned == tuple(f"a{number}" for number in range(10, 60))
+    assert board.contested == tuple(f"c{number}" for number in range(10, 60))
+
+
 def test_a_clock_that_was_set_back_does_not_lock_the_board() -> None:
     """An hour back, and polling goes on."""
     assert Board().asking(NOW).wait_seconds(NOW - timedelta(hours=1)) == 0

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from shop_support import INVENTORY, PICKUP, Shop
 
-from amazon_ae.exceptions import ConfigurationError, PickupRejected, PickupUnknown
+from amazon_ae.exceptions import ConfigurationError, OutcomeUnknown, PickupRejected, PickupUnknown
 from amazon_ae.models import events
 from amazon_ae.models.stored import Change, ItemState
 from amazon_ae.mws.gateway import MwsGateway
@@ -211,3 +211,74 @@ async def test_a_gateway_without_a_route_says_so_before_anything_is_stored() -> 
             await scheduler.schedule_pickup(make_order_id(1))
         assert await scheduler.outcome(make_order_id(1)) is None
     await shop.http.aclose()
+
+
+@pytest.mark.parametrize("arrives", ["first", "second", "both", "neither"])
+async def test_two_unanswered_feeds_of_one_size_are_never_taken_for_each_other(arrives: str) -> None:
+    """Two processes, one parcel each, no answer to either: what arrived cannot be told apart, so nobody guesses."""
+    shop = Shop()
+    orders = shop.orders(2)
+
+    class Lossy:
+        def __init__(self, arrives: bool) -> None:
+            self.lost, self.arrives = False, arrives
+
+        async def submit(self, batch: Any) -> Any:
+            if self.lost:
+                return await shop.gateway.submit(batch)
+            self.lost = True
+            if self.arrives:
+                await shop.gateway.submit(batch)
+            raise OutcomeUnknown("no answer")
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(shop.gateway, name)
+
+    here = FeedScheduler(shop.storage, Lossy(arrives in ("first", "both")), clock=shop.clock)
+    there = FeedScheduler(shop.storage, Lossy(arrives in ("second", "both")), clock=shop.clock)
+    async with here, there:
+        asked = [asyncio.ensure_future(here.schedule_pickup(orders[0]))]
+        await shop.clock.sleep(5)
+        asked.append(asyncio.ensure_future(there.schedule_pickup(orders[1])))
+        told = await asyncio.gather(*asked, return_exceptions=True)
+    await shop.http.aclose()
+    if arrives == "neither":
+        assert shop.fake.pickups_sent == dict.fromkeys(orders, 1)
+        assert [getattr(each, "state", None) for each in told] == [ItemState.ACCEPTED] * 2
+    else:
+        assert [type(each) for each in told] == [PickupUnknown] * 2
+        assert max(shop.fake.pickups_sent.values()) == 1
+
+
+async def test_a_feed_is_abandoned_from_any_process() -> None:
+    """The one that carries it hears of it at its next poll, within a quarter of an hour."""
+    shop = Shop()
+    shop.fake.end_feeds("_IN_SAFETY_NET_", feed_type="_POST_INVENTORY_AVAILABILITY_DATA_")
+    async with shop.open():
+        await shop.stock("A", 3)
+        await shop.clock.sleep(4500)
+        (delayed,) = shop.said(events.FeedDelayed)
+        other = FeedScheduler(shop.storage, shop.gateway, clock=shop.clock)  # a tool of the operator's
+        assert not await other.abandon("no such feed")
+        assert await other.abandon(delayed.feed_id)
+        await shop.clock.sleep(900 + 60)
+        assert len(shop.submitted()) == 2
+        assert not await other.abandon(delayed.feed_id)
+    (settled,) = shop.said(events.FeedSettled)
+    assert (settled.feed_id, settled.retried) == (delayed.feed_id, 1)
+
+
+async def test_a_feed_that_is_looked_for_is_abandoned_from_any_process() -> None:
+    """By its batch's id: it has no other. Amazon's list cannot be read, so nothing else would end it."""
+    shop = Shop()
+    (order_id,) = shop.orders(1)
+    shop.fake.fail("SubmitFeed", MwsFault.ANSWER_LOST)
+    shop.fake.fail("GetFeedSubmissionList", MwsFault.INTERNAL_ERROR, times=10_000)
+    async with shop.open() as scheduler:
+        asked = asyncio.ensure_future(scheduler.schedule_pickup(order_id))
+        await shop.clock.sleep(600)
+        (doubt,) = shop.said(events.FeedInDoubt)
+        assert await FeedScheduler(shop.storage, shop.gateway, clock=shop.clock).abandon(doubt.batch_id)
+        with pytest.raises(PickupUnknown):
+            await asked
+    assert shop.seconds() < 1800

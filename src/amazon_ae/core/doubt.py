@@ -1,14 +1,15 @@
 """What came of a feed that was sent and never answered: pure judgement over what Amazon lists.
 
 SubmitFeed takes no token of ours, so the feed can only be recognised by its type, by when Amazon received it, by not
-being another batch's, and, once it is done, by the number of messages in its report. A feed that Amazon does not list
+being another batch's, and, once it is done, by the number of messages in its report. Two batches that nobody answered
+may both claim one feed: then it is given to neither. A feed that Amazon does not list
 after
 ``visible_after_seconds`` never arrived. That delay is not published: **UNVERIFIED**, and the host's to set.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Final
@@ -17,7 +18,7 @@ import attrs
 
 from amazon_ae.models.feeds import FeedState, FeedStatus, ItemKind
 
-__all__ = ["Judgement", "Verdict", "candidates", "judge", "look_wait"]
+__all__ = ["Judgement", "Verdict", "candidates", "claimed", "judge", "look_wait"]
 
 # Amazon's clock against the store's, when comparing SubmittedDate with the hour in our books. Both are set by NTP; the
 # signature of a request is refused beyond 15 minutes anyway (MWS developer guide).
@@ -56,8 +57,29 @@ def candidates(
     ]
 
 
+def claimed(
+    feeds: Sequence[FeedStatus], processed: Mapping[str, int | None], rivals: Iterable[tuple[datetime, int]]
+) -> set[str]:
+    """Ids of those done ``feeds`` that may as well be one of the ``rivals``: when it was opened, and its size."""
+    return {
+        feed.feed_id
+        for feed in feeds
+        for opened_at, size in rivals
+        if feed.state is FeedState.DONE
+        and feed.submitted_at is not None
+        and feed.submitted_at >= opened_at - _CLOCKS
+        and processed.get(feed.feed_id) in (None, size)
+    }
+
+
 def judge(
-    kind: ItemKind, size: int, feeds: Sequence[FeedStatus], processed: Mapping[str, int | None], *, visible: bool
+    kind: ItemKind,
+    size: int,
+    feeds: Sequence[FeedStatus],
+    processed: Mapping[str, int | None],
+    *,
+    visible: bool,
+    contested: Collection[str] = (),
 ) -> Judgement:
     """Decide about one batch of ``size`` items.
 
@@ -66,6 +88,7 @@ def judge(
         processed: what the reports of those that are done count, by feed id; ``None`` where a report does not say.
         visible: whether everything that was sent in the window must be listed by now. Before that nothing is decided:
             the one that is listed may be another program's, and ours the one that is not listed yet.
+        contested: ids of feeds that another unanswered batch claims, or claimed, as well.
     """
     # A report that counts other than our items is another program's.
     likely = [
@@ -78,11 +101,12 @@ def judge(
         return Judgement(Verdict.LOOK_AGAIN)
     if not likely:  # never arrived, or cancelled: nothing of it was taken
         return Judgement(Verdict.ABSENT)
-    if len(likely) == 1 and likely[0].state is FeedState.DONE:
+    if len(likely) == 1 and likely[0].state is FeedState.DONE and likely[0].feed_id not in contested:
         return Judgement(Verdict.FOUND, likely[0])
     if any(feed.state is not FeedState.DONE for feed in likely):  # its count will tell
         return Judgement(Verdict.LOOK_AGAIN, likely[0])
-    # Several that look alike. Stock is absolute: sending the newest value once more does no harm. A pickup does.
+    # Several that look alike, or one that is claimed twice. Stock is absolute: sending the newest value once more does
+    # no harm. A pickup does.
     return Judgement(Verdict.ABSENT if kind is ItemKind.INVENTORY else Verdict.UNKNOWN)
 
 

@@ -23,6 +23,7 @@ POLL_INTERVAL_SECONDS: Final = 50.0
 """72 an hour: what is left of 80 is for the search for lost feeds."""
 
 _KEEP: Final = timedelta(hours=6)
+_LATEST: Final = 50
 _VERSION: Final = 1
 
 
@@ -34,11 +35,15 @@ class Board:
         asked_at: when somebody was last allowed to ask, the store's time; ``None`` before the first.
         known: feed ids of our own batches, with the store's time at which they were noted.
         states: final or held states that a poll brought, by feed id.
+        contested: feeds that more than one unanswered batch claimed, so that none may have them; the latest.
+        abandoned: feed or batch ids that the host gave up on, for the process that carries them; the latest.
     """
 
     asked_at: datetime | None = None
     known: tuple[tuple[str, datetime], ...] = ()
     states: tuple[tuple[str, FeedStatus], ...] = ()
+    contested: tuple[str, ...] = ()
+    abandoned: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, text: str | None) -> Board:
@@ -64,6 +69,8 @@ class Board:
                     )
                     for feed_id, kind, state, raw, submitted, completed in value["states"]
                 ),
+                contested=tuple(str(feed_id) for feed_id in value.get("contested", ())),
+                abandoned=tuple(str(name) for name in value.get("abandoned", ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             return cls()
@@ -86,6 +93,8 @@ class Board:
                     ]
                     for feed_id, status in self.states
                 ],
+                "contested": self.contested,
+                "abandoned": self.abandoned,
             },
             separators=(",", ":"),
         )
@@ -101,6 +110,14 @@ class Board:
         return attrs.evolve(
             self, asked_at=now, known=tuple((feed_id, at) for feed_id, at in self.known if now - at < _KEEP)
         )
+
+    def abandon(self, name: str) -> Board:
+        """The host waits no longer for this feed or batch."""
+        return attrs.evolve(self, abandoned=(*self.abandoned, name)[-_LATEST:])
+
+    def contest(self, feed_ids: Iterable[str]) -> Board:
+        """Nobody can tell which unanswered batch these feeds are: no other may take one for its own either."""
+        return attrs.evolve(self, contested=tuple(dict.fromkeys((*self.contested, *feed_ids)))[-_LATEST:])
 
     def note(self, feed_ids: Iterable[str], now: datetime) -> Board:
         """Remember feed ids of our own batches."""

@@ -346,6 +346,10 @@ class Flights:
         outcome = Outcome.UNKNOWN if flight.kind is ItemKind.PICKUP else Outcome.RETRY
         flight.outcomes = [ItemOutcome(item.key, outcome, code, message) for item in flight.feed.items]
 
+    def abandon(self, flight: Flight) -> None:
+        """The host waits no longer."""
+        self.give_up(flight, "FeedAbandoned", "the host gave up waiting for Amazon's report")
+
     def cancelled(self, flight: Flight) -> None:
         """Amazon cancelled it: nothing of it was taken, all its items wait again."""
         flight.outcomes = ()

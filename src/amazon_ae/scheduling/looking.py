@@ -42,7 +42,7 @@ class Looker:
         self._policy = policy
         self._wake = wake
         self.flights: Flights = Flights(room, self._heard)
-        self._tracker = Tracker(self.flights)
+        self.tracker: Tracker = Tracker(self.flights)
         self._sending: set[ItemKind] = set()
         self._polling = False
         self.looked_at: datetime | None = None
@@ -57,8 +57,8 @@ class Looker:
         await asyncio.sleep(0)
         self._rewind()
         unfinished = await room.storage.unfinished(self._room.account)
-        await self._tracker.take_over(unfinished)
-        await self._tracker.renew()
+        await self.tracker.take_over(unfinished)
+        await self.tracker.renew()
         if self._desk.recheck_in() <= 0:
             await self._desk.recheck({key for flight in self.flights.held.values() for key, _, _ in flight.batch.items})
         self._carry_on(unfinished)
@@ -97,7 +97,7 @@ class Looker:
     async def _step(self, flight: Flight) -> None:
         try:
             if flight.in_doubt and flight.booking is None:
-                await self._tracker.look_for(flight)
+                await self.tracker.look_for(flight)
             await self.flights.carry(flight)
         except Exception:
             flight.attempts += 1
@@ -106,7 +106,7 @@ class Looker:
 
     async def _poll(self, feed_ids: Sequence[str]) -> None:
         try:
-            for flight in await self._tracker.poll(feed_ids):
+            for flight in await self.tracker.poll(feed_ids):
                 self._start(self._step(flight))
         except Exception:
             for flight in self.flights.held.values():
@@ -122,7 +122,7 @@ class Looker:
         due = [self._desk.recheck_in()]
         for flight in self.flights.held.values():
             if not flight.busy:
-                due.append(self._tracker.renew_in(flight))
+                due.append(self.tracker.renew_in(flight))
                 if not (flight.polled and self._polling):
                     due.append((flight.look_at - now).total_seconds())
         return min(due)

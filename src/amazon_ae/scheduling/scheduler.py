@@ -328,18 +328,25 @@ class FeedScheduler:
 
     async def abandon(self, feed_id: str) -> bool:
         """Wait no longer for a feed that Amazon holds or does not finish: its stock is sent again, its pickups become
-        ``UNKNOWN``. Only for feeds that this process carries.
+        ``UNKNOWN``. Where another process carries it, word is left for it in the store: it hears at its next poll of
+        that feed, within a quarter of an hour.
+
+        Args:
+            feed_id: as ``FeedDelayed`` tells it; or the ``batch_id`` of a feed that Amazon never answered.
 
         Returns:
-            Whether this process carried such a feed.
+            Whether any process of this account carries such a feed.
+
+        Raises:
+            StorageError: the store failed; ask again.
         """
         for flight in self._looker.flights.held.values():
             if feed_id in (flight.feed_id, flight.batch_id) and flight.outcomes is None and not flight.busy:
-                self._looker.flights.give_up(flight, "FeedAbandoned", "the host gave up waiting for Amazon's report")
+                self._looker.flights.abandon(flight)
                 flight.look_at = self._room.now()
                 self._wake()
                 return True
-        return False
+        return await self._looker.tracker.abandon(feed_id)
 
     # Telling
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from amazon_ae.core.backoff import poll_wait
-from amazon_ae.core.doubt import Verdict, candidates, judge, look_wait
+from amazon_ae.core.doubt import Verdict, candidates, claimed, judge, look_wait
 from amazon_ae.core.polling import POLL_INTERVAL_SECONDS, Board
 from amazon_ae.exceptions import AmazonAeError, StaleLease, StorageError
 from amazon_ae.models import events
@@ -90,6 +90,8 @@ class Tracker:
         if not due:
             return []
         board, granted = await self._claim()
+        ready = self._abandoned(board, due)
+        due = [flight for flight in due if flight.outcomes is None]
         states: dict[str, FeedStatus] = dict(board.states)
         if granted:
             try:
@@ -99,12 +101,11 @@ class Tracker:
             except AmazonAeError as error:
                 logger.warning("asking for the status of %d feeds: %s", len(feed_ids), type(error).__name__)
                 self._wait(due, POLL_INTERVAL_SECONDS)
-                return []
+                return ready
             states = {status.feed_id: status for status in told}
             if any(status.state is not FeedState.PROCESSING for status in told):
                 await self._tell(told, feed_ids)
         wait = max(1.0, board.wait_seconds(room.store_now()))
-        ready = []
         for flight in due:
             status = states.get(flight.feed_id or "")
             if status is not None:
@@ -117,6 +118,24 @@ class Tracker:
                 self._delayed(flight)
                 self._wait([flight], wait)
         return ready
+
+    async def abandon(self, name: str) -> bool:
+        """Leave word for the process that carries this feed; returns whether anybody does."""
+        room = self._room
+        if not any(name in (batch.feed_id, batch.batch_id) for batch in await room.storage.unfinished(room.account)):
+            return False
+
+        def change(text: str | None, now: datetime) -> tuple[str, None]:
+            return Board.read(text).abandon(name).to_text(), None
+
+        await room.storage.change(room.board_name, change)
+        return True
+
+    def _abandoned(self, board: Board, flights: Iterable[Flight]) -> list[Flight]:
+        gone = [flight for flight in flights if {flight.feed_id, flight.batch_id} & set(board.abandoned)]
+        for flight in gone:
+            self._flights.abandon(flight)
+        return gone
 
     async def _claim(self) -> tuple[Board, bool]:
         def change(text: str | None, now: datetime) -> tuple[str | None, tuple[Board, bool, datetime]]:
@@ -163,15 +182,26 @@ class Tracker:
             return
         flight.busy = True
         try:
+            if self._abandoned(await self._board(), [flight]):
+                return
             listed = await room.answer(room.gateway.recent(flight.kind, batch.opened_at - _LIST_FROM))
-            known = {feed_id for feed_id, _ in Board.read(await room.storage.load(room.board_name)).known}
-            known |= {other.feed_id for other in await room.storage.unfinished(room.account) if other.feed_id}
+            # Only now: what another process has noted meanwhile is no candidate.
+            board, unfinished = await self._board(), await room.storage.unfinished(room.account)
+            known = {feed_id for feed_id, _ in board.known}
+            known |= {other.feed_id for other in unfinished if other.feed_id}
             feeds = candidates(listed, opened_at=batch.opened_at, given_up_at=given_up_at, known=known)
             processed = {
                 feed.feed_id: (await room.answer(room.gateway.report(feed.feed_id, flight.feed))).processed
                 for feed in feeds
                 if feed.state is FeedState.DONE
             }
+            rivals = [
+                (other.opened_at, other.size)
+                for other in unfinished
+                if other.kind is flight.kind and other.feed_id is None and other.batch_id != flight.batch_id
+            ]
+            if claims := claimed(feeds, processed, rivals):
+                board = await self._contest(claims)  # before a rival looks: it will not see us any more
         except AmazonAeError as error:
             logger.warning("looking for batch %s: %s", flight.batch_id, type(error).__name__)
             flight.attempts += 1
@@ -181,7 +211,14 @@ class Tracker:
             flight.busy = False
         waited = (room.store_now() - given_up_at).total_seconds()
         visible_after = room.timing.visible_after_seconds
-        judgement = judge(flight.kind, len(flight.feed.items), feeds, processed, visible=waited >= visible_after)
+        judgement = judge(
+            flight.kind,
+            len(flight.feed.items),
+            feeds,
+            processed,
+            visible=waited >= visible_after,
+            contested=board.contested,
+        )
         if judgement.verdict is Verdict.LOOK_AGAIN:
             if judgement.feed is not None:
                 flight.state, flight.raw = judgement.feed.state, judgement.feed.raw
@@ -189,6 +226,16 @@ class Tracker:
             flight.look_at = room.now() + timedelta(seconds=look_wait(waited, visible_after))
             return
         self._conclude(flight, judgement.verdict, judgement.feed)
+
+    async def _board(self) -> Board:
+        return Board.read(await self._room.storage.load(self._room.board_name))
+
+    async def _contest(self, feed_ids: Iterable[str]) -> Board:
+        def change(text: str | None, now: datetime) -> tuple[str, Board]:
+            board = Board.read(text).contest(feed_ids)
+            return board.to_text(), board
+
+        return await self._room.storage.change(self._room.board_name, change)
 
     def _conclude(self, flight: Flight, verdict: Verdict, feed: FeedStatus | None) -> None:
         flight.attempts = 0
@@ -199,6 +246,6 @@ class Tracker:
             flight.outcomes = ()
         else:
             self._flights.give_up(
-                flight, "OutcomeUnknown", "several feeds at Amazon look alike: look at the order in Seller Central"
+                flight, "OutcomeUnknown", "what Amazon has cannot be told apart: look at the order in Seller Central"
             )
         self._room.emit(events.DoubtSettled(**self._flights.about(flight), verdict=verdict.name.lower()))
