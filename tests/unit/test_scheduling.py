@@ -10,7 +10,7 @@ import pytest
 from shop_support import PICKUP, Shop
 
 from amazon_ae.core.lanes import FeedPolicy
-from amazon_ae.exceptions import ConfigurationError, PickupRejected, QuotaTimeout
+from amazon_ae.exceptions import ConfigurationError, PickupRejected, PickupUnknown, QuotaTimeout
 from amazon_ae.models import events
 from amazon_ae.models.feeds import Outcome
 from amazon_ae.models.stored import Change, ItemState
@@ -75,6 +75,33 @@ async def test_the_same_order_twice_is_sent_once() -> None:
         third = await scheduler.schedule_pickup(order_id, pickup_date=date(2021, 12, 24))
     assert first == second == third
     assert shop.fake.pickups_sent == {order_id: 1}
+
+
+async def test_a_repeat_after_any_outcome_is_answered_as_the_outcome_asks() -> None:
+    """Whichever process it comes from: accepted and unknown stand, a rejected one is asked for anew, once."""
+    shop = Shop()
+    accepted, refused, unknown = shop.orders(3)
+    shop.fake.refuse(refused, "8541", "no such slot")
+    async with shop.open() as here, shop.scheduler() as there:
+        await here.schedule_pickup(accepted)
+        with pytest.raises(PickupRejected):
+            await here.schedule_pickup(refused)
+        shop.fake.end_feeds("_IN_SAFETY_NET_")
+        asked = asyncio.ensure_future(here.schedule_pickup(unknown))
+        await shop.clock.sleep(200)
+        assert await here.abandon(shop.fake.feeds[-1].feed_id)
+        with pytest.raises(PickupUnknown):
+            await asked
+        shop.fake.release(shop.fake.feeds[-1].feed_id)
+        feeds = len(shop.fake.feeds)
+        assert (await there.schedule_pickup(accepted)).state is ItemState.ACCEPTED
+        with pytest.raises(PickupUnknown):
+            await there.schedule_pickup(unknown)
+        assert len(shop.fake.feeds) == feeds
+        again = [asyncio.ensure_future(process.schedule_pickup(refused)) for process in (here, there)]
+        told = await asyncio.gather(*again, return_exceptions=True)
+    assert [type(each) for each in told] == [PickupRejected] * 2
+    assert len(shop.fake.feeds) == feeds + 1
 
 
 async def test_a_deadline_leaves_the_pickup_queued() -> None:
