@@ -14,7 +14,7 @@ from amazon_ae.exceptions import NotSent, QuotaTimeout, StorageError
 from amazon_ae.models.events import FeedInDoubt, FeedSubmitted
 from amazon_ae.models.feeds import InventoryUpdate, ItemKind
 from amazon_ae.models.orders import Order, OrderItem
-from amazon_ae.models.stored import Change, ItemState, StoredBatch
+from amazon_ae.models.stored import Change, ItemState, QueueStats, StoredBatch
 from amazon_ae.scheduling import FeedScheduler
 from amazon_ae.storage.memory import MemoryStorage
 from amazon_ae.storage.sqlite import SQLiteStorage
@@ -162,3 +162,26 @@ async def test_a_feed_of_a_dead_neighbour_is_taken_over_when_its_lease_is_over()
     ):
         await clock.sleep(400)
     assert [(at - start).total_seconds() for at in taken] == pytest.approx([300], abs=6)
+
+
+async def test_a_glance_under_way_is_over_when_closing_is() -> None:
+    """Somebody put something just before: the store is being read, and the host is about to close it."""
+    clock = VirtualClock()
+
+    class Slow(MemoryStorage):
+        reading = 0
+
+        async def stats(self, account: str, kind: ItemKind) -> QueueStats:
+            self.reading += 1
+            await clock.sleep(3.0)
+            self.reading -= 1
+            return await super().stats(account, kind)
+
+    storage = Slow(clock=clock)
+    async with FeedScheduler(storage, PaperMarket(clock, account=ACCOUNT), clock=clock):
+        await clock.sleep(10.0)
+        await storage.put(ACCOUNT, ItemKind.INVENTORY, [Change("S", InventoryUpdate("S", 1).to_text())])
+        await clock.sleep(1.0)
+        assert storage.reading == 1
+    assert storage.reading == 0
+    assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -81,7 +81,7 @@ class FeedScheduler:
         self._unwatch: Callable[[], None] | None = None
         self._woken = False
         self._glanced_at = self._room.now()
-        self._glance: asyncio.Future[None] | None = None
+        self._glance: asyncio.Task[None] | None = None
 
     @property
     def account(self) -> str:
@@ -128,7 +128,7 @@ class FeedScheduler:
             self._unwatch()
             self._unwatch = None
         if self._glance is not None:
-            self._glance.cancel()  # it would look into a store that the host is about to close
+            self._glance.cancel()  # it rests, and would read a store that the host is about to close
             self._glance = None
         try:
             self._wake()
@@ -201,6 +201,8 @@ class FeedScheduler:
         """Somebody put something: glance at the queues, at most once per ``wake_seconds``."""
         if not self._looker.closing and self._glance is None:
             self._glance = asyncio.ensure_future(self._glance_at_queues())
+            self._looker.tasks.add(self._glance)  # closing waits for one that reads the store
+            self._glance.add_done_callback(self._looker.tasks.discard)
 
     async def _glance_at_queues(self) -> None:
         try:
@@ -212,8 +214,9 @@ class FeedScheduler:
             if signs_of(await self._looker.queue_stats()) != self._looker.signs:
                 self._wake()
         except StorageError as error:
-            self._glance = None
             logger.warning("the store failed: %s", error)
+        except Exception:
+            logger.exception("a glance at the queues failed unexpectedly")
 
     async def run_once(self) -> float:
         """Do everything that is due now, requests included; returns the seconds after which to call again.
