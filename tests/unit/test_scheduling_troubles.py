@@ -282,3 +282,25 @@ async def test_a_feed_that_is_looked_for_is_abandoned_from_any_process() -> None
         with pytest.raises(PickupUnknown):
             await asked
     assert shop.seconds() < 1800
+
+
+async def test_a_pickup_that_was_sent_and_not_found_is_looked_up_before_it_is_sent_again() -> None:
+    """Amazon's list lags behind, longer than we think: the order itself tells that it has its pickup."""
+    shop = Shop()
+    (order_id,) = shop.orders(1)
+
+    class Lagging:
+        async def recent(self, kind: Any, since: Any) -> Any:
+            return []
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(shop.gateway, name)
+
+    shop.fake.fail("SubmitFeed", MwsFault.ANSWER_LOST)
+    gateway = Lagging()
+    async with FeedScheduler(shop.storage, gateway, orders=gateway, clock=shop.clock) as scheduler:
+        with pytest.raises(PickupRejected) as caught:
+            await scheduler.schedule_pickup(order_id)
+    await shop.http.aclose()
+    assert caught.value.code == "AlreadyScheduled"
+    assert shop.fake.pickups_sent == {order_id: 1}

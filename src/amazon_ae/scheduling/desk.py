@@ -32,7 +32,7 @@ _COMPANY_SECONDS: Final = 5.0
 class Desk:
     """See the module. ``orders`` of ``None`` sends pickups without looking their orders up."""
 
-    __slots__ = ("_is_easy_ship", "_looked_up", "_orders", "_rechecked_at", "_room", "closed", "doubted", "waiters")
+    __slots__ = ("_doubted", "_is_easy_ship", "_looked_up", "_orders", "_rechecked_at", "_room", "closed", "waiters")
 
     def __init__(self, room: Room, orders: OrderGateway | None, is_easy_ship: Callable[[Order], bool]) -> None:
         self._room = room
@@ -41,8 +41,7 @@ class Desk:
         self._looked_up: dict[str, datetime] = {}
         self._rechecked_at = room.now()
         self.closed: bool = False
-        self.doubted: set[str] = set()
-        """Orders whose pickup was sent, never answered, and not found at Amazon."""
+        self._doubted: set[str] = set()
         self.waiters: dict[str, set[asyncio.Future[PickupOutcome]]] = {}
 
     @property
@@ -102,6 +101,12 @@ class Desk:
             if outcome.outcome is not Outcome.RETRY:
                 self._emit(outcome)
         await self._reread(outcome.key for outcome in outcomes)
+
+    def doubt(self, order_ids: Iterable[str]) -> None:
+        """Their pickup was sent, never answered, and not found at Amazon: look them up before they are sent again."""
+        for order_id in order_ids:
+            self._doubted.add(order_id)
+            self._looked_up.pop(order_id, None)
 
     def close(self) -> None:
         """Nobody here will hear any more: every waiter is told that its pickup stays queued."""
@@ -192,12 +197,12 @@ class Desk:
             outcome
             for outcome in refusals(new, found, is_easy_ship=self._is_easy_ship)
             # A route without feeds knows itself whether a pickup that Amazon has already is its own.
-            if not (outcome.code == ALREADY_SCHEDULED and outcome.key in self.doubted and self._pays_itself)
+            if not (outcome.code == ALREADY_SCHEDULED and outcome.key in self._doubted and self._pays_itself)
         ]
         if refused:
             await room.storage.reject(room.account, ItemKind.PICKUP, refused)
             await self.heard(refused)
-        self.doubted -= set(new)
+        self._doubted -= set(new)
         kept = set(new) - {outcome.key for outcome in refused}
         self._looked_up.update(dict.fromkeys(kept, room.now()))
         return [key for key in keys if key in self._looked_up]

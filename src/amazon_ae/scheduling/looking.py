@@ -250,7 +250,7 @@ class Looker:
     async def _heard(self, flight: Flight, outcomes: Sequence[ItemOutcome]) -> None:
         if flight.kind is ItemKind.PICKUP:
             if flight.given_up_at is not None and not outcomes:
-                self._desk.doubted.update(item.key for item in flight.feed.items)
+                self._desk.doubt(item.key for item in flight.feed.items)
             await self._desk.heard(outcomes)
 
     async def departures(self) -> list[Departure]:
