@@ -304,3 +304,35 @@ async def test_a_pickup_that_was_sent_and_not_found_is_looked_up_before_it_is_se
     await shop.http.aclose()
     assert caught.value.code == "AlreadyScheduled"
     assert shop.fake.pickups_sent == {order_id: 1}
+
+
+async def test_a_list_that_cannot_be_read_is_told() -> None:
+    """An unanswered feed cannot be looked for: after an hour a person hears of it, once."""
+    shop = Shop()
+    (order_id,) = shop.orders(1)
+    shop.fake.fail("SubmitFeed", MwsFault.ANSWER_LOST)
+    shop.fake.fail("GetFeedSubmissionList", MwsFault.UNAVAILABLE, times=10_000)
+    async with shop.open() as scheduler:
+        asked = asyncio.ensure_future(scheduler.schedule_pickup(order_id))
+        await shop.clock.sleep(4 * 3600)
+        (delayed,) = shop.said(events.FeedDelayed)
+        assert await scheduler.abandon(delayed.batch_id)
+        with pytest.raises(PickupUnknown):
+            await asked
+
+
+async def test_a_report_that_never_comes_is_told_and_can_be_abandoned_from_any_process() -> None:
+    """The feed is done, and Amazon says for hours that its report is not ready: a person decides."""
+    shop = Shop()
+    (order_id,) = shop.orders(1)
+    shop.fake.fail("GetFeedSubmissionResult", MwsFault.UNAVAILABLE, times=10_000)
+    async with shop.open() as scheduler:
+        asked = asyncio.ensure_future(scheduler.schedule_pickup(order_id))
+        await shop.clock.sleep(4500)
+        (delayed,) = shop.said(events.FeedDelayed)
+        assert delayed.status == "_DONE_"
+        assert delayed.seconds >= 3600
+        assert await FeedScheduler(shop.storage, shop.gateway, clock=shop.clock).abandon(delayed.feed_id)
+        with pytest.raises(PickupUnknown):
+            await asked
+    assert shop.seconds() < 4500 + 900

@@ -2,9 +2,8 @@
 
 SubmitFeed takes no token of ours, so the feed can only be recognised by its type, by when Amazon received it, by not
 being another batch's, and, once it is done, by the number of messages in its report. Two batches that nobody answered
-may both claim one feed: then it is given to neither. A feed that Amazon does not list
-after
-``visible_after_seconds`` never arrived. That delay is not published: **UNVERIFIED**, and the host's to set.
+may both claim one feed: then it is given to neither. A feed that Amazon does not list after ``visible_after_seconds``
+never arrived. That delay is not published: **UNVERIFIED**, and the host's to set.
 """
 
 from __future__ import annotations

@@ -145,7 +145,8 @@ class FeedCancelled(FeedEvent):
 class FeedDelayed(FeedEvent):
     """A feed takes too long, or Amazon's people look at it (``status`` is Amazon's word). Its kind waits for it.
 
-    ``FeedScheduler.abandon(feed_id)`` ends the wait.
+    Also one whose report does not come, and one that was not answered and cannot be looked for.
+    ``FeedScheduler.abandon(feed_id)`` ends the wait; a feed without an id goes by its ``batch_id``.
     """
 
     status: str

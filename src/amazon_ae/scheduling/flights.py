@@ -336,10 +336,19 @@ class Flights:
             failure = error
             flight.attempts += not (isinstance(error, AmazonError) and error.retryable)
         logger.warning("the report of feed %s: %s", flight.feed_id, type(failure).__name__)
+        self.tell_if_late(flight)
         if flight.attempts >= _REPORT_ATTEMPTS:
             self.give_up(flight, "ReportUnreadable", "Amazon processed the feed, but its report cannot be read")
         else:
             self.later(flight, max(1, flight.attempts))
+
+    def tell_if_late(self, flight: Flight) -> None:
+        """Once, when Amazon's people hold the feed, or when it takes too long."""
+        age = (self.room.now() - flight.since).total_seconds()
+        if flight.delayed or (flight.state is not FeedState.HELD and age < self.room.timing.stuck_after_seconds):
+            return
+        flight.delayed = True
+        self.room.emit(events.FeedDelayed(**self.about(flight), status=flight.raw or "never listed", seconds=age))
 
     def give_up(self, flight: Flight, code: str, message: str) -> None:
         """Nobody will ever tell: stock is sent again, pickups are handed to the host."""

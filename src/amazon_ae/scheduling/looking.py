@@ -98,10 +98,13 @@ class Looker:
         try:
             if flight.in_doubt and flight.booking is None:
                 await self.tracker.look_for(flight)
+            elif flight.delayed and flight.outcomes is None:
+                await self.tracker.hear(flight)
             await self.flights.carry(flight)
         except Exception:
             flight.attempts += 1
             self.flights.later(flight, flight.attempts)  # whatever it was, it must not spin
+            self.flights.tell_if_late(flight)
             raise
 
     async def _poll(self, feed_ids: Sequence[str]) -> None:

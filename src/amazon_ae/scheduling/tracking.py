@@ -115,7 +115,7 @@ class Tracker:
             if flight.state is FeedState.DONE or flight.outcomes is not None:
                 ready.append(flight)
             else:
-                self._delayed(flight)
+                self._flights.tell_if_late(flight)
                 self._wait([flight], wait)
         return ready
 
@@ -130,6 +130,10 @@ class Tracker:
 
         await room.storage.change(room.board_name, change)
         return True
+
+    async def hear(self, flight: Flight) -> None:
+        """Whether the host gave up, through another process, on a feed whose report does not come."""
+        self._abandoned(await self._board(), [flight])
 
     def _abandoned(self, board: Board, flights: Iterable[Flight]) -> list[Flight]:
         gone = [flight for flight in flights if {flight.feed_id, flight.batch_id} & set(board.abandoned)]
@@ -164,15 +168,6 @@ class Tracker:
             )
             flight.look_at = now + timedelta(seconds=max(seconds, at_least))
 
-    def _delayed(self, flight: Flight) -> None:
-        age = (self._room.now() - flight.since).total_seconds()
-        if flight.delayed or (flight.state is not FeedState.HELD and age < self._room.timing.stuck_after_seconds):
-            return
-        flight.delayed = True
-        self._room.emit(
-            events.FeedDelayed(**self._flights.about(flight), status=flight.raw or "never listed", seconds=age)
-        )
-
     # Doubt
 
     async def look_for(self, flight: Flight) -> None:
@@ -206,6 +201,7 @@ class Tracker:
             logger.warning("looking for batch %s: %s", flight.batch_id, type(error).__name__)
             flight.attempts += 1
             self._flights.later(flight, flight.attempts)
+            self._flights.tell_if_late(flight)
             return
         finally:
             flight.busy = False
@@ -222,7 +218,7 @@ class Tracker:
         if judgement.verdict is Verdict.LOOK_AGAIN:
             if judgement.feed is not None:
                 flight.state, flight.raw = judgement.feed.state, judgement.feed.raw
-                self._delayed(flight)
+                self._flights.tell_if_late(flight)
             flight.look_at = room.now() + timedelta(seconds=look_wait(waited, visible_after))
             return
         self._conclude(flight, judgement.verdict, judgement.feed)
