@@ -6,6 +6,7 @@ import asyncio
 import json
 from pathlib import Path
 
+import attrs
 import pytest
 from portal_stage import complete, stage
 
@@ -144,13 +145,89 @@ async def test_an_older_program_does_not_overwrite_a_newer_session(tmp_path: Pat
         assert on.site.counts.sign_ins == 2
 
 
-async def test_a_damaged_session_file_means_a_new_sign_in(tmp_path: Path) -> None:
-    """Never a stop."""
+DAMAGED = {
+    "half a file": b"\x00 half a file",
+    "a cookie that is none": SavedSession(state={"cookies": [1]}).to_bytes(),
+    "a cookie without a value": SavedSession(state={"cookies": [{"name": "a"}]}).to_bytes(),
+    "another program's words": SavedSession(
+        state={"cookies": [{"name": "a", "value": "b", "domain": "127.0.0.1", "path": "/", "sameSite": "unspecified"}]}
+    ).to_bytes(),
+    "a cookie no browser takes": SavedSession(
+        state={"cookies": [{"name": "a", "value": "b", "domain": "", "path": "x", "expires": -7}], "origins": []}
+    ).to_bytes(),
+    "no list of origins": SavedSession(state={"cookies": [], "origins": 7}).to_bytes(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+async def test_a_damaged_session_means_a_new_sign_in(damage: str, tmp_path: Path) -> None:
+    """Never a stop, and never a browser that seems not to start."""
     async with stage() as on:
         store = FileSessionStore(tmp_path)
         async with on.scraper(sessions=store) as portal:
-            await store.save(portal.account, b"\x00 half a file")
-            assert complete(await portal.documents(on.order_ids[0]))
+            await store.save(portal.account, DAMAGED[damage])
+            kinds = [DocumentKind.PACKING_SLIP]
+            assert complete(await portal.documents(on.order_ids[0], kinds), kinds)
+        assert on.site.counts.sign_ins == 1
+
+
+async def test_one_damaged_cookie_costs_no_sign_in(tmp_path: Path) -> None:
+    """The good ones are taken: at the start, and from another program's newer session while this one runs."""
+    kinds = [DocumentKind.PACKING_SLIP]
+    async with stage() as on:
+        store = FileSessionStore(tmp_path)
+        async with on.scraper(sessions=store) as portal:
+            await portal.login()
+            account = portal.account
+
+        async def damage(signed_in_at: str) -> None:
+            saved = SavedSession.from_bytes(await store.load(account))
+            assert saved.state is not None
+            state = {**saved.state, "cookies": [{"name": "half"}, *saved.state["cookies"]]}
+            await store.save(account, attrs.evolve(saved, state=state, signed_in_at=signed_in_at).to_bytes())
+
+        await damage("2026-01-01T00:00:00+00:00")
+        async with on.scraper(sessions=store) as portal:
+            assert complete(await portal.documents(on.order_ids[0], kinds), kinds)
+            await damage("2026-01-02T00:00:00+00:00")
+            running = portal._browser.running
+            assert running is not None
+            await running.context.clear_cookies()
+            assert complete(await portal.documents(on.order_ids[1], kinds), kinds)
+        assert on.site.counts.sign_ins == 1
+
+
+async def test_the_other_cookies_of_a_hosts_own_context_are_its_own_business(tmp_path: Path) -> None:
+    """They are not saved with the session, and neither an import nor another program's newer session clears them."""
+    from playwright.async_api import async_playwright
+
+    store, kinds = FileSessionStore(tmp_path), [DocumentKind.PACKING_SLIP]
+    theirs = {"name": "bank", "value": "open-sesame", "domain": ".bank.example", "path": "/"}
+    async with stage() as on, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=find_browser(), chromium_sandbox=False)
+        context = await browser.new_context()
+        await context.add_cookies([theirs])
+
+        async def still_there() -> bool:
+            return [item["value"] for item in await context.cookies("https://www.bank.example/")] == ["open-sesame"]
+
+        async with on.scraper(sessions=store, browser=BrowserOptions(context=context)) as portal:
+            assert complete(await portal.documents(on.order_ids[0], kinds), kinds)
+            saved = await store.load(portal.account)
+            on.site.expire_sessions()
+            async with on.scraper(sessions=store) as other:
+                await other.login()
+            assert complete(await portal.documents(on.order_ids[1], kinds), kinds)
+            assert on.site.counts.sign_ins == 2, "the newer session was taken"
+            assert await still_there()
+            state = SavedSession.from_bytes(await store.load(portal.account)).state
+            assert state is not None
+            await portal.import_session({**state, "cookies": [*state["cookies"], {**theirs, "value": "stolen"}]})
+            assert complete(await portal.documents(on.order_ids[2], kinds), kinds)
+        assert on.site.counts.sign_ins == 2
+        assert b"bank" not in (saved or b"bank")
+        assert await still_there()
+        await browser.close()
 
 
 async def test_an_imported_session_lets_work_go_on(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ import attrs
 
 from amazon_ae.exceptions import BrowserNotFound, ConfigurationError
 from amazon_ae.portal.calls import call
+from amazon_ae.portal.cookies import Jar
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, BrowserContext, Page, Playwright
@@ -66,6 +67,10 @@ _QUIET: Final = (
     "--no-pings",
 )
 _CLOSE_SECONDS: Final = 5.0
+# Chromium forgets to close a page whose next document is just arriving (measured: 30 % of them); asked again, it does.
+_CLOSE_AGAIN_SECONDS: Final = 0.5
+# A cold start is no answer of the site: an impatient ``timeout`` does not shorten it.
+_START_SECONDS: Final = 30.0
 
 
 @attrs.frozen(kw_only=True)
@@ -97,18 +102,18 @@ class BrowserOptions:
 
 
 async def new_page(context: BrowserContext, timeout_seconds: float) -> Page:
-    """Open a page. A cancelled opening leaves no page behind."""
-    opening = asyncio.ensure_future(call(context.new_page(), "browser", timeout_seconds))
+    """Open a page. An opening that was cancelled, or takes too long, leaves no page behind."""
+    opening = asyncio.ensure_future(context.new_page())
     try:
-        return await asyncio.shield(opening)
-    except asyncio.CancelledError:
+        return await call(asyncio.shield(opening), "browser", timeout_seconds)
+    except BaseException:
         opening.add_done_callback(_close_late)
         raise
 
 
 async def close_page(page: Page) -> None:
     """Close a page, after some seconds at the latest; never raises, and cancelling does not stop it."""
-    await _finish(asyncio.ensure_future(_try(page.close())))
+    await _finish(asyncio.ensure_future(_try(_close_for_sure(page))))
 
 
 async def close_context(context: BrowserContext) -> None:
@@ -166,7 +171,7 @@ class RunningBrowser:
         await _finish(asyncio.ensure_future(self._close()))
 
     async def _close(self) -> None:
-        if self.owns_context:
+        if self.owns_context and not self.owns_browser:  # else it ends with its browser
             await _try(self.context.close())
         if self.browser is not None and (self.owns_browser or self.playwright is not None):
             # For a CDP browser close() only ends the connection.
@@ -175,16 +180,25 @@ class RunningBrowser:
 
 
 async def start_browser(
-    options: BrowserOptions, *, headless: bool, time_zone: str, state: dict[str, Any] | None, timeout_seconds: float
+    options: BrowserOptions,
+    *,
+    headless: bool,
+    time_zone: str,
+    state: dict[str, Any] | None,
+    timeout_seconds: float,
+    hosts: frozenset[str] = frozenset(),
 ) -> RunningBrowser:
     """Start (or reach) the browser and open the one context, with ``state`` as its cookies.
+
+    Args:
+        hosts: in a context of the host's own, only cookies of these are added.
 
     Raises:
         BrowserNotFound: there is none, or it does not start; the message says what to do.
     """
     if options.context is not None:
         if state is not None:
-            await options.context.add_cookies(state["cookies"])
+            await Jar(options.context, hosts).add(state["cookies"])
         return RunningBrowser(options.context, options.context.browser)
     starting = asyncio.ensure_future(
         _start(options, headless=headless, time_zone=time_zone, state=state, timeout_seconds=timeout_seconds)
@@ -205,11 +219,12 @@ async def _start(
         from playwright.async_api import Error, async_playwright
     except ImportError as error:
         raise ConfigurationError("the portal needs Playwright: pip install playwright") from error
+    seconds = max(timeout_seconds, _START_SECONDS)
+    milliseconds = seconds * 1000
     playwright = await async_playwright().start()
     browser: Browser | None = None
     try:
         chromium = playwright.chromium
-        milliseconds = timeout_seconds * 1000
         if options.cdp_url is not None:
             browser = await chromium.connect_over_cdp(options.cdp_url, timeout=milliseconds)
             owns_browser = False
@@ -231,17 +246,15 @@ async def _start(
                 handle_sighup=False,
             )
             owns_browser = True
-        context = await browser.new_context(
-            storage_state=state,  # type: ignore[arg-type]  # the shape was checked when it was read
-            locale=options.locale,
-            timezone_id=time_zone,
-            accept_downloads=True,
-        )
+        async with asyncio.timeout(seconds):
+            context = await _new_context(browser, state, locale=options.locale, time_zone=time_zone)
         return RunningBrowser(context, browser, playwright, owns_browser=owns_browser, owns_context=True)
     except BaseException as error:
         if browser is not None:
             await _try(browser.close())
         await _stop(playwright)
+        if isinstance(error, TimeoutError):
+            raise BrowserNotFound(f"the browser does not start within {seconds:g} s", step="browser") from None
         if isinstance(error, Error):
             # Playwright's text quotes the command line: harmless, but long. The first line says it.
             reason = str(error).partition("\n")[0]
@@ -249,9 +262,42 @@ async def _start(
         raise
 
 
+async def _new_context(
+    browser: Browser, state: dict[str, Any] | None, *, locale: str, time_zone: str
+) -> BrowserContext:
+    from playwright.async_api import Error
+
+    try:
+        return await browser.new_context(
+            storage_state=state,  # type: ignore[arg-type]  # what does not fit is refused and handled below
+            locale=locale,
+            timezone_id=time_zone,
+            accept_downloads=True,
+        )
+    except (Error, TypeError, KeyError, AttributeError):
+        if state is None or not browser.is_connected():
+            raise
+    # A damaged session must not look like a browser that does not start: take of it what can be taken.
+    context = await browser.new_context(locale=locale, timezone_id=time_zone, accept_downloads=True)
+    await Jar(context).add(state["cookies"])
+    return context
+
+
 async def _close_when_started(starting: asyncio.Future[RunningBrowser]) -> None:
     with contextlib.suppress(Exception):
         await (await starting).aclose()
+
+
+async def _close_for_sure(page: Page) -> None:
+    closing = asyncio.ensure_future(page.close())
+    try:
+        while not (await asyncio.wait([closing], timeout=_CLOSE_AGAIN_SECONDS))[0]:
+            with contextlib.suppress(Exception):
+                session = await page.context.new_cdp_session(page)
+                await session.send("Page.close")
+        await closing
+    finally:
+        closing.add_done_callback(_consume)
 
 
 async def _finish(task: asyncio.Future[None]) -> None:
@@ -282,11 +328,25 @@ async def _stop(playwright: Playwright | None) -> None:
             await playwright.stop()
     except Exception:
         # The driver hangs or is gone. Chromium lives on the driver's pipe: ending the driver ends both.
-        process = getattr(getattr(getattr(playwright, "_connection", None), "_transport", None), "_proc", None)
+        process = _driver_of(playwright)
         if process is not None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
-        _log.warning("the browser did not close in time; its driver was killed")
+            _log.warning("the browser did not close in time; its driver was killed")
+        else:
+            _log.warning("the browser did not close in time, and its driver was not found: end it by hand")
+
+
+def _driver_of(playwright: Playwright) -> asyncio.subprocess.Process | None:
+    """Playwright's driver. It has no public name: the connection of older versions leads to it, or the newer client."""
+    manager = getattr(playwright.stop, "__self__", None)
+    for way in (("_client", "_transport"), ("_connection", "_transport")):
+        found: Any = manager
+        for name in (*way, "_proc"):
+            found = getattr(found, name, None)
+        if isinstance(found, asyncio.subprocess.Process):
+            return found
+    return None
 
 
 def _close_late(opening: asyncio.Future[Page]) -> None:

@@ -36,6 +36,7 @@ class BrowserHolder:
 
     Args:
         state: gives the cookies to start with.
+        hosts: whose cookies they are.
         max_pages: lent out at the same time, and kept.
     """
 
@@ -44,12 +45,14 @@ class BrowserHolder:
         options: BrowserOptions,
         *,
         state: Callable[[], Awaitable[dict[str, Any] | None]],
+        hosts: frozenset[str],
         time_zone: str,
         timeout_seconds: float,
         max_pages: int,
     ) -> None:
         self._options = options
         self._state = state
+        self._hosts = hosts
         self._time_zone = time_zone
         self._timeout_seconds = timeout_seconds
         self._max_pages = max_pages
@@ -138,6 +141,7 @@ class BrowserHolder:
                 time_zone=self._time_zone,
                 state=state,
                 timeout_seconds=self._timeout_seconds,
+                hosts=self._hosts,
             )
         finally:
             await asyncio.wait([warming])

@@ -16,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -34,6 +35,7 @@ from amazon_ae.models.text import check_order_id
 from amazon_ae.portal.browser import BrowserOptions, RunningBrowser, close_context
 from amazon_ae.portal.calls import Gate, call
 from amazon_ae.portal.check import CheckReport, Walk
+from amazon_ae.portal.cookies import Jar, belongs
 from amazon_ae.portal.fetching import Fetcher, SignedOut
 from amazon_ae.portal.holder import BrowserHolder
 from amazon_ae.portal.html import Document as HtmlDocument
@@ -139,9 +141,11 @@ class SellerPortalScraper:
             account_name=account_name,
             timeout_seconds=self._timeout_seconds,
         )
+        self._hosts = frozenset(urlsplit(origin).hostname or "" for origin in self._plan.origins)
         self._browser = BrowserHolder(
             self._options,
             state=self._session.load,
+            hosts=self._hosts,
             time_zone=marketplace.time_zone,
             timeout_seconds=self._timeout_seconds,
             max_pages=max_pages,
@@ -160,7 +164,7 @@ class SellerPortalScraper:
         running = self._browser.running
         try:
             if running is not None and running.alive:
-                await self._session.remember(running.context, at_once=True)
+                await self._session.remember(self._jar(running), at_once=True)
         finally:
             await self._browser.aclose()
 
@@ -222,7 +226,7 @@ class SellerPortalScraper:
                 await asyncio.wait(left)
         if broken:
             raise broken[0]
-        await self._session.remember(running.context)
+        await self._session.remember(self._jar(running))
         return DocumentSet(order_id, {kind: results[kind] for kind in wanted})
 
     async def login(self, *, headed: bool = False, person: float | timedelta = 300.0) -> None:
@@ -267,14 +271,14 @@ class SellerPortalScraper:
         else:
             values = dict(state)
         cookies = values.get("cookies") if isinstance(values, dict) else None
-        host = self._origin.partition("://")[2].partition(":")[0]
+        host = urlsplit(self._origin).hostname or ""
         fits = isinstance(cookies, list) and any(
-            isinstance(cookie, dict) and _belongs(host, str(cookie.get("domain", ""))) for cookie in cookies
+            isinstance(cookie, dict) and belongs(host, cookie.get("domain")) for cookie in cookies
         )
         if not fits:
             raise ConfigurationError(f"the session holds no cookie of {host}: sign in there, then export it again")
         running = self._browser.running
-        await self._session.import_state(running.context if running and running.alive else None, values)
+        await self._session.import_state(self._jar(running) if running and running.alive else None, values)
 
     async def check(self, order_id: str | None = None, *, sign_in: bool = False) -> CheckReport:
         """Walk the pages with the real account and say, step by step, which selector still fits. Changes nothing.
@@ -393,8 +397,11 @@ class SellerPortalScraper:
 
     async def _sign_in(self, running: RunningBrowser, plan: SignInPlan, generation: int) -> None:
         await self._session.mend(
-            running.context, plan, lambda: self._browser.page(running, False), generation=generation
+            self._jar(running), plan, lambda: self._browser.page(running, False), generation=generation
         )
+
+    def _jar(self, running: RunningBrowser) -> Jar:
+        return Jar(running.context, None if running.owns_context else self._hosts)
 
     def _sources(self, running: RunningBrowser) -> Sources:
         fetcher = Fetcher(
@@ -429,11 +436,6 @@ def _account_key(marketplace: Marketplace, credentials: PortalCredentials) -> st
     """Names the account in stores and events without showing the e-mail."""
     text = f"{marketplace.portal_origin}\n{credentials.email.strip().casefold()}"
     return f"{marketplace.code}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-
-
-def _belongs(host: str, domain: str) -> bool:
-    domain = domain.lstrip(".").lower()
-    return bool(domain) and (host == domain or host.endswith(f".{domain}"))
 
 
 def _seconds(name: str, value: float | timedelta) -> float:

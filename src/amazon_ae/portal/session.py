@@ -24,7 +24,8 @@ import attrs
 from amazon_ae.exceptions import AmazonAeError, ChallengeRequired, LoginRejected, PortalError, StorageError
 from amazon_ae.models.events import SignInEvent
 from amazon_ae.portal.browser import close_page, new_page
-from amazon_ae.portal.calls import Gate, call
+from amazon_ae.portal.calls import Gate
+from amazon_ae.portal.cookies import Jar
 from amazon_ae.portal.page_view import View
 from amazon_ae.portal.sessions import SavedSession, SessionStore
 from amazon_ae.portal.signing_in import SignIn, SignInPlan
@@ -87,7 +88,7 @@ class PortalSession:
 
     async def mend(
         self,
-        context: BrowserContext,
+        jar: Jar,
         plan: SignInPlan,
         open_page: Callable[[], AbstractAsyncContextManager[Page]],
         *,
@@ -96,7 +97,8 @@ class PortalSession:
         """Have a good session; at once if the one in use is newer than ``generation``.
 
         Args:
-            open_page: lends a page of ``context``.
+            jar: the session in the browser.
+            open_page: lends a page of the same context.
 
         Raises:
             PortalError: why there is none; see ``SignIn.run``.
@@ -110,7 +112,7 @@ class PortalSession:
                 raise self._last_failure.with_traceback(None)
             try:
                 async with self._store.lock(self._account):
-                    await self._mend_alone(context, plan, open_page)
+                    await self._mend_alone(jar, plan, open_page)
             except AmazonAeError as error:
                 self._attempts += 1
                 self._last_failure = error
@@ -132,18 +134,18 @@ class PortalSession:
             finally:
                 await close_page(page)
 
-    async def import_state(self, context: BrowserContext | None, state: dict[str, Any]) -> None:
+    async def import_state(self, jar: Jar | None, state: dict[str, Any]) -> None:
         """Take a session that a person made elsewhere, and keep it."""
         async with self._lock, self._store.lock(self._account):
             saved = SavedSession.from_bytes(await self._store.load(self._account))
-            if context is not None:
-                await self._take(context, state)
+            if jar is not None:
+                await jar.replace(state)
             await self._keep(attrs.evolve(saved, state=state, signed_in_at=self._stamp()))
             self._refusal = None
             self.generation += 1
             self.usable = True
 
-    async def remember(self, context: BrowserContext, *, at_once: bool = False) -> None:
+    async def remember(self, jar: Jar, *, at_once: bool = False) -> None:
         """Save the present cookies, unless it was done lately or another process has a newer session. Never raises."""
         now = self._clock.now()
         if not self.usable or not (at_once or self._saved_at is None or now - self._saved_at >= _SAVE_EVERY):
@@ -153,19 +155,18 @@ class PortalSession:
             async with asyncio.timeout(_SAVE_PATIENCE_SECONDS), self._store.lock(self._account):
                 saved = SavedSession.from_bytes(await self._store.load(self._account))
                 if saved.signed_in_at == self._saved.signed_in_at:
-                    state: Any = await context.storage_state()
-                    await self._keep(attrs.evolve(saved, state=state))
+                    await self._keep(attrs.evolve(saved, state=await jar.state()))
         except Exception as error:
             # The cookies of the last sign-in are still there; at worst the next run signs in once more.
             _log.warning("portal %s: the session was not saved: %s", self._account, type(error).__name__)
 
     async def _mend_alone(
-        self, context: BrowserContext, plan: SignInPlan, open_page: Callable[[], AbstractAsyncContextManager[Page]]
+        self, jar: Jar, plan: SignInPlan, open_page: Callable[[], AbstractAsyncContextManager[Page]]
     ) -> None:
         saved = SavedSession.from_bytes(await self._store.load(self._account))
         if saved.state is not None and saved.signed_in_at != self._saved.signed_in_at:
             # Another process, or a person, signed in: the home page will tell whether it is still good.
-            await self._take(context, saved.state)
+            await jar.replace(saved.state)
             self._refusal = None
         elif self._refusal is not None:
             raise self._refusal.with_traceback(None)
@@ -173,7 +174,7 @@ class PortalSession:
         async with open_page() as page:
             is_new = await self._sign_in(page, plan)
             # While the page is open: without a page of an origin Playwright opens one to read its storage.
-            state: Any = await call(context.storage_state(), "sign-in", plan.timeout_seconds)
+            state = await jar.state(plan.timeout_seconds)
         at = self._stamp() if is_new or self._saved.signed_in_at is None else self._saved.signed_in_at
         await self._keep(attrs.evolve(self._saved, state=state, signed_in_at=at))
 
@@ -215,10 +216,6 @@ class PortalSession:
                 )
             )
         return sign_in.typed or len(sign_in.pages) > 1
-
-    async def _take(self, context: BrowserContext, state: dict[str, Any]) -> None:
-        await call(context.clear_cookies(), "session", 10.0)
-        await call(context.add_cookies(state["cookies"]), "session", 10.0)
 
     async def _keep(self, saved: SavedSession) -> None:
         try:
