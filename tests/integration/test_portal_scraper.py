@@ -61,7 +61,7 @@ async def test_the_sign_in_passes_every_face(face: str) -> None:
 
 
 async def test_every_way_to_the_invoice_and_the_label() -> None:
-    """Link, form, click, frame and sibling host; link and background page; with tours that swallow clicks."""
+    """Link, form, click, new window, frame and sibling host; link and background page; with tours in the way."""
     async with stage() as on, on.scraper() as portal:
         for invoice in InvoiceForm:
             for tour in (Tour.NONE, Tour.BOTH):
@@ -72,6 +72,9 @@ async def test_every_way_to_the_invoice_and_the_label() -> None:
                     assert isinstance(papers.failed[DocumentKind.INVOICE], DocumentNotReady)
                 else:
                     assert complete(papers, [DocumentKind.INVOICE]), invoice
+        running = portal._browser.running
+        assert running is not None
+        assert len(running.context.pages) == len(portal._browser._idle), "no window is left open"
         for label in LabelForm:
             on.show(label=label)
             papers = await portal.documents(on.order_ids[0], [DocumentKind.SHIPPING_LABEL])

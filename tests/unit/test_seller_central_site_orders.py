@@ -116,12 +116,14 @@ async def invoice(visitor: Visitor, form: InvoiceForm, order_id: str) -> bytes:
         assert page.forms[0].fields["anti-csrftoken-a2z"] == csrf
         await visitor.submit({})
         return visitor.answer.content
-    if form is InvoiceForm.MODAL_CLICK:
+    if form in (InvoiceForm.MODAL_CLICK, InvoiceForm.MODAL_POPUP):
+        assert ('data-target="_blank"' in page.html) is (form is InvoiceForm.MODAL_POPUP)
         (invoice_id,) = [values["data-invoice"] for _, values in page.elements if "data-invoice" in values]
         assert (await visitor.http.get(f"/documents/download/{invoice_id}/document.pdf")).status_code == 403
         token = await visitor.http.post(f"/documents/token/{invoice_id}", headers={"anti-csrftoken-a2z": csrf})
         answer = await visitor.http.get(token.json()["url"])
-        assert answer.headers["content-disposition"].startswith("attachment")
+        kind = "attachment" if form is InvoiceForm.MODAL_CLICK else "inline"
+        assert answer.headers["content-disposition"].startswith(kind)
         assert (await visitor.http.get(token.json()["url"])).status_code == 403
         return answer.content
     (link,) = page.links("/documents/download")

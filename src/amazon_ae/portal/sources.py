@@ -9,12 +9,10 @@ The order's page is fetched once for both and read without a browser page; one i
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -23,6 +21,7 @@ import attrs
 from amazon_ae.exceptions import DocumentInvalid, DocumentNotReady, PageChanged, PortalTimeout, PortalUnavailable
 from amazon_ae.models.documents import DocumentKind
 from amazon_ae.portal.calls import Gate, call
+from amazon_ae.portal.clicking import click_for_answer
 from amazon_ae.portal.fetching import Answer, Fetcher
 from amazon_ae.portal.html import Document as HtmlDocument
 from amazon_ae.portal.html import Element, Form, read_form
@@ -32,7 +31,6 @@ from amazon_ae.portal.visiting import RETRY_SECONDS, visit
 from amazon_ae.ports import Clock
 
 if TYPE_CHECKING:
-    from playwright.async_api import Download, Route
     from playwright.async_api import Page as BrowserPage
 
 __all__ = ["OrderPage", "Sources"]
@@ -306,53 +304,13 @@ class Sources:
                 await call(tours.last.click(timeout=_CLICK_SECONDS * 1000), step, self._timeout_seconds)
 
     async def _download(self, page: BrowserPage, selector: str, step: str) -> bytes:
-        """Click, and take the answer to what the click asks for.
-
-        The answer is taken on its way: a PDF that is shown in the page fires no download event in a headless browser.
-        A file made by the page's own script is never asked for; it comes as a download.
-        """
         await self._gate.enter(step)
-        arrived: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
-        async def take(route: Route) -> None:
-            if not route.request.is_navigation_request() or arrived.done():
-                await route.fallback()
-                return
-            try:
-                response = await route.fetch(timeout=self._timeout_seconds * 1000)
-                headers, body = response.headers, await response.body()
-                answer = self.fetcher.check(response.status, response.url, headers, body, step=step)
-            except Exception as error:
-                _set(arrived, error=error)
-            else:
-                _set(arrived, answer)
-            with contextlib.suppress(Exception):  # the page may be gone by now
-                await route.abort()
+        def check(status: int, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+            return self.fetcher.check(status, url, headers, body, step=step)
 
-        async def download(item: Download) -> None:
-            try:
-                path = await item.path()
-                body = await asyncio.to_thread(Path(path).read_bytes)
-                _set(arrived, Answer(status=200, url=item.url, content_type="", body=body))
-                await item.delete()
-            except Exception as error:
-                _set(arrived, error=error)
-
-        async def click() -> Answer:
-            for frame in page.frames:
-                target = frame.locator(selector).locator("visible=true")
-                if await target.count():
-                    await target.first.click(timeout=self._timeout_seconds * 1000, no_wait_after=True)
-                    return await arrived
-            raise PageChanged("what the list offers went away before it was clicked on; run check()", step=step)
-
-        page.on("download", download)
-        await call(page.route("**/*", take), step, self._timeout_seconds)
-        try:
-            return (await call(click(), step, self._timeout_seconds)).body
-        finally:
-            page.remove_listener("download", download)
-            await call(page.unroute("**/*", take), step, self._timeout_seconds)
+        answer = await click_for_answer(page, selector, check, step=step, timeout_seconds=self._timeout_seconds)
+        return answer.body
 
     async def _first_of(self, page: BrowserPage, selectors: tuple[str, ...]) -> bool:
         locator = page.locator(", ".join(selectors))
@@ -384,14 +342,3 @@ def _form_of(element: Element) -> Element | None:
     while above is not None and above.tag != "form":
         above = above.parent
     return above
-
-
-def _set(arrived: asyncio.Future[Answer], answer: Answer | None = None, *, error: Exception | None = None) -> None:
-    """Keep the first answer or error."""
-    if arrived.done():
-        return
-    if error is not None:
-        arrived.set_exception(error)
-        arrived.exception()  # counts as looked at, also where nobody waits any more
-    elif answer is not None:
-        arrived.set_result(answer)

@@ -136,7 +136,7 @@ INVOICE_MODAL: Final = """
     const csrf = document.querySelector('meta[name=anti-csrftoken-a2z]').content;
     const answer = await fetch('/documents/token/' + download.dataset.invoice,
       { method: 'POST', headers: { 'anti-csrftoken-a2z': csrf } });
-    location.href = (await answer.json()).url;
+    window.open((await answer.json()).url, download.dataset.target || '_self');
   });
 })();
 """

@@ -96,12 +96,11 @@ class Downloads:
             return Response(status_code=405)
         if request.method == "POST" and (await read_form(request)).get("anti-csrftoken-a2z") != session.csrf:
             return Response(status_code=403)
-        by_click = form is InvoiceForm.MODAL_CLICK
-        if by_click:
+        if form in (InvoiceForm.MODAL_CLICK, InvoiceForm.MODAL_POPUP):
             allowed = self._state.download_tokens.pop(request.query_params.get("token", ""), None)
             if allowed != request.path_params["invoice_id"]:
                 return Response(status_code=403)
-        return self._paper(visit, session, DocumentKind.INVOICE, order, attachment=by_click)
+        return self._paper(visit, session, DocumentKind.INVOICE, order, attachment=form is InvoiceForm.MODAL_CLICK)
 
     async def label(self, visit: Visit, session: Session) -> Response:
         """The label's PDF; 202 while it is being made."""

@@ -191,8 +191,9 @@ def invoice_rows(frame: Frame, order: PortalOrder, invoice_id: str) -> str:
             f'<form method="post" action="{address}">{hidden(**{"anti-csrftoken-a2z": frame.csrf})}'
             f'<input type="submit" value="{say("download", language)}"></form>'
         )
-    elif form is InvoiceForm.MODAL_CLICK:
-        way = f'<button type="button" data-invoice="{invoice_id}">{say("download", language)}</button>'
+    elif form in (InvoiceForm.MODAL_CLICK, InvoiceForm.MODAL_POPUP):
+        target = ' data-target="_blank"' if form is InvoiceForm.MODAL_POPUP else ""
+        way = f'<button type="button" data-invoice="{invoice_id}"{target}>{say("download", language)}</button>'
     else:
         host = "https://sellercentral.sandbox.invalid" if form is InvoiceForm.MODAL_SIBLING else ""
         way = f'<a href="{host}{address}">{say("download", language)}</a>'

@@ -103,6 +103,7 @@ class InvoiceForm(StrEnum):
     MODAL_SIBLING = "modal_sibling"  # that link names a sibling host, which this session does not know
     MODAL_FORM = "modal_form"  # the modal holds a form to submit
     MODAL_CLICK = "modal_click"  # the modal holds a button that only a real click makes download
+    MODAL_POPUP = "modal_popup"  # that button shows the document in a new window instead
     MODAL_FRAME = "modal_frame"  # the modal's table is inside an iframe
     LINK = "link"  # a plain link on the order page
     MISSING = "missing"  # the button has the primary style: nothing was uploaded yet
