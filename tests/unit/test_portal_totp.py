@@ -81,6 +81,15 @@ def test_one_secret_is_picked_by_account_from_an_export_of_several() -> None:
         TotpSecret.parse(export)
 
 
+def test_the_only_secret_of_an_export_needs_no_name() -> None:
+    """People rename entries; counter-based ones and other services' exports do not count."""
+    only = _entry(b"amazon-key", b"Panel")
+    assert TotpSecret.parse(_export(only), account="seller@x.ae").key == b"amazon-key"
+    assert TotpSecret.parse(_export(_entry(b"hotp", b"x", kind=1), only), account="seller@x.ae").key == b"amazon-key"
+    with pytest.raises(ConfigurationError, match="for this account"):
+        TotpSecret.parse(_export(only, _entry(b"other-key", b"Bank")), account="seller@x.ae")
+
+
 def test_unknown_fields_of_an_export_are_skipped() -> None:
     """A newer app may add fields of any wire type."""
     extra = b"\x42\x02id" + b"\x4d\x00\x00\x00\x00" + b"\x51" + bytes(8) + b"\x58\x96\x01"

@@ -176,7 +176,9 @@ def _from_migration(text: str, account: str | None) -> TotpSecret:
         entries = [_entry(value) for field, value in _fields(payload) if field == 1 and isinstance(value, bytes)]
     except (binascii.Error, ValueError):
         raise ConfigurationError("totp: the otpauth-migration:// export is damaged; export it again") from None
-    found = [secret for name, secret in entries if secret and (account is None or _same(name, account))]
+    every = [(name, secret) for name, secret in entries if secret]
+    # The only one needs no name: people rename entries, and not every login is an e-mail.
+    found = [secret for name, secret in every if len(every) == 1 or account is None or _same(name, account)]
     if len(found) == 1:
         return found[0]
     if not found:
