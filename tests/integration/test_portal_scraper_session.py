@@ -10,7 +10,7 @@ import attrs
 import pytest
 from portal_stage import complete, stage
 
-from amazon_ae.exceptions import ChallengeRequired, ConfigurationError
+from amazon_ae.exceptions import ChallengeRequired, ConfigurationError, StorageError
 from amazon_ae.models.documents import DocumentKind
 from amazon_ae.portal.browser import BrowserOptions, find_browser
 from amazon_ae.portal.sessions import FileSessionStore, MemorySessionStore, SavedSession
@@ -143,6 +143,47 @@ async def test_an_older_program_does_not_overwrite_a_newer_session(tmp_path: Pat
         async with on.scraper(sessions=FileSessionStore(tmp_path)) as later:
             assert complete(await later.documents(on.order_ids[0]))
         assert on.site.counts.sign_ins == 2
+
+
+class FullDisk(MemorySessionStore):
+    """A store with no room for what ``full`` says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.full: set[str] = set()
+
+    async def save(self, account: str, data: bytes) -> None:
+        new = SavedSession.from_bytes(data)
+        if ("session" in self.full and new.state is not None) or ("counter" in self.full and new.state is None):
+            raise StorageError("the disk is full; free space and save again")
+        await super().save(account, data)
+
+
+async def test_a_full_disk_does_not_hold_up_parcels_once_signed_in() -> None:
+    """The session is in the browser; it is saved at the end, when there is room again."""
+    async with stage() as on:
+        store = FullDisk()
+        store.full = {"session"}
+        async with on.scraper(sessions=store) as portal:
+            for order_id in on.order_ids[:2]:
+                assert complete(await portal.documents(order_id))
+            store.full = set()
+        async with on.scraper(sessions=store) as later:
+            assert complete(await later.documents(on.order_ids[2]))
+        assert on.site.counts.sign_ins == 1
+
+
+async def test_no_code_is_typed_that_could_not_be_remembered() -> None:
+    """It might be typed twice. The next call tries again by itself."""
+    async with stage() as on:
+        store = FullDisk()
+        store.full = {"counter"}
+        async with on.scraper(sessions=store) as portal:
+            with pytest.raises(StorageError, match="free space"):
+                await portal.documents(on.order_ids[0])
+            assert on.site.counts.codes == 0
+            store.full = set()
+            assert complete(await portal.documents(on.order_ids[0]))
 
 
 DAMAGED = {

@@ -61,6 +61,8 @@ class PortalSession:
         self._on_sign_in = on_sign_in
         self._lock = asyncio.Lock()
         self._saved = SavedSession()
+        # Which sign-in the store held when it was last read or written: another one there is somebody else's.
+        self._stored_at: str | None = None
         self._saved_at: datetime | None = None
         self._refusal: PortalError | None = None
         self._attempts = 0
@@ -73,7 +75,7 @@ class PortalSession:
 
     async def load(self) -> dict[str, Any] | None:
         """The saved cookies to start the browser with; ``None`` if there are none."""
-        self._saved = SavedSession.from_bytes(await self._store.load(self._account))
+        self._read(SavedSession.from_bytes(await self._store.load(self._account)))
         self.usable = self._saved.state is not None
         return self._saved.state
 
@@ -127,11 +129,13 @@ class PortalSession:
     async def rehearse(self, context: BrowserContext, plan: SignInPlan) -> None:
         """Sign in somewhere else, with no cookies and for no other purpose than to see the pages. Keeps nothing."""
         async with self._lock, self._store.lock(self._account):
-            self._saved = SavedSession.from_bytes(await self._store.load(self._account))
+            stored_at = self._stored_at
+            self._read(SavedSession.from_bytes(await self._store.load(self._account)))
             page = await new_page(context, plan.timeout_seconds)
             try:
                 await self._sign_in(page, plan)
             finally:
+                self._stored_at = stored_at  # a newer session there was looked at, not taken
                 await close_page(page)
 
     async def import_state(self, jar: Jar | None, state: dict[str, Any]) -> None:
@@ -154,8 +158,9 @@ class PortalSession:
         try:
             async with asyncio.timeout(_SAVE_PATIENCE_SECONDS), self._store.lock(self._account):
                 saved = SavedSession.from_bytes(await self._store.load(self._account))
-                if saved.signed_in_at == self._saved.signed_in_at:
-                    await self._keep(attrs.evolve(saved, state=await jar.state()))
+                if saved.signed_in_at == self._stored_at:
+                    at = self._saved.signed_in_at
+                    await self._keep(attrs.evolve(saved, state=await jar.state(), signed_in_at=at))
         except Exception as error:
             # The cookies of the last sign-in are still there; at worst the next run signs in once more.
             _log.warning("portal %s: the session was not saved: %s", self._account, type(error).__name__)
@@ -164,19 +169,25 @@ class PortalSession:
         self, jar: Jar, plan: SignInPlan, open_page: Callable[[], AbstractAsyncContextManager[Page]]
     ) -> None:
         saved = SavedSession.from_bytes(await self._store.load(self._account))
-        if saved.state is not None and saved.signed_in_at != self._saved.signed_in_at:
+        if saved.state is not None and saved.signed_in_at != self._stored_at:
             # Another process, or a person, signed in: the home page will tell whether it is still good.
             await jar.replace(saved.state)
             self._refusal = None
         elif self._refusal is not None:
             raise self._refusal.with_traceback(None)
-        self._saved = saved
+        self._read(saved)
         async with open_page() as page:
             is_new = await self._sign_in(page, plan)
             # While the page is open: without a page of an origin Playwright opens one to read its storage.
             state = await jar.state(plan.timeout_seconds)
         at = self._stamp() if is_new or self._saved.signed_in_at is None else self._saved.signed_in_at
-        await self._keep(attrs.evolve(self._saved, state=state, signed_in_at=at))
+        new = attrs.evolve(self._saved, state=state, signed_in_at=at)
+        try:
+            await self._keep(new)
+        except StorageError as error:
+            # The session is in the browser, and parcels wait. It is saved when the store works again (``remember``).
+            _log.warning("portal %s: the new session was not saved: %s", self._account, error)
+            self._saved = new
 
     async def _sign_in(self, page: Page, plan: SignInPlan) -> bool:
         async def use_counter(counter: int) -> None:
@@ -217,12 +228,16 @@ class PortalSession:
             )
         return sign_in.typed or len(sign_in.pages) > 1
 
+    def _read(self, saved: SavedSession) -> None:
+        self._saved = saved
+        self._stored_at = saved.signed_in_at
+
     async def _keep(self, saved: SavedSession) -> None:
         try:
             await self._store.save(self._account, saved.to_bytes())
         except OSError as error:
             raise StorageError(f"the session store failed: {type(error).__name__}") from error
-        self._saved = saved
+        self._read(saved)
         self._saved_at = self._clock.now()
 
     def _stamp(self) -> str:

@@ -47,6 +47,7 @@ class SessionStore(Protocol):
 
         Raises:
             PortalTimeout: somebody else held it for too long.
+        StorageError: there can be no lock.
         """
         ...
 
@@ -209,6 +210,8 @@ class FileSessionStore:
                             step="session lock",
                         ) from None
                     await self._clock.sleep(0.1)
+                except OSError as error:  # some network drives have no locks
+                    raise StorageError(f"the session lock {path} cannot be taken: {error.strerror}") from error
             yield
         finally:
             os.close(handle)  # gives the lock back
