@@ -122,6 +122,27 @@ async def test_a_fault_of_the_orders_page_costs_only_what_needs_it() -> None:
         assert {type(error) for error in papers.failed.values()} == {PortalUnavailable}
 
 
+@pytest.mark.parametrize("form", [InvoiceForm.MODAL_LINK, InvoiceForm.MODAL_FRAME])
+async def test_a_list_of_invoices_that_is_slow_or_ill_is_no_changed_page(form: InvoiceForm) -> None:
+    """The page fills it by a request of its own: a slow one is waited for, an ill one asked again, then named."""
+    kinds = [DocumentKind.INVOICE]
+    async with stage() as on, on.scraper() as portal:
+        on.show(invoice=form)
+        await portal.login()
+        where = f"/orders-v3/order/{on.order_ids[0]}/invoices"
+        on.site.fail(where, Fault.DELAY, seconds=40)  # four real ones
+        assert complete(await portal.documents(on.order_ids[0], kinds), kinds)
+        on.site.fail(where, Fault.STATUS_500)
+        assert complete(await portal.documents(on.order_ids[0], kinds), kinds)
+        assert not on.site.faults
+        for fault, expected in ((Fault.STATUS_503, PortalUnavailable), (Fault.HANG, PortalTimeout)):
+            on.site.fail(where, fault, times=None)
+            papers = await portal.documents(on.order_ids[0], kinds)
+            assert isinstance(papers.failed[DocumentKind.INVOICE], expected), fault
+            on.site.clear_faults()
+        assert complete(await portal.documents(on.order_ids[0], kinds), kinds)
+
+
 @pytest.mark.parametrize(
     ("where", "fault", "expected"),
     [

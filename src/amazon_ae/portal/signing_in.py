@@ -6,7 +6,6 @@ page and its form belong to an allowed origin. A one-time code's counter is stor
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -19,6 +18,7 @@ from amazon_ae.exceptions import (
     LoginRejected,
     PageChanged,
     PortalError,
+    PortalTimeout,
     PortalUnavailable,
 )
 from amazon_ae.models.marketplaces import Marketplace, PortalCredentials
@@ -27,7 +27,7 @@ from amazon_ae.portal.login import Action, Progress, decide
 from amazon_ae.portal.page_view import View, look, origin_of, picture
 from amazon_ae.portal.pages import Page, SiteMap
 from amazon_ae.portal.totp import TotpSecret, clock_skew_seconds, plan_code
-from amazon_ae.portal.visiting import RETRY_SECONDS, visit
+from amazon_ae.portal.visiting import RETRY_SECONDS, Traffic, visit
 from amazon_ae.ports import Clock
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ __all__ = ["SignIn", "SignInPlan"]
 T = TypeVar("T")
 _STEP: Final = "sign-in"
 _LOOK_AGAIN_SECONDS: Final = 0.04
-# An app page is drawn by scripts: an unknown page gets this long to become a known one.
+# An app page is drawn by scripts: an unknown page that waits for no answer gets this long to become a known one.
 _DRAW_SECONDS: Final = 5.0
 _PERSON_LOOKS_SECONDS: Final = 0.5
 _FORM_ORIGIN: Final = """element => [location.origin,
@@ -94,6 +94,7 @@ class SignIn:
         self._progress = Progress()
         self._codes_typed = 0
         self._status = 0
+        self._traffic = Traffic(page, plan.marketplace.portal_origin)
         self.pages: list[Page] = []
         """The pages seen, in order."""
         self.views: list[View] = []
@@ -113,23 +114,27 @@ class SignIn:
         """
         self._page.on("response", self._note_answer)
         try:
-            view = await self._open(self._plan.marketplace.portal_origin + self._plan.site.urls["home"])
-            while True:
-                self._gate.check(_STEP)
-                self._check_health(view)
-                self.pages.append(view.page)
-                self.views.append(view)
-                try:
-                    action = self._decide(view)
-                except (ChallengeRequired, PageChanged) as error:
-                    view = await self._person(view, error)
-                    continue
-                if action is Action.DONE:
-                    return
-                await self._act(action, view)
-                view = await self._next(view, self._plan.timeout_seconds)
+            with self._traffic:
+                await self._walk()
         finally:
             self._page.remove_listener("response", self._note_answer)
+
+    async def _walk(self) -> None:
+        view = await self._open(self._plan.marketplace.portal_origin + self._plan.site.urls["home"])
+        while True:
+            self._gate.check(_STEP)
+            self._check_health(view)
+            self.pages.append(view.page)
+            self.views.append(view)
+            try:
+                action = self._decide(view)
+            except (ChallengeRequired, PageChanged) as error:
+                view = await self._person(view, error)
+                continue
+            if action is Action.DONE:
+                return
+            await self._act(action, view)
+            view = await self._next(view, self._plan.timeout_seconds)
 
     def _decide(self, view: View) -> Action:
         if view.page is Page.APP and view.origin != self._plan.marketplace.portal_origin:
@@ -194,19 +199,21 @@ class SignIn:
         """A page that is not known yet may still be drawing itself; wait a little before calling it unknown."""
 
         async def known() -> View:
-            while True:
+            quiet, seconds = 0.0, min(_DRAW_SECONDS, self._plan.timeout_seconds)
+            while quiet < seconds:
                 again = await self._try_look()
                 if again is not None and again.page is not Page.UNKNOWN:
                     return again
                 await self._page.wait_for_timeout(_LOOK_AGAIN_SECONDS * 1000)
+                if not self._traffic.waits:
+                    quiet += _LOOK_AGAIN_SECONDS
+            return view
 
         if view.page is not Page.UNKNOWN or self._status >= 400 or view.origin == "null":
             return view
-        seconds = min(_DRAW_SECONDS, self._plan.timeout_seconds)
         try:
-            async with asyncio.timeout(seconds):
-                return await call(known(), _STEP, self._plan.timeout_seconds)
-        except TimeoutError:
+            return await call(known(), _STEP, self._plan.timeout_seconds)
+        except PortalTimeout:
             return view
 
     async def _try_look(self) -> View | None:

@@ -27,7 +27,7 @@ from amazon_ae.portal.html import Document as HtmlDocument
 from amazon_ae.portal.html import Element, Form, read_form
 from amazon_ae.portal.page_view import discover, origin_of, picture
 from amazon_ae.portal.pages import SiteMap
-from amazon_ae.portal.visiting import RETRY_SECONDS, visit
+from amazon_ae.portal.visiting import RETRY_SECONDS, Traffic, visit
 from amazon_ae.ports import Clock
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _NOT_SCHEDULED_RETRY_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 1.0
 _LOOK_AGAIN_SECONDS: Final = 0.04
 _CLICK_SECONDS: Final = 2.0
-# How long the page's own scripts may take to show what was asked for.
+# How long a page that waits for no answer may take to show what was asked for.
 _DRAW_SECONDS: Final = 3.0
 
 
@@ -142,7 +142,9 @@ class Sources:
         """Open the order's page, press the button, take what the list offers."""
         url = self._url("order", order_id)
         async with self._open_page(False) as page:
-            found = await self._invoice_offer(page, url, step)
+            found = None
+            with contextlib.suppress(PortalUnavailable):  # asked again, as everywhere
+                found = await self._invoice_offer(page, url, step)
             if found is None:
                 # The list is filled by a request of the page's own; a session lost just then leaves it empty.
                 await self.fetcher.get(url, step=step)
@@ -166,11 +168,13 @@ class Sources:
         """What the opened list, or the page itself once its scripts ran, offers; ``None`` if it is nothing known."""
         names = self._site.selectors
         links, forms = names["invoice_link"], names["invoice_form"]
-        await self._goto(page, url, step)
-        found = await self._wait_for(page, step, links=links, forms=forms, clicks=names["invoice_button"])
-        if found is not None and "click" in found:
-            await self._press(page, names["invoice_button"], step)
-            return await self._wait_for(page, step, links=links, forms=forms, clicks=names["invoice_click"])
+        with Traffic(page, self._origin) as traffic:
+            await self._goto(page, url, step)
+            found = await self._wait_for(page, traffic, step, links=links, forms=forms, clicks=names["invoice_button"])
+            if found is not None and "click" in found:
+                await self._press(page, names["invoice_button"], step)
+                clicks = names["invoice_click"]
+                return await self._wait_for(page, traffic, step, links=links, forms=forms, clicks=clicks)
         if found is None and await self._first_of(page, names["invoice_missing"]):
             raise DocumentNotReady(
                 "no invoice was uploaded for the order yet", retry_after_seconds=_NOT_UPLOADED_RETRY_SECONDS, step=step
@@ -200,10 +204,11 @@ class Sources:
         """The link as the order's page shows it once its scripts ran."""
         names = self._site.selectors
         async with self._open_page(False) as page:
-            await self._goto(page, self._url("order", order_id), step)
-            found = await self._wait_for(
-                page, step, links=names["label_link"], forms=(), clicks=names["label_schedule"]
-            )
+            with Traffic(page, self._origin) as traffic:
+                await self._goto(page, self._url("order", order_id), step)
+                found = await self._wait_for(
+                    page, traffic, step, links=names["label_link"], forms=(), clicks=names["label_schedule"]
+                )
             if found is None:
                 raise PageChanged(
                     "the order's page offers no label this version knows; run check()",
@@ -262,12 +267,25 @@ class Sources:
         return None
 
     async def _wait_for(
-        self, page: BrowserPage, step: str, *, links: tuple[str, ...], forms: tuple[str, ...], clicks: tuple[str, ...]
+        self,
+        page: BrowserPage,
+        traffic: Traffic,
+        step: str,
+        *,
+        links: tuple[str, ...],
+        forms: tuple[str, ...],
+        clicks: tuple[str, ...],
     ) -> dict[str, Any] | None:
-        """What turns up first in any frame of the page; ``None`` if nothing does in time."""
+        """What turns up first in any frame of the page; ``None`` if it stays away though nothing is awaited any more.
 
-        async def look() -> dict[str, Any]:
-            while True:
+        Raises:
+            PortalUnavailable: the page's own request was answered with 500 or more.
+            PortalTimeout: the page still waits for an answer.
+        """
+
+        async def look() -> dict[str, Any] | None:
+            quiet = 0.0
+            while quiet < _DRAW_SECONDS:
                 for frame in page.frames:
                     if frame is not page.main_frame and origin_of(frame.url) != self._origin:
                         continue
@@ -275,11 +293,15 @@ class Sources:
                         if found := await discover(frame, links=links, forms=forms, clicks=clicks):
                             return found
                 await page.wait_for_timeout(_LOOK_AGAIN_SECONDS * 1000)
-
-        try:
-            return await call(look(), step, min(self._timeout_seconds, _DRAW_SECONDS))
-        except PortalTimeout:
+                if not traffic.waits:
+                    quiet += _LOOK_AGAIN_SECONDS
+            if traffic.ill:
+                raise PortalUnavailable(
+                    f"Seller Central answered {traffic.ill}; try again later", status=traffic.ill, step=step
+                )
             return None
+
+        return await call(look(), step, max(self._timeout_seconds, _DRAW_SECONDS * 2))
 
     async def _press(self, page: BrowserPage, selectors: tuple[str, ...], step: str) -> None:
         """A trusted click. Tours that lie over the page and swallow it are closed first."""

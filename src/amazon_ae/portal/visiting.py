@@ -14,11 +14,14 @@ import attrs
 
 from amazon_ae.exceptions import PageChanged, PortalUnavailable
 from amazon_ae.portal.calls import call
+from amazon_ae.portal.page_view import origin_of
 
 if TYPE_CHECKING:
-    from playwright.async_api import Frame, Page, Response
+    from types import TracebackType
 
-__all__ = ["RETRY_SECONDS", "Landing", "visit"]
+    from playwright.async_api import Frame, Page, Request, Response
+
+__all__ = ["RETRY_SECONDS", "Landing", "Traffic", "visit"]
 
 RETRY_SECONDS: Final = 0.3
 """Between a fault of the site and the one time it is asked again."""
@@ -73,3 +76,51 @@ async def visit(
     if answer is None:
         raise PageChanged("the browser got no answer for the page", step=step)
     return Landing(answer, shown=True)
+
+
+class Traffic:
+    """What a page's own scripts and frames ask its origin for. A page that still waits for it is slow, not changed.
+
+    Attributes:
+        ill: the last status of 500 and above; 0 without one.
+    """
+
+    def __init__(self, page: Page, origin: str) -> None:
+        self._page = page
+        self._origin = origin
+        self._waiting: set[Request] = set()
+        self.ill: int = 0
+
+    def __enter__(self) -> Traffic:
+        self._page.on("request", self._asked)
+        self._page.on("requestfinished", self._ended)
+        self._page.on("requestfailed", self._ended)
+        self._page.on("response", self._answered)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._page.remove_listener("request", self._asked)
+        self._page.remove_listener("requestfinished", self._ended)
+        self._page.remove_listener("requestfailed", self._ended)
+        self._page.remove_listener("response", self._answered)
+
+    @property
+    def waits(self) -> bool:
+        """Whether an answer is still to come."""
+        return bool(self._waiting)
+
+    def _asked(self, request: Request) -> None:
+        if request.is_navigation_request() and request.frame == self._page.main_frame:
+            self._waiting.clear()  # the page that asked for them goes away
+            self.ill = 0
+        if request.resource_type in ("fetch", "xhr", "document") and origin_of(request.url) == self._origin:
+            self._waiting.add(request)
+
+    def _ended(self, request: Request) -> None:
+        self._waiting.discard(request)
+
+    def _answered(self, response: Response) -> None:
+        if response.request in self._waiting and response.status >= 500:
+            self.ill = response.status
