@@ -57,13 +57,13 @@ class Stage:
         self.site.variants = attrs.evolve(self.site.variants, **variants)
 
     def scraper(self, *, password: str = PASSWORD, totp: str = SECRET, **options: Any) -> SellerPortalScraper:
-        """A scraper for the site, quick to give up."""
+        """A scraper for the site. Only a test in which the site hangs has a reason to be less patient."""
         return SellerPortalScraper(
             options.pop("marketplace", self.marketplace),
             PortalCredentials(email=EMAIL, password=password, totp=totp),
             **{
                 "clock": self.clock,
-                "timeout": 8.0,
+                "timeout": 30.0,
                 "burst": 1000.0,
                 "on_event": self.events.append,
                 **options,

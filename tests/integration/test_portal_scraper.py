@@ -275,6 +275,17 @@ async def test_an_unknown_page_ends_with_its_picture() -> None:
             assert complete(await portal.documents(on.order_ids[0]))
 
 
+async def test_the_orders_page_does_not_pass_for_its_packing_slip() -> None:
+    """It names the order too; a moved address may well lead to it."""
+    kinds = [DocumentKind.PACKING_SLIP]
+    async with stage() as on:
+        moved = SITE.override(urls={"packing_slip": "/orders-v3/order/{order_id}?print=slip"})
+        async with on.scraper(site=moved) as portal:
+            error = (await portal.documents(on.order_ids[0], kinds)).failed[DocumentKind.PACKING_SLIP]
+        assert isinstance(error, PageChanged)
+        assert error.step == "packing_slip"
+
+
 async def test_the_kill_switch_stops_what_runs_and_what_comes() -> None:
     """Nothing is sent after it; resuming goes on."""
     async with stage() as on, on.scraper() as portal:

@@ -14,7 +14,7 @@ from portal_stage import EMAIL, PASSWORD, SECRET, Stage, complete, stage
 
 from amazon_ae.exceptions import PageChanged, PortalError
 from amazon_ae.models.documents import DocumentKind
-from amazon_ae.portal.browser import BrowserOptions, find_browser
+from amazon_ae.portal.browser import find_browser
 from amazon_ae.portal.page_view import picture
 from amazon_ae.testing.seller_central import Challenge, Fault, InvoiceForm
 from amazon_ae.testing.seller_central.codes import code_of, step_of
@@ -64,7 +64,7 @@ async def test_credentials_are_typed_on_the_marketplaces_origin_only(trick: str)
             ours.location = f"{our_origin.replace('127.0.0.1', '127.0.0.2')}/ap/signin"
             ours.body = SIGN_IN.format(action="/steal")
         marketplace = attrs.evolve(on.marketplace, portal_origin=our_origin)
-        async with on.scraper(marketplace=marketplace, timeout=4.0) as portal:
+        async with on.scraper(marketplace=marketplace) as portal:
             with pytest.raises(PortalError) as caught:
                 await portal.documents(on.order_ids[0])
         if trick != "look-alike host":
@@ -80,7 +80,7 @@ async def test_a_sign_in_origin_the_host_names_is_allowed() -> None:
     async with stage() as on, two_origins(ours, theirs) as (our_origin, their_origin):
         ours.location = f"{their_origin}/ap/signin"
         marketplace = attrs.evolve(on.marketplace, portal_origin=our_origin)
-        async with on.scraper(marketplace=marketplace, timeout=4.0, sign_in_origins=[their_origin]) as portal:
+        async with on.scraper(marketplace=marketplace, sign_in_origins=[their_origin]) as portal:
             with pytest.raises(PortalError):
                 await portal.documents(on.order_ids[0])
         assert len(theirs.posted) == 1
@@ -137,7 +137,7 @@ async def test_secrets_and_buyers_are_in_no_log_error_or_event(caplog: pytest.Lo
     errors: list[BaseException] = []
     async with stage() as on:
         started = on.clock.now()
-        async with on.scraper(timeout=2.5) as portal:
+        async with on.scraper(timeout=6.0) as portal:
             on.show(invoice=InvoiceForm.LINK)
             papers = await portal.documents(on.order_ids[0])
             assert complete(papers)
@@ -152,12 +152,12 @@ async def test_secrets_and_buyers_are_in_no_log_error_or_event(caplog: pytest.Lo
             texts.append(repr(running))
         for face in ({"challenge": Challenge.SMS_CODE}, {"may_see_orders": False}):
             on.show(**{"challenge": Challenge.NONE, **face})
-            async with on.scraper(timeout=2.5, browser=BrowserOptions()) as portal:
+            async with on.scraper() as portal:
                 try:
                     errors.extend((await portal.documents(on.order_ids[0])).failed.values())
                 except PortalError as error:
                     errors.append(error)
-        async with on.scraper(password=PASSWORD[::-1], timeout=2.5) as portal:
+        async with on.scraper(password=PASSWORD[::-1]) as portal:
             on.show(challenge=Challenge.NONE)
             with pytest.raises(PortalError) as caught:
                 await portal.login()

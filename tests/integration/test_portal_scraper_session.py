@@ -310,7 +310,7 @@ async def test_a_person_passes_the_wall_and_the_program_goes_on(challenge: Chall
 
         async def person() -> None:
             """Wait until the wall is on the screen, then pass it as a person would."""
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not any("/cvf/" in page.url for page in context.pages):  # noqa: ASYNC110 - a person looks
                     await asyncio.sleep(0.02)
             page = next(page for page in context.pages if "/cvf/" in page.url)
@@ -325,7 +325,7 @@ async def test_a_person_passes_the_wall_and_the_program_goes_on(challenge: Chall
             with pytest.raises(ChallengeRequired):
                 await portal.documents(on.order_ids[0])
             acting = asyncio.ensure_future(person())
-            await portal.login(headed=True, person=25.0)
+            await portal.login(headed=True, person=60.0)
             await acting
             assert complete(await portal.documents(on.order_ids[0]))
         assert on.sign_ins[-1].headed
@@ -342,6 +342,6 @@ async def test_a_person_who_does_not_come_is_not_waited_for_for_ever() -> None:
         on.show(challenge=Challenge.WAF)
         async with on.scraper(browser=BrowserOptions(context=await browser.new_context())) as portal:
             with pytest.raises(ChallengeRequired) as caught:
-                await asyncio.wait_for(portal.login(headed=True, person=1.0), 20)
+                await asyncio.wait_for(portal.login(headed=True, person=1.0), 60)
             assert caught.value.kind == "waf"
         await browser.close()
