@@ -81,7 +81,8 @@ class BrowserOptions:
         executable_path: a Chromium or Chrome binary.
         channel: a channel Playwright knows, e.g. ``"chrome"`` or ``"msedge"``.
         cdp_url: a running browser's debugging address, e.g. ``"http://127.0.0.1:9222"``; it is left running.
-        context: a Playwright ``BrowserContext`` of the host; it is left open, and only its pages of ours are closed.
+        context: a Playwright ``BrowserContext`` of the host; it is left open, and only its pages of ours are closed. Of
+            its cookies only those of the marketplace (and of ``sign_in_origins``) are read, saved and replaced.
         args: further command-line switches.
         locale: what the browser asks the site for; no page is recognised by its words, so any will do.
     """

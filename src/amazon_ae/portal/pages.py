@@ -186,7 +186,6 @@ SITE: Final = SiteMap(
         "password": ["#ap_password", "input[name=password]:not([type=hidden])"],
         "remember_me": ["input[name=rememberMe]"],
         "sign_in": ["#signInSubmit", "form[name=signIn] [type=submit]"],
-        "error": ["#auth-error-message-box", "#auth-warning-message-box", "#auth-email-invalid-claim-alert"],
         "unknown_account": ["form#intent-confirmation-form", "#intent-confirmation-container"],
         "device_form": ["form#auth-select-device-form"],
         "device_totp": [
@@ -247,13 +246,11 @@ SITE: Final = SiteMap(
         ],
         "orders_row": ["#orders-table tbody tr a[href*='/orders-v3/order/']", "a[href*='/orders-v3/order/']"],
         "order": ["[data-test-id=order-id-value]", "[data-test-id=order-details-header-action-buttons]"],
-        # Packing slip: printed. Seen: US, EU.
-        "packing_slip": ["#packing-slip", ".packing-slip", "[id^=packing-slip]", "[class*=packing-slip]"],
         # Invoice: a link, a form, or a button that opens a list. Seen: EU. Whether the UAE shows them is UNVERIFIED.
         "invoice_link": [
-            "a[href*='/invoice/download']",
-            "a[href*='/documents/download']",
-            "a[href*='/document/download']",
+            "[href*='/invoice/download']",  # kat-link has an href too
+            "[href*='/documents/download']",
+            "[href*='/document/download']",
         ],
         "invoice_form": [
             "form[action*='/invoice/download']",
@@ -265,7 +262,6 @@ SITE: Final = SiteMap(
             "[data-test-id=manage-idu-invoice-button]:not(.a-button-primary) button",
         ],
         "invoice_missing": ["[data-test-id=manage-idu-invoice-button].a-button-primary"],
-        "invoice_list": [".a-popover-modal[aria-hidden=false]"],
         "invoice_click": [
             ".a-popover-modal[aria-hidden=false] kat-table-body [role=row] button",
             ".a-popover-modal[aria-hidden=false] kat-table-body [role=row] input[type=submit]",

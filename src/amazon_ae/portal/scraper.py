@@ -78,11 +78,13 @@ class SellerPortalScraper:
         account: names the session in the store and in events; by default made of marketplace and a hash of the e-mail.
         account_name: the seller account to pick where the user has several.
         sign_in_origins: further origins on which credentials may be typed, where Amazon signs in elsewhere.
-        timeout: for each answer of the site; seconds or ``timedelta``.
+        timeout: for each answer of the site; seconds or ``timedelta``. To bound a whole call, put ``asyncio.timeout``
+            around it: cancelling is safe at any moment.
         label_wait: how long a label in the making is waited for; seconds or ``timedelta``.
         max_pages: browser pages at the same time.
-        burst, restore_seconds: the pace per account: ``burst`` requests at once after a quiet time, then one per
-            ``restore_seconds``. Three documents take about six.
+        burst, restore_seconds: the pace of this object: ``burst`` requests at once after a quiet time, then one per
+            ``restore_seconds``. Three documents take about six. Keep one object per account; where several processes
+            share an account, give each its part of the pace.
         pictures_without_text: kinds whose PDFs hold no text, so that the order id cannot be looked for in them.
         stopped: the host's own kill switch, asked before every request.
         on_event: gets a ``SignInEvent`` per sign-in and a ``DocumentEvent`` per document.

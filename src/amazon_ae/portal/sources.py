@@ -102,8 +102,19 @@ class Sources:
         step = str(DocumentKind.PACKING_SLIP)
         async with self._open_page(True) as page:
             await self._goto(page, self._url("packing_slip", order_id), step)
+            await self._check_slip(page, order_id, step)
             printing = page.pdf(format="A4", print_background=True, prefer_css_page_size=True)
             return await call(printing, step, self._timeout_seconds)
+
+    async def _check_slip(self, page: BrowserPage, order_id: str, step: str) -> None:
+        """The app's own pages name the order too: one of them, printed, would pass for its packing slip."""
+        path = urlsplit(page.url).path
+        if any(path == urlsplit(self._url(name, order_id)).path for name in ("home", "orders", "order")):
+            raise PageChanged(
+                "the packing slip's address leads to another page; run check() and override urls['packing_slip']",
+                step=step,
+                picture=await picture(page),
+            )
 
     async def _goto(self, page: BrowserPage, url: str, step: str) -> None:
         """Open a page and examine the answer as any other; a fault of the site is asked about a second time."""
