@@ -186,7 +186,7 @@ class PortalSession:
             await self._keep(new)
         except StorageError as error:
             # The session is in the browser, and parcels wait. It is saved when the store works again (``remember``).
-            _log.warning("portal %s: the new session was not saved: %s", self._account, error)
+            _log.warning("portal %s: the new session was not saved: %s", self._account, type(error).__name__)
             self._saved = new
 
     async def _sign_in(self, page: Page, plan: SignInPlan) -> bool:
