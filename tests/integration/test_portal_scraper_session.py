@@ -271,6 +271,42 @@ async def test_the_other_cookies_of_a_hosts_own_context_are_its_own_business(tmp
         await browser.close()
 
 
+async def test_a_sign_in_that_the_site_forgot_begins_again() -> None:
+    """The e-mail is asked for once more, which is no refusal; the password is still typed once."""
+    async with stage() as on:
+        forgotten = False
+
+        def forget() -> bool:
+            nonlocal forgotten
+            if not forgotten and any(request.path == "/ap/signin" for request in on.site.requests):
+                on.site.forget_devices()
+                forgotten = True
+            return False
+
+        async with on.scraper(stopped=forget) as portal:
+            await portal.login()
+        assert forgotten
+        posts = [request for request in on.site.requests if request.method == "POST" and request.path == "/ap/signin"]
+        assert len(posts) == 3
+        assert on.site.counts.passwords == 1
+
+
+async def test_a_form_that_hides_its_button_while_it_is_sent_is_no_refusal() -> None:
+    """The page still asks for the password, with another look; the answer takes its time."""
+    from playwright.async_api import async_playwright
+
+    script = "addEventListener('submit', event => { event.submitter.style.visibility = 'hidden' })"
+    async with stage() as on, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=find_browser(), chromium_sandbox=False)
+        context = await browser.new_context()
+        await context.add_init_script(script)
+        on.site.fail("/ap/signin", Fault.DELAY, times=None, seconds=5.0)
+        async with on.scraper(browser=BrowserOptions(context=context)) as portal:
+            await portal.login()
+        assert on.site.counts.passwords == 1
+        await browser.close()
+
+
 async def test_an_imported_session_lets_work_go_on(tmp_path: Path) -> None:
     """A person signed in elsewhere; the captcha that stopped the program does not matter any more."""
     elsewhere = MemorySessionStore()

@@ -143,7 +143,7 @@ def test_what_only_a_person_passes_stops_at_once(page: Page, kind: str) -> None:
 @pytest.mark.parametrize(
     ("page", "action", "times", "error"),
     [
-        (Page.EMAIL, Action.TYPE_EMAIL, 1, LoginRejected),
+        (Page.EMAIL, Action.TYPE_EMAIL, 2, LoginRejected),
         (Page.PASSWORD, Action.TYPE_PASSWORD, 1, LoginRejected),
         (Page.EMAIL_AND_PASSWORD, Action.TYPE_EMAIL_AND_PASSWORD, 1, LoginRejected),
         (Page.CODE, Action.TYPE_CODE, 2, LoginRejected),

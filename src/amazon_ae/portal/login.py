@@ -148,7 +148,8 @@ TABLE: Final[Mapping[Page, Rule]] = MappingProxyType(
         Page.SMS_CODE: _challenge("sms_code", "a code sent by mail or SMS"),
         Page.NO_AUTHENTICATOR: _challenge("sms_code", "a code by SMS or call: this user has no authenticator app"),
         # The ordinary way.
-        Page.EMAIL: Rule(Action.TYPE_EMAIL, 1, _refused("Amazon refused the e-mail")),
+        # Twice: a sign-in whose beginning the site forgot starts here anew, and an e-mail alone locks nobody out.
+        Page.EMAIL: Rule(Action.TYPE_EMAIL, 2, _refused("Amazon refused the e-mail")),
         Page.EMAIL_AND_PASSWORD: Rule(
             Action.TYPE_EMAIL_AND_PASSWORD, 1, _refused("Amazon refused the e-mail or the password")
         ),

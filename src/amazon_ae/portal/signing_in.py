@@ -94,7 +94,7 @@ class SignIn:
         self._progress = Progress()
         self._codes_typed = 0
         self._status = 0
-        self._traffic = Traffic(page, plan.marketplace.portal_origin)
+        self._traffic = Traffic(page, plan.origins)
         self.pages: list[Page] = []
         """The pages seen, in order."""
         self.views: list[View] = []
@@ -184,14 +184,21 @@ class SignIn:
         return await call(look(self._page, self._plan.site, self._plan.marketplace), _STEP, self._plan.timeout_seconds)
 
     async def _next(self, before: View, seconds: float, *, pause_seconds: float = _LOOK_AGAIN_SECONDS) -> View:
-        """The next page: another document, or the same one with other known things on it."""
+        """The next page: another document, or another page drawn into the same one.
+
+        The same page in the same document is no answer, whatever a script shows or hides on it, until it stays so.
+        """
 
         async def changed() -> View:
+            quiet = 0.0
             while True:
                 view = await self._try_look()
                 if view is not None and view.ready and view.key != before.key:
-                    return view
+                    is_other = (view.born, view.page) != (before.born, before.page)
+                    if is_other or quiet >= _DRAW_SECONDS:
+                        return view
                 await self._page.wait_for_timeout(pause_seconds * 1000)
+                quiet = 0.0 if self._traffic.waits else quiet + pause_seconds
 
         return await self._settled(await call(changed(), _STEP, seconds))
 

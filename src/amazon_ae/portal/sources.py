@@ -179,7 +179,7 @@ class Sources:
         """What the opened list, or the page itself once its scripts ran, offers; ``None`` if it is nothing known."""
         names = self._site.selectors
         links, forms = names["invoice_link"], names["invoice_form"]
-        with Traffic(page, self._origin) as traffic:
+        with Traffic(page, {self._origin}) as traffic:
             await self._goto(page, url, step)
             found = await self._wait_for(page, traffic, step, links=links, forms=forms, clicks=names["invoice_button"])
             if found is not None and "click" in found:
@@ -215,7 +215,7 @@ class Sources:
         """The link as the order's page shows it once its scripts ran."""
         names = self._site.selectors
         async with self._open_page(False) as page:
-            with Traffic(page, self._origin) as traffic:
+            with Traffic(page, {self._origin}) as traffic:
                 await self._goto(page, self._url("order", order_id), step)
                 found = await self._wait_for(
                     page, traffic, step, links=names["label_link"], forms=(), clicks=names["label_schedule"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
@@ -79,15 +80,15 @@ async def visit(
 
 
 class Traffic:
-    """What a page's own scripts and frames ask its origin for. A page that still waits for it is slow, not changed.
+    """What a page, its scripts and frames ask ``origins`` for. A page that still waits for it is slow, not changed.
 
     Attributes:
         ill: the last status of 500 and above; 0 without one.
     """
 
-    def __init__(self, page: Page, origin: str) -> None:
+    def __init__(self, page: Page, origins: Collection[str]) -> None:
         self._page = page
-        self._origin = origin
+        self._origins = frozenset(origins)
         self._waiting: set[Request] = set()
         self.ill: int = 0
 
@@ -115,7 +116,7 @@ class Traffic:
         if request.is_navigation_request() and request.frame == self._page.main_frame:
             self._waiting.clear()  # the page that asked for them goes away
             self.ill = 0
-        if request.resource_type in ("fetch", "xhr", "document") and origin_of(request.url) == self._origin:
+        if request.resource_type in ("fetch", "xhr", "document") and origin_of(request.url) in self._origins:
             self._waiting.add(request)
 
     def _ended(self, request: Request) -> None:

@@ -33,7 +33,10 @@ _ANSWERS: Final[Mapping[Fault, tuple[int, str]]] = {
 
 
 class Gate:
-    """Stands before the site's own application. The control page is not its business."""
+    """Stands before the site's own application. The control page and the browser tab's icon are not its business.
+
+    An icon's late answer must bring no cookies: it would replace those of a sign-in that began meanwhile.
+    """
 
     def __init__(self, state: SiteState, app: AsgiApp) -> None:
         self._state = state
@@ -41,7 +44,7 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI 3)."""
-        if scope["type"] != "http" or scope["path"].startswith("/__sandbox"):
+        if scope["type"] != "http" or scope["path"].startswith(("/__sandbox", "/favicon.ico")):
             scope["sandbox.browser_id"] = _cookies(scope).get(BROWSER_COOKIE) or new_token()
             await self._app(scope, receive, send)
             return
