@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import date, datetime
 from itertools import islice
 from typing import Any, Final
@@ -18,9 +19,10 @@ __all__ = ["BufferedCount", "InventoryBuffer", "SkuStatus"]
 
 _KIND: Final = ItemKind.INVENTORY
 
-# Changes in one transaction of put_many: few enough that memory (about 12 MB) and the time between two turns of the
-# event loop (some ten milliseconds) stay bounded; enough that commits, and the pages each one writes anew, are few.
+# Changes in one transaction of put_many: few enough that memory (about 12 MB) stays bounded; enough that commits, and
+# the pages each one writes anew, are few. They are taken from the caller in pieces, and others run after each.
 _CHUNK: Final = 20_000
+_PIECE: Final = 1_000
 _PAGE: Final = 500
 
 
@@ -129,7 +131,7 @@ class InventoryBuffer:
         """
         waiting = unchanged = 0
         remaining = iter(updates)
-        while chunk := [_change(update) for update in islice(remaining, _CHUNK)]:
+        while chunk := await _gather(remaining):
             receipts = await self._storage.put(self._account, _KIND, chunk, connection=connection)
             sent = [receipt.state for receipt in receipts].count(ReceiptState.WAITING)
             waiting += sent
@@ -169,6 +171,15 @@ class InventoryBuffer:
         while chunk := list(islice(remaining, _CHUNK)):
             resolved += await self._storage.resolve(self._account, _KIND, chunk, outcome=outcome)
         return resolved
+
+
+async def _gather(updates: Iterator[InventoryUpdate]) -> list[Change]:
+    """The changes of one transaction; none where ``updates`` have ended."""
+    chunk: list[Change] = []
+    while len(chunk) < _CHUNK and (piece := [_change(update) for update in islice(updates, _PIECE)]):
+        chunk += piece
+        await asyncio.sleep(0)
+    return chunk
 
 
 def _change(update: InventoryUpdate) -> Change:

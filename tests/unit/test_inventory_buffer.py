@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
@@ -125,6 +126,28 @@ async def test_put_many_reads_a_generator_chunk_by_chunk(storage) -> None:
 
     await InventoryBuffer(Watching(), ACCOUNT).put_many(updates())  # type: ignore[arg-type]
     assert stored == [(20_000, 20_000), (40_000, 20_000), (48_000, 8_000)]
+
+
+async def test_others_run_while_many_changes_are_taken(buffer) -> None:
+    """The generator of 20,000 changes is read in pieces of 1,000: whoever waits for the loop gets it in between."""
+    read_at: list[int] = []
+    read = 0
+
+    def updates() -> Iterator[InventoryUpdate]:
+        nonlocal read
+        for number in range(20_000):
+            read += 1
+            yield InventoryUpdate(f"SKU-{number}", 1)
+
+    async def others() -> None:
+        while True:
+            read_at.append(read)
+            await asyncio.sleep(0)
+
+    running = asyncio.ensure_future(others())
+    await buffer.put_many(updates())
+    running.cancel()
+    assert {1_000, 10_000, 19_000} <= set(read_at)
 
 
 async def test_put_many_keeps_whole_chunks_when_a_later_one_fails(buffer) -> None:
