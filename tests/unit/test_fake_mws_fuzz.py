@@ -156,6 +156,17 @@ def test_any_feed_ends_with_a_report(feed_type: str, parts: list[bytes]) -> None
         ElementTree.fromstring(answer.body)
 
 
+def test_a_row_that_ends_before_its_key_is_refused() -> None:
+    """The other rows are taken."""
+    fake = filled()
+    rows = f"schedule_pickup_date\torder_id\n2021-11-19\n2021-11-19\t{make_order_id(1)}\n"
+    submit(fake, rows.encode(), FAKE_PICKUP_FEED_TYPE)
+    fake.clock.jump(60)  # type: ignore[attr-defined]
+    (feed,) = fake.feeds
+    assert [message.key for message in feed.messages] == ["", make_order_id(1)]
+    assert list(fake.pickups) == [make_order_id(1)]
+
+
 def test_superscript_digits_are_no_numbers() -> None:
     """``"²".isdigit()`` is true, and ``int`` refuses it: one row is rejected, nothing falls over."""
     fake = filled()

@@ -155,7 +155,7 @@ def _read_table(body: bytes) -> Iterator[FeedMessage]:
         raise Unreadable("the header row names neither order_id nor sku")
     for number, line in enumerate(lines[1:], start=1):
         fields = dict(zip(names, (cell.strip() for cell in line.split("\t")), strict=False))
-        yield FeedMessage(message_id=number, key=fields.pop(key_name), fields=fields)
+        yield FeedMessage(message_id=number, key=fields.pop(key_name, ""), fields=fields)
 
 
 def xml_report(
