@@ -93,6 +93,8 @@ def test_a_key_with_a_line_end_is_refused_without_being_shown(field: str) -> Non
         ("A", -1, None, ">= 0"),
         ("A", 1.5, None, "whole number"),
         ("A", True, None, "whole number"),
+        ("A", 2**63, None, "63 bits"),
+        pytest.param("A", 10**5000, None, "63 bits", id="a number too long to print"),
         ("A", 1, 0, ">= 1 day"),
         (" ", 1, None, "begins or ends with a blank"),
         (" A", 1, None, "begins or ends with a blank"),

@@ -11,7 +11,7 @@ import json
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -33,6 +33,9 @@ __all__ = [
     "QuotaRule",
     "QuotaSeen",
 ]
+
+# Ours, not Amazon's: far above any stock, and what every database and JSON reader can hold.
+_QUANTITY_BITS: Final = 63
 
 
 class ItemKind(StrEnum):
@@ -58,6 +61,8 @@ def _check_sku(_: object, __: object, sku: str) -> None:
 def _check_quantity(update: InventoryUpdate, _: object, value: int) -> None:
     if type(value) is not int or value < 0:
         raise ConfigurationError(f"quantity of {update.sku!r} must be a whole number >= 0, not {value!r}")
+    if value.bit_length() > _QUANTITY_BITS:
+        raise ConfigurationError(f"quantity of {update.sku!r} has more than {_QUANTITY_BITS} bits")
 
 
 def _check_latency(update: InventoryUpdate, _: object, value: int | None) -> None:
@@ -86,7 +91,7 @@ class InventoryUpdate:
 
     Attributes:
         sku: the seller's SKU, 1-40 characters, none of them a control character, no blank first or last.
-        quantity: pieces available to sell, >= 0.
+        quantity: pieces available to sell, >= 0 and below 2**63.
         fulfillment_latency_days: days from order to shipment, >= 1; ``None`` leaves Amazon's value.
         restock_date: the day on which the SKU is sold again (no ``datetime``); ``None`` leaves it out.
         reference: the host's own reference, handed back with the outcome; not sent to Amazon.
