@@ -169,8 +169,9 @@ def test_a_forked_child_opens_its_own_connection(path: Path) -> None:
     assert out.split() == ["child", "parent-1", "parent-2"]
 
 
+@pytest.mark.filterwarnings("error")
 async def test_memory_is_not_a_file() -> None:
-    """``:memory:`` would lose everything at the first fault."""
+    """``:memory:`` would lose everything at the first fault. What was never made is not said to be left open."""
     with pytest.raises(ConfigurationError, match="MemoryStorage"):
         SQLiteStorage(":memory:")
 

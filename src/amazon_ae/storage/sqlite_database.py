@@ -259,7 +259,7 @@ class SqliteDatabase:
         return StorageError(f"SQLite on {self.path}: {error}" + (f" ({name})" if name else ""))
 
     def __del__(self) -> None:
-        if self._connection is not None and self._pid == os.getpid():
+        if getattr(self, "_connection", None) is not None and self._pid == os.getpid():
             warnings.warn(f"SQLiteStorage on {self.path} was not closed: await aclose()", ResourceWarning, stacklevel=2)
 
 
