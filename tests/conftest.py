@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,3 +45,9 @@ def postgres_uri() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="amazon-ae-", ignore_cleanup_errors=True) as folder:
         with pgserver.get_server(Path(folder) / "data", cleanup_mode="delete") as server:
             yield server.get_uri()
+
+
+@pytest.fixture
+def account() -> str:
+    """Keeps the tests of one server apart."""
+    return f"A1{uuid.uuid4().hex[:10].upper()}/AE"

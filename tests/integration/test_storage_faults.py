@@ -10,7 +10,6 @@ import os
 import signal
 import tempfile
 import time
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +27,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.postgres
 KIND = ItemKind.INVENTORY
-
-
-@pytest.fixture
-def account() -> str:
-    """Keeps the tests of one server apart."""
-    return f"A1{uuid.uuid4().hex[:10].upper()}/AE"
 
 
 @pytest.fixture

@@ -30,12 +30,6 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(tmp_path / "store.db")
 
 
-@pytest.fixture
-def account() -> str:
-    """Keeps the tests of one server apart."""
-    return f"A1{uuid.uuid4().hex[:10].upper()}/AE"
-
-
 def race(
     store: str, account: str, job: str, *, keys: int = 0, schema: str = "amazon_ae", **arguments: Any
 ) -> list[Any]:

@@ -31,25 +31,10 @@ KIND = ItemKind.INVENTORY
 
 
 @pytest.fixture
-def account() -> str:
-    """Keeps the tests of one server apart."""
-    return f"A1{uuid.uuid4().hex[:10].upper()}/AE"
-
-
-@pytest.fixture
 async def store(postgres_uri: str) -> AsyncIterator[PostgresStorage]:
     """A store on the database's clock."""
     async with PostgresStorage(postgres_uri) as opened:
         yield opened
-
-
-@pytest.fixture
-async def host(postgres_uri: str) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-    """The host's own connection, with row and transaction habits of its own."""
-    async with await psycopg.AsyncConnection.connect(postgres_uri, row_factory=dict_row) as connection:
-        await connection.execute("CREATE TABLE IF NOT EXISTS parcels (id text PRIMARY KEY)")
-        await connection.commit()
-        yield connection
 
 
 async def test_a_pool_that_was_given_is_used_as_it_is_and_never_closed(postgres_uri: str, account: str) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from amazon_ae.exceptions import ConfigurationError, StorageError
@@ -23,25 +22,10 @@ KIND = ItemKind.INVENTORY
 
 
 @pytest.fixture
-def account() -> str:
-    """Keeps the tests of one server apart."""
-    return f"A1{uuid.uuid4().hex[:10].upper()}/AE"
-
-
-@pytest.fixture
 async def store(postgres_uri: str) -> AsyncIterator[PostgresStorage]:
     """A store on the database's clock."""
     async with PostgresStorage(postgres_uri) as opened:
         yield opened
-
-
-@pytest.fixture
-async def host(postgres_uri: str) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-    """The host's own connection, with row and transaction habits of its own."""
-    async with await psycopg.AsyncConnection.connect(postgres_uri, row_factory=dict_row) as connection:
-        await connection.execute("CREATE TABLE IF NOT EXISTS parcels (id text PRIMARY KEY)")
-        await connection.commit()
-        yield connection
 
 
 async def test_put_commits_with_the_hosts_own_rows(store: PostgresStorage, host: Any, account: str) -> None:

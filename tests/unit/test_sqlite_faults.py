@@ -17,18 +17,6 @@ from amazon_ae.exceptions import StorageError
 from amazon_ae.storage.sqlite import SQLiteStorage
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.db"
-
-
-@pytest.fixture
-async def store(path: Path):
-    store = SQLiteStorage(path, busy_seconds=0.2)
-    yield store
-    await store.aclose()
-
-
 async def test_a_lock_that_stays_is_a_storage_error(store: SQLiteStorage, path: Path) -> None:
     """After ``busy_seconds``; reading goes on meanwhile, and writing once the lock is gone."""
     await put(store, "a")

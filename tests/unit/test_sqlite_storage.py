@@ -21,18 +21,6 @@ from amazon_ae.storage.memory import MemoryStorage
 from amazon_ae.storage.sqlite import SQLiteStorage
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.db"
-
-
-@pytest.fixture
-async def store(path: Path):
-    store = SQLiteStorage(path, busy_seconds=0.2)
-    yield store
-    await store.aclose()
-
-
 class GateClock(SystemClock):
     """A clock that can hold the store's thread in the middle of a verb, where it reads the time."""
 

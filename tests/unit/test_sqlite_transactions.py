@@ -14,19 +14,6 @@ from amazon_ae.exceptions import ConfigurationError, SchemaTooNew, StorageError
 from amazon_ae.models.stored import Receipt, ReceiptState
 from amazon_ae.storage.sqlite import SQLiteStorage
 
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.db"
-
-
-@pytest.fixture
-async def store(path: Path):
-    store = SQLiteStorage(path, busy_seconds=0.2)
-    yield store
-    await store.aclose()
-
-
 # --- the host's own transaction
 
 
