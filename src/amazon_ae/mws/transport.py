@@ -35,8 +35,6 @@ _UNSENT: Final = (
     httpx.UnsupportedProtocol,
     httpx.InvalidURL,
 )
-
-
 _LONGEST_REASON: Final = 200
 
 

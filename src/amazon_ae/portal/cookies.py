@@ -54,20 +54,19 @@ class Jar:
     async def add(self, cookies: Sequence[Any]) -> None:
         """Add cookies. One that the browser does not take is left out: at worst a sign-in is due."""
         ours = self._ours(cookies)
+        if not await self._takes(ours):
+            refused = [cookie for cookie in ours if not await self._takes([cookie])]
+            _log.warning("portal: the browser did not take %d of the session's %d cookies", len(refused), len(ours))
+
+    async def _takes(self, cookies: list[Any]) -> bool:
+        """Add all of them or none."""
         try:
-            await call(self.context.add_cookies(ours), "session", _SECONDS)
+            await call(self.context.add_cookies(cookies), "session", _SECONDS)
         except BrowserLost:
             raise
-        except (PortalError, TypeError, KeyError, AttributeError):
-            refused = 0
-            for cookie in ours:
-                try:
-                    await call(self.context.add_cookies([cookie]), "session", _SECONDS)
-                except BrowserLost:
-                    raise
-                except (PortalError, TypeError, KeyError, AttributeError):
-                    refused += 1
-            _log.warning("portal: the browser did not take %d of the session's %d cookies", refused, len(ours))
+        except (PortalError, TypeError, KeyError, AttributeError):  # a damaged file may hold any shape
+            return False
+        return True
 
     def _ours(self, cookies: Sequence[Any]) -> list[Any]:
         found = [cookie for cookie in cookies if isinstance(cookie, dict)]
