@@ -20,9 +20,9 @@ from xml.sax.saxutils import escape
 
 import xmltodict
 
-from amazon_ae.models.feeds import InventoryUpdate
-from amazon_ae.mws.documents import inventory_feed, join_feed
-from amazon_ae.mws.slices import gather_feed
+from amazon_ae._models.feeds import InventoryUpdate
+from amazon_ae._mws.feed_bodies import inventory_feed, join_feed
+from amazon_ae._transport.slicing import gather_feed
 
 MESSAGES = 50_000
 ROUNDS = 9

@@ -17,10 +17,10 @@ from collections.abc import Callable
 
 import xmltodict
 
-from amazon_ae.models.orders import Order, OrderItem
-from amazon_ae.models.responses import ResponseMeta
-from amazon_ae.mws.orders import read_item_page, read_order_page
-from amazon_ae.mws.parsing import parse
+from amazon_ae._models.orders import Order, OrderItem
+from amazon_ae._models.responses import ResponseMeta
+from amazon_ae._mws.orders import read_item_page, read_order_page
+from amazon_ae._mws.parsing import parse
 
 ROUNDS = 30
 ORDER = """
@@ -156,7 +156,7 @@ def main() -> None:
             "peer": lambda: peer(ITEMS, "ListOrderItemsResult", "OrderItems", "OrderItem"),
         }
     )
-    imports = import_seconds(("import httpx", "import amazon_ae", "from amazon_ae.mws.client import MwsClient"))
+    imports = import_seconds(("import httpx", "import amazon_ae", "from amazon_ae._mws.client import MwsClient"))
     print("| what | ratio | target |")
     print("|---|---|---|")
     print(f"| 100 full orders to models / `xmltodict.parse` alone | {orders['ours'] / orders['parser']:.2f} | <= 1.6 |")

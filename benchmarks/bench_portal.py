@@ -26,14 +26,14 @@ import attrs
 import pyotp
 from playwright.async_api import BrowserContext, async_playwright
 
-from amazon_ae.clocks import SystemClock
-from amazon_ae.models.documents import DocumentKind
-from amazon_ae.models.marketplaces import AE, Marketplace, PortalCredentials
-from amazon_ae.portal.browser import find_browser
-from amazon_ae.portal.scraper import SellerPortalScraper
-from amazon_ae.testing.papers import PortalOrder, PortalPickup, sample_order
-from amazon_ae.testing.seller_central import Fault, SellerCentralSite, SiteUser
-from amazon_ae.testing.serving import serve_in_thread
+from amazon_ae._clocks import SystemClock
+from amazon_ae._models.documents import DocumentKind
+from amazon_ae._models.marketplaces import AE, Marketplace, PortalCredentials
+from amazon_ae._portal.browser import find_browser
+from amazon_ae._portal.scraper import SellerPortalScraper
+from amazon_ae.testing._papers import PortalOrder, PortalPickup, sample_order
+from amazon_ae.testing._seller_central import Fault, SellerCentralSite, SiteUser
+from amazon_ae.testing._serving import serve_in_thread
 
 EMAIL, PASSWORD, SECRET = "packer@example.ae", "Camel-Date-Palm-7", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 SLOW_SECONDS = 5.0

@@ -22,10 +22,10 @@ from typing import Any
 
 import psycopg
 
-from amazon_ae.inventory import InventoryBuffer
-from amazon_ae.models.feeds import InventoryUpdate, ItemKind, ItemOutcome, Outcome
-from amazon_ae.models.stored import Change, StoredBatch
-from amazon_ae.storage.postgres import PostgresStorage
+from amazon_ae._inventory import InventoryBuffer
+from amazon_ae._models.feeds import InventoryUpdate, ItemKind, ItemOutcome, Outcome
+from amazon_ae._models.stored import Change, StoredBatch
+from amazon_ae._storage.postgres.store import PostgresStorage
 
 KIND = ItemKind.INVENTORY
 RAW_UPSERT = """

@@ -10,10 +10,10 @@ import gc
 import tracemalloc
 from time import perf_counter
 
-from amazon_ae.scheduling import FeedScheduler
-from amazon_ae.storage.memory import MemoryStorage
-from amazon_ae.testing.clocks import VirtualClock
-from amazon_ae.testing.simulation import PaperMarket
+from amazon_ae._scheduling import FeedScheduler
+from amazon_ae._storage.memory import MemoryStorage
+from amazon_ae.testing._clocks import VirtualClock
+from amazon_ae.testing._simulation import PaperMarket
 
 SELLERS = 1000
 

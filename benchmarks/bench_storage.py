@@ -19,9 +19,9 @@ import tracemalloc
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from amazon_ae.inventory import InventoryBuffer
-from amazon_ae.models.feeds import InventoryUpdate, ItemKind, ItemOutcome, Outcome
-from amazon_ae.storage.sqlite import SQLiteStorage
+from amazon_ae._inventory import InventoryBuffer
+from amazon_ae._models.feeds import InventoryUpdate, ItemKind, ItemOutcome, Outcome
+from amazon_ae._storage.sqlite.store import SQLiteStorage
 
 ACCOUNT = "A1SELLER/AE"
 KIND = ItemKind.INVENTORY

@@ -11,10 +11,10 @@ import argparse
 from collections.abc import Sequence
 from statistics import fmean
 
-from amazon_ae.core.lanes import FeedPolicy
-from amazon_ae.testing.simulation import Load, Trade, simulate
-from amazon_ae.testing.simulation.trade import paper
-from amazon_ae.testing.simulation.wire import wire
+from amazon_ae._scheduling.policy import FeedPolicy
+from amazon_ae.testing._simulation import Load, Trade, simulate
+from amazon_ae.testing._simulation.trade import paper
+from amazon_ae.testing._simulation.wire import wire
 
 LOADS = {
     "8 packs/h, 600 changes/h": Load(packs_per_hour=8, changes_per_hour=600),

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 
 from amazon_ae import Clock, Event, FeedScheduler
-from amazon_ae.models.events import DocumentEvent, DoubtSettled, FeedSettled, FeedSubmitted, SignInEvent
+from amazon_ae._models.events import DocumentEvent, DoubtSettled, FeedSettled, FeedSubmitted, SignInEvent
 
 ROWS = ("orders", "buffer", "quota", "feeds", "parcels", "refused", "documents", "sign-ins")
 

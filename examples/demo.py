@@ -23,8 +23,8 @@ from rich.table import Table
 
 from amazon_ae import DocumentKind
 from amazon_ae.testing import MwsFault, ScaledClock
-from amazon_ae.testing.mws import FakeFeed
-from amazon_ae.testing.sandbox import Sandbox, open_sandbox
+from amazon_ae.testing._mws import FakeFeed
+from amazon_ae.testing._sandbox import Sandbox, open_sandbox
 from warehouse import PARCELS, stock_changes
 
 HERE = Path(__file__).parent

@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 import attrs
 import pytest
 
-from amazon_ae.clocks import SystemClock
-from amazon_ae.exceptions import DocumentNotReady
-from amazon_ae.models.documents import Document, DocumentKind, DocumentSet
-from amazon_ae.models.marketplaces import AE, PortalCredentials
-from amazon_ae.testing.clocks import VirtualClock
-from amazon_ae.testing.document_contract import DOCUMENT_CHECKS, DocumentTrial, check_document_source
-from amazon_ae.testing.fake_portal import FakeSellerPortal
-from amazon_ae.testing.papers import PortalOrder, PortalPickup, sample_order
+from amazon_ae._clocks import SystemClock
+from amazon_ae._exceptions import DocumentNotReady
+from amazon_ae._models.documents import Document, DocumentKind, DocumentSet
+from amazon_ae._models.marketplaces import AE, PortalCredentials
+from amazon_ae.testing._clocks import VirtualClock
+from amazon_ae.testing._document_contract import DOCUMENT_CHECKS, DocumentTrial, check_document_source
+from amazon_ae.testing._fake_portal import FakeSellerPortal
+from amazon_ae.testing._papers import PortalOrder, PortalPickup, sample_order
 
 every_check = pytest.mark.parametrize("check", DOCUMENT_CHECKS, ids=lambda check: check.__name__)
 SECRET = "GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ"
@@ -51,9 +51,9 @@ async def test_fake_seller_portal(check) -> None:
 @asynccontextmanager
 async def scraper_on_the_look_alike() -> AsyncIterator[DocumentTrial]:
     """The scraper in a real browser, on the look-alike over loopback."""
-    from amazon_ae.portal.scraper import SellerPortalScraper
-    from amazon_ae.testing.seller_central import SellerCentralSite, SiteUser
-    from amazon_ae.testing.serving import serve
+    from amazon_ae._portal.scraper import SellerPortalScraper
+    from amazon_ae.testing._seller_central import SellerCentralSite, SiteUser
+    from amazon_ae.testing._serving import serve
 
     clock = SystemClock()
     orders = make_orders(clock.now())

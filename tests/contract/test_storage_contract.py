@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from amazon_ae.storage.memory import MemoryStorage
-from amazon_ae.storage.postgres import PostgresStorage
-from amazon_ae.storage.sqlite import SQLiteStorage
-from amazon_ae.testing.storage_contract import STORAGE_CHECKS, StorageTrial
+from amazon_ae._storage.memory import MemoryStorage
+from amazon_ae._storage.postgres.store import PostgresStorage
+from amazon_ae._storage.sqlite.store import SQLiteStorage
+from amazon_ae.testing._storage_contract import STORAGE_CHECKS, StorageTrial
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

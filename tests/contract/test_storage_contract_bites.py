@@ -7,12 +7,12 @@ from collections.abc import Callable
 import attrs
 import pytest
 
-from amazon_ae.exceptions import StorageError
-from amazon_ae.models.feeds import ItemOutcome, Outcome
-from amazon_ae.models.stored import Receipt, ReceiptState
-from amazon_ae.storage.memory import MemoryStorage
-from amazon_ae.storage.watchers import Watchers
-from amazon_ae.testing.storage_contract import STORAGE_CHECKS, StorageTrial, check_storage
+from amazon_ae._exceptions import StorageError
+from amazon_ae._models.feeds import ItemOutcome, Outcome
+from amazon_ae._models.stored import Receipt, ReceiptState
+from amazon_ae._storage.memory import MemoryStorage
+from amazon_ae._storage.wakeups import Watchers
+from amazon_ae.testing._storage_contract import STORAGE_CHECKS, StorageTrial, check_storage
 
 BUGS: list[Callable[..., MemoryStorage]] = []
 

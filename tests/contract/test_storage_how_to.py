@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from amazon_ae.testing.storage_contract import STORAGE_CHECKS
+from amazon_ae.testing._storage_contract import STORAGE_CHECKS
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "write-your-own-storage.md"
 

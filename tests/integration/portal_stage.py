@@ -11,15 +11,15 @@ from typing import Any
 
 import attrs
 
-from amazon_ae.models.documents import DocumentKind, DocumentSet
-from amazon_ae.models.events import DocumentEvent, Event, SignInEvent
-from amazon_ae.models.marketplaces import AE, Marketplace, PortalCredentials
-from amazon_ae.portal.scraper import SellerPortalScraper
-from amazon_ae.ports import Clock
-from amazon_ae.testing.clocks import ScaledClock
-from amazon_ae.testing.papers import PortalOrder, PortalPickup, sample_order
-from amazon_ae.testing.seller_central import SellerCentralSite, SiteUser
-from amazon_ae.testing.serving import serve
+from amazon_ae._models.documents import DocumentKind, DocumentSet
+from amazon_ae._models.events import DocumentEvent, Event, SignInEvent
+from amazon_ae._models.marketplaces import AE, Marketplace, PortalCredentials
+from amazon_ae._portal.scraper import SellerPortalScraper
+from amazon_ae._ports import Clock
+from amazon_ae.testing._clocks import ScaledClock
+from amazon_ae.testing._papers import PortalOrder, PortalPickup, sample_order
+from amazon_ae.testing._seller_central import SellerCentralSite, SiteUser
+from amazon_ae.testing._serving import serve
 
 EMAIL = "packer.person@example.ae"
 PASSWORD = "Camel-Date-Palm-7"

@@ -9,16 +9,16 @@ from typing import Any
 
 import httpx
 
-from amazon_ae.models.feeds import InventoryUpdate, ItemKind
-from amazon_ae.models.stored import Change, ItemState
-from amazon_ae.mws.client import MwsClient
-from amazon_ae.mws.gateway import MwsGateway
-from amazon_ae.mws.routes import SchedulePickupFeed
-from amazon_ae.scheduling import FeedScheduler
-from amazon_ae.storage.memory import MemoryStorage
-from amazon_ae.testing.builders import make_order, make_order_id
-from amazon_ae.testing.clocks import VirtualClock
-from amazon_ae.testing.mws import FakeMws
+from amazon_ae._models.feeds import InventoryUpdate, ItemKind
+from amazon_ae._models.stored import Change, ItemState
+from amazon_ae._mws.client import MwsClient
+from amazon_ae._mws.gateway import MwsGateway
+from amazon_ae._mws.pickup_routes import SchedulePickupFeed
+from amazon_ae._scheduling import FeedScheduler
+from amazon_ae._storage.memory import MemoryStorage
+from amazon_ae.testing._builders import make_order, make_order_id
+from amazon_ae.testing._clocks import VirtualClock
+from amazon_ae.testing._mws import FakeMws
 
 ORDERS = [make_order_id(number) for number in (1, 2, 3)]
 SKUS = [f"SKU-{number}" for number in range(4)]

@@ -16,15 +16,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from amazon_ae.exceptions import StaleLease
-from amazon_ae.models.feeds import ItemKind, ItemOutcome, Outcome
-from amazon_ae.models.stored import Change
-from amazon_ae.storage.postgres import PostgresStorage
-from amazon_ae.storage.sqlite import SQLiteStorage
+from amazon_ae._exceptions import StaleLease
+from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome
+from amazon_ae._models.stored import Change
+from amazon_ae._storage.postgres.store import PostgresStorage
+from amazon_ae._storage.sqlite.store import SQLiteStorage
 
 if TYPE_CHECKING:
-    from amazon_ae.models.stored import StoredBatch
-    from amazon_ae.ports import Storage
+    from amazon_ae._models.stored import StoredBatch
+    from amazon_ae._ports import Storage
 
 KIND = ItemKind.INVENTORY
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from amazon_ae.cli import main
-from amazon_ae.models.marketplaces import AE
-from amazon_ae.testing.mws import MwsFault
+from amazon_ae._cli import main
+from amazon_ae._models.marketplaces import AE
+from amazon_ae.testing._mws import MwsFault
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "run-the-sandbox.md").read_text(encoding="utf-8")
 

@@ -10,7 +10,7 @@ import attrs
 import httpx
 import pytest
 
-from amazon_ae.exceptions import (
+from amazon_ae._exceptions import (
     AccessDenied,
     AmazonError,
     OutcomeUnknown,
@@ -20,12 +20,12 @@ from amazon_ae.exceptions import (
     RequestThrottled,
     SignatureMismatch,
 )
-from amazon_ae.models.easy_ship import PackageDimensions, PackageItem, PackageWeight
-from amazon_ae.models.feeds import FeedBatch, FeedItem, FeedState, InventoryUpdate, ItemKind, Outcome, PickupRequest
-from amazon_ae.models.marketplaces import AE, EG, SA, Marketplace
-from amazon_ae.mws.client import MwsClient
-from amazon_ae.mws.gateway import MwsGateway
-from amazon_ae.mws.routes import EasyShipPickup, SchedulePickupFeed
+from amazon_ae._models.easy_ship import PackageDimensions, PackageItem, PackageWeight
+from amazon_ae._models.feeds import FeedBatch, FeedItem, FeedState, InventoryUpdate, ItemKind, Outcome, PickupRequest
+from amazon_ae._models.marketplaces import AE, EG, SA, Marketplace
+from amazon_ae._mws.client import MwsClient
+from amazon_ae._mws.gateway import MwsGateway
+from amazon_ae._mws.pickup_routes import EasyShipPickup, SchedulePickupFeed
 from amazon_ae.testing import FakeMws, MwsFault, VirtualClock, make_item, make_order, make_order_id
 
 

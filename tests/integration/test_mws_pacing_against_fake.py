@@ -8,14 +8,13 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from amazon_ae.exceptions import NotSent, OutcomeUnknown, UnreadableResponse
-from amazon_ae.mws.client import MwsClient
-from amazon_ae.mws.feeds import FLAT_FILE
-from amazon_ae.testing.clocks import VirtualClock
-from amazon_ae.testing.mws import FakeMws, MwsFault
+from amazon_ae._exceptions import NotSent, OutcomeUnknown, UnreadableResponse
+from amazon_ae._mws.client import MwsClient
+from amazon_ae._mws.feeds import FLAT_FILE
+from amazon_ae.testing._clocks import VirtualClock
+from amazon_ae.testing._mws import FakeMws, MwsFault
 
 ORDER_ID = "403-1234567-7654321"
 HEADER = b"sku\tprice\tquantity\n"

@@ -9,7 +9,7 @@ import attrs
 import pytest
 from portal_stage import ALL, complete, stage
 
-from amazon_ae.exceptions import (
+from amazon_ae._exceptions import (
     ChallengeRequired,
     ConfigurationError,
     DocumentInvalid,
@@ -19,10 +19,10 @@ from amazon_ae.exceptions import (
     PermissionMissing,
     PortalStopped,
 )
-from amazon_ae.models.documents import DocumentKind
-from amazon_ae.portal.pages import SITE
-from amazon_ae.ports import Clock
-from amazon_ae.testing.seller_central import (
+from amazon_ae._models.documents import DocumentKind
+from amazon_ae._portal.site_map import SITE
+from amazon_ae._ports import Clock
+from amazon_ae.testing._seller_central import (
     AccountPicker,
     Challenge,
     InvoiceForm,

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from portal_stage import complete, stage
 
-from amazon_ae.exceptions import (
+from amazon_ae._exceptions import (
     DocumentInvalid,
     DocumentNotReady,
     PageChanged,
@@ -15,8 +15,8 @@ from amazon_ae.exceptions import (
     PortalTimeout,
     PortalUnavailable,
 )
-from amazon_ae.models.documents import DocumentKind
-from amazon_ae.testing.seller_central import Fault, InvoiceForm
+from amazon_ae._models.documents import DocumentKind
+from amazon_ae.testing._seller_central import Fault, InvoiceForm
 
 pytestmark = pytest.mark.browser
 

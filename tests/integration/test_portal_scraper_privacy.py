@@ -12,13 +12,13 @@ import attrs
 import pytest
 from portal_stage import EMAIL, PASSWORD, SECRET, Stage, complete, stage
 
-from amazon_ae.exceptions import PageChanged, PortalError
-from amazon_ae.models.documents import DocumentKind
-from amazon_ae.portal.browser import find_browser
-from amazon_ae.portal.page_view import picture
-from amazon_ae.testing.seller_central import Challenge, Fault, InvoiceForm
-from amazon_ae.testing.seller_central.codes import code_of, step_of
-from amazon_ae.testing.serving import serve
+from amazon_ae._exceptions import PageChanged, PortalError
+from amazon_ae._models.documents import DocumentKind
+from amazon_ae._portal.browser import find_browser
+from amazon_ae._portal.snapshot import picture
+from amazon_ae.testing._seller_central import Challenge, Fault, InvoiceForm
+from amazon_ae.testing._seller_central.codes import code_of, step_of
+from amazon_ae.testing._serving import serve
 
 pytestmark = pytest.mark.browser
 

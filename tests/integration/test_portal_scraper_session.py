@@ -10,11 +10,11 @@ import attrs
 import pytest
 from portal_stage import complete, stage
 
-from amazon_ae.exceptions import ChallengeRequired, ConfigurationError, StorageError
-from amazon_ae.models.documents import DocumentKind
-from amazon_ae.portal.browser import BrowserOptions, find_browser
-from amazon_ae.portal.sessions import FileSessionStore, MemorySessionStore, SavedSession
-from amazon_ae.testing.seller_central import Challenge, Fault, InvoiceForm, SignedOutAnswer
+from amazon_ae._exceptions import ChallengeRequired, ConfigurationError, StorageError
+from amazon_ae._models.documents import DocumentKind
+from amazon_ae._portal.browser import BrowserOptions, find_browser
+from amazon_ae._portal.session_store import FileSessionStore, MemorySessionStore, SavedSession
+from amazon_ae.testing._seller_central import Challenge, Fault, InvoiceForm, SignedOutAnswer
 
 pytestmark = pytest.mark.browser
 

@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from amazon_ae.exceptions import PortalUnavailable
-from amazon_ae.portal.browser import BrowserOptions, new_page, start_browser
-from amazon_ae.portal.visiting import Landing, visit
-from amazon_ae.testing.serving import drop_connection, serve
+from amazon_ae._exceptions import PortalUnavailable
+from amazon_ae._portal.browser import BrowserOptions, new_page, start_browser
+from amazon_ae._portal.navigation import Landing, visit
+from amazon_ae.testing._serving import drop_connection, serve
 
 pytestmark = pytest.mark.browser
 

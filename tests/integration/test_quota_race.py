@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from amazon_ae.core.lanes import FeedPolicy
-from amazon_ae.models.feeds import FeedBatch, FeedReceipt, FeedReport, FeedStatus, ItemKind, QuotaRule
-from amazon_ae.models.stored import Change
-from amazon_ae.scheduling import FeedScheduler
-from amazon_ae.storage.postgres import PostgresStorage
-from amazon_ae.storage.sqlite import SQLiteStorage
+from amazon_ae._models.feeds import FeedBatch, FeedReceipt, FeedReport, FeedStatus, ItemKind, QuotaRule
+from amazon_ae._models.stored import Change
+from amazon_ae._scheduling import FeedScheduler
+from amazon_ae._scheduling.policy import FeedPolicy
+from amazon_ae._storage.postgres.store import PostgresStorage
+from amazon_ae._storage.sqlite.store import SQLiteStorage
 
 PROCESSES = 8
 ACCOUNT = "A1RACE/AE"
@@ -128,7 +128,7 @@ def postgres(postgres_uri: str) -> str:
 
 
 def _dropped(key: str) -> Any:
-    from amazon_ae.models.feeds import ItemOutcome, Outcome
+    from amazon_ae._models.feeds import ItemOutcome, Outcome
 
     return ItemOutcome(key, Outcome.REJECTED)
 

@@ -13,13 +13,13 @@ from xml.etree import ElementTree
 import httpx
 import pytest
 
-from amazon_ae.exceptions import AmazonError
-from amazon_ae.models.easy_ship import PackageDimensions, PackageWeight
-from amazon_ae.models.marketplaces import AE, MwsCredentials
-from amazon_ae.mws.client import MwsClient
-from amazon_ae.mws.retries import RetryPolicy
-from amazon_ae.mws.signing import canonical_query, content_md5, sign, string_to_sign
-from amazon_ae.testing.clocks import VirtualClock
+from amazon_ae._exceptions import AmazonError
+from amazon_ae._models.easy_ship import PackageDimensions, PackageWeight
+from amazon_ae._models.marketplaces import AE, MwsCredentials
+from amazon_ae._mws.client import MwsClient
+from amazon_ae._mws.signing import canonical_query, content_md5, sign, string_to_sign
+from amazon_ae._transport.retries import RetryPolicy
+from amazon_ae.testing._clocks import VirtualClock
 
 CREDENTIALS = MwsCredentials(seller_id="A1", access_key_id="AKIA", secret_key="secret")
 START = datetime(2021, 11, 18, 9, tzinfo=UTC)

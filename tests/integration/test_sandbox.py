@@ -13,13 +13,13 @@ import attrs
 import httpx
 import pytest
 
-from amazon_ae.exceptions import OutcomeUnknown, SignatureMismatch
-from amazon_ae.models.feeds import FeedBatch, FeedItem, InventoryUpdate, ItemKind
-from amazon_ae.models.marketplaces import AE, MwsCredentials
-from amazon_ae.mws.client import MwsClient
-from amazon_ae.mws.gateway import MwsGateway
-from amazon_ae.testing.clocks import ScaledClock
-from amazon_ae.testing.sandbox import Sandbox, open_sandbox
+from amazon_ae._exceptions import OutcomeUnknown, SignatureMismatch
+from amazon_ae._models.feeds import FeedBatch, FeedItem, InventoryUpdate, ItemKind
+from amazon_ae._models.marketplaces import AE, MwsCredentials
+from amazon_ae._mws.client import MwsClient
+from amazon_ae._mws.gateway import MwsGateway
+from amazon_ae.testing._clocks import ScaledClock
+from amazon_ae.testing._sandbox import Sandbox, open_sandbox
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ async def test_both_halves_tell_of_the_same_orders(sandbox: Sandbox, http: httpx
 async def test_the_command_serves_until_it_is_told_to_stop(http: httpx.AsyncClient, ending: signal.Signals) -> None:
     """``amazon-ae sandbox --json`` prints one line with all that a client needs, on the clock that it names."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "amazon_ae.cli", "sandbox", "--port", "0", "--json", "--speed", "60"),
+        *(sys.executable, "-m", "amazon_ae._cli", "sandbox", "--port", "0", "--json", "--speed", "60"),
         *("--orders", "3", "--skus", "5"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -166,7 +166,7 @@ async def test_an_occupied_port_is_named(sandbox: Sandbox) -> None:
     """Exit code 1 and the port, no traceback."""
     port = sandbox.marketplace.mws_endpoint.rpartition(":")[2]
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "amazon_ae.cli", "sandbox", "--port", port, "--portal-port", "0"),
+        *(sys.executable, "-m", "amazon_ae._cli", "sandbox", "--port", port, "--portal-port", "0"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from scheduler_world import ORDERS, World, all_is_well, in_memory
 
-from amazon_ae.models.stored import ItemState
-from amazon_ae.testing.clocks import VirtualClock
+from amazon_ae._models.stored import ItemState
+from amazon_ae.testing._clocks import VirtualClock
 
 
 class Yielding:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from scheduler_world import World, dies, in_memory, recovers
 
-from amazon_ae.storage.postgres import PostgresStorage
-from amazon_ae.storage.sqlite import SQLiteStorage
-from amazon_ae.testing.clocks import VirtualClock
+from amazon_ae._storage.postgres.store import PostgresStorage
+from amazon_ae._storage.sqlite.store import SQLiteStorage
+from amazon_ae.testing._clocks import VirtualClock
 
 
 async def steps_of_a_whole_life() -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from scheduler_world import ORDERS, World, all_is_well, in_memory
 
-from amazon_ae.exceptions import (
+from amazon_ae._exceptions import (
     AmazonAeError,
     OutcomeUnknown,
     PickupRejected,
@@ -18,8 +18,8 @@ from amazon_ae.exceptions import (
     StorageError,
     UnreadableResponse,
 )
-from amazon_ae.models.stored import ItemState
-from amazon_ae.testing.clocks import VirtualClock
+from amazon_ae._models.stored import ItemState
+from amazon_ae.testing._clocks import VirtualClock
 
 
 class Failing:

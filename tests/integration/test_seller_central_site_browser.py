@@ -13,11 +13,11 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Error, Page, async_playwright
 
-from amazon_ae.clocks import SystemClock
-from amazon_ae.models.documents import DocumentKind
-from amazon_ae.portal.browser import find_browser
-from amazon_ae.testing.papers import PortalPickup, sample_order
-from amazon_ae.testing.seller_central import (
+from amazon_ae._clocks import SystemClock
+from amazon_ae._models.documents import DocumentKind
+from amazon_ae._portal.browser import find_browser
+from amazon_ae.testing._papers import PortalPickup, sample_order
+from amazon_ae.testing._seller_central import (
     AccountPicker,
     Challenge,
     Fault,
@@ -30,8 +30,8 @@ from amazon_ae.testing.seller_central import (
     SiteVariants,
     Tour,
 )
-from amazon_ae.testing.seller_central.codes import code_of, step_of
-from amazon_ae.testing.serving import serve
+from amazon_ae.testing._seller_central.codes import code_of, step_of
+from amazon_ae.testing._serving import serve
 
 # One browser for all of them; each test has a context of its own.
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]

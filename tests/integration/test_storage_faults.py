@@ -17,10 +17,10 @@ import psycopg
 import pytest
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from amazon_ae.exceptions import StorageError
-from amazon_ae.models.feeds import ItemKind, ItemOutcome, Outcome
-from amazon_ae.models.stored import Change
-from amazon_ae.storage.postgres import PostgresStorage
+from amazon_ae._exceptions import StorageError
+from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome
+from amazon_ae._models.stored import Change
+from amazon_ae._storage.postgres.store import PostgresStorage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from storage_process import KIND, open_store
 
-from amazon_ae.models.stored import Change
+from amazon_ae._models.stored import Change
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

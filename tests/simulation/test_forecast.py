@@ -6,13 +6,13 @@ import random
 
 import pytest
 
-from amazon_ae.models.feeds import FeedBatch, InventoryUpdate, ItemKind
-from amazon_ae.models.stored import Change
-from amazon_ae.scheduling import FeedScheduler
-from amazon_ae.storage.memory import MemoryStorage
-from amazon_ae.testing.builders import make_order_id
-from amazon_ae.testing.clocks import VirtualClock
-from amazon_ae.testing.simulation import PaperMarket
+from amazon_ae._models.feeds import FeedBatch, InventoryUpdate, ItemKind
+from amazon_ae._models.stored import Change
+from amazon_ae._scheduling import FeedScheduler
+from amazon_ae._storage.memory import MemoryStorage
+from amazon_ae.testing._builders import make_order_id
+from amazon_ae.testing._clocks import VirtualClock
+from amazon_ae.testing._simulation import PaperMarket
 
 ACCOUNT = "A1SIMULATED/AE"
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from amazon_ae.core.lanes import FeedPolicy
-from amazon_ae.models.feeds import ItemKind
-from amazon_ae.testing.simulation import Load, Trade, main, simulate
-from amazon_ae.testing.simulation.wire import wire
+from amazon_ae._models.feeds import ItemKind
+from amazon_ae._scheduling.policy import FeedPolicy
+from amazon_ae.testing._simulation import Load, Trade, main, simulate
+from amazon_ae.testing._simulation.wire import wire
 
 HOURS = 12.0
 

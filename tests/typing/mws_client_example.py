@@ -9,23 +9,23 @@ from typing import assert_type
 
 import httpx
 
-from amazon_ae.exceptions import OutcomeUnknown, QuotaTimeout
-from amazon_ae.models.easy_ship import PackageDimensions, PackageWeight, PickupSlot, PickupSlots, ScheduledPackage
-from amazon_ae.models.feeds import QuotaRule, QuotaSeen
-from amazon_ae.models.marketplaces import AE, MwsCredentials
-from amazon_ae.models.money import Money
-from amazon_ae.models.orders import Address, Order, OrderItem, OrderPage
-from amazon_ae.models.reports import ReportInfo, ReportRequest
-from amazon_ae.models.responses import Download, Page, ResponseMeta, ServiceStatus
-from amazon_ae.models.sellers import SellerParticipations
-from amazon_ae.models.submissions import FeedCancellation, FeedSubmission
-from amazon_ae.mws.calls import Exchange
-from amazon_ae.mws.client import MwsClient
-from amazon_ae.mws.feeds import XML
-from amazon_ae.mws.pacing import Pacer
-from amazon_ae.mws.quotas import THROTTLES, Throttle, ThrottleTable
-from amazon_ae.mws.retries import RetryPolicy
-from amazon_ae.ports import Clock
+from amazon_ae._exceptions import OutcomeUnknown, QuotaTimeout
+from amazon_ae._models.easy_ship import PackageDimensions, PackageWeight, PickupSlot, PickupSlots, ScheduledPackage
+from amazon_ae._models.feeds import QuotaRule, QuotaSeen
+from amazon_ae._models.marketplaces import AE, MwsCredentials
+from amazon_ae._models.money import Money
+from amazon_ae._models.orders import Address, Order, OrderItem, OrderPage
+from amazon_ae._models.reports import ReportInfo, ReportRequest
+from amazon_ae._models.responses import Download, Page, ResponseMeta, ServiceStatus
+from amazon_ae._models.sellers import SellerParticipations
+from amazon_ae._models.submissions import FeedCancellation, FeedSubmission
+from amazon_ae._mws.client import MwsClient
+from amazon_ae._mws.feeds import XML
+from amazon_ae._ports import Clock
+from amazon_ae._transport.calls import Exchange
+from amazon_ae._transport.pacing import Pacer
+from amazon_ae._transport.retries import RetryPolicy
+from amazon_ae._transport.throttles import THROTTLES, Throttle, ThrottleTable
 
 
 def record(exchange: Exchange) -> None:

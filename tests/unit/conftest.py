@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from amazon_ae.storage.sqlite import SQLiteStorage
+from amazon_ae._storage.sqlite.store import SQLiteStorage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-from amazon_ae.models.marketplaces import AE, Marketplace, MwsCredentials
-from amazon_ae.mws.client import MwsClient
-from amazon_ae.testing.clocks import VirtualClock
+from amazon_ae._models.marketplaces import AE, Marketplace, MwsCredentials
+from amazon_ae._mws.client import MwsClient
+from amazon_ae.testing._clocks import VirtualClock
 
 CREDENTIALS = MwsCredentials(
     seller_id="A1SELLER", access_key_id="AKIAUNIT", secret_key="top/secret+key", auth_token="amzn.mws.0000-unit"

@@ -8,9 +8,9 @@ from typing import Any
 
 import attrs
 
-from amazon_ae.models.orders import Order, OrderItem, OrderPage
-from amazon_ae.order_sync import OrderSync
-from amazon_ae.storage.memory import MemoryStorage
+from amazon_ae._models.orders import Order, OrderItem, OrderPage
+from amazon_ae._orders.sync import OrderSync
+from amazon_ae._storage.memory import MemoryStorage
 from amazon_ae.testing import VirtualClock, make_item, make_order, make_order_id
 
 START = datetime(2021, 11, 18, 9, 0, tzinfo=UTC)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import attrs
 import httpx
 
-from amazon_ae.testing.clocks import VirtualClock
-from amazon_ae.testing.papers import PortalOrder, PortalPickup, sample_order
-from amazon_ae.testing.seller_central import SellerCentralSite, SiteUser
-from amazon_ae.testing.seller_central.codes import code_of, step_of
+from amazon_ae.testing._clocks import VirtualClock
+from amazon_ae.testing._papers import PortalOrder, PortalPickup, sample_order
+from amazon_ae.testing._seller_central import SellerCentralSite, SiteUser
+from amazon_ae.testing._seller_central.codes import code_of, step_of
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -10,9 +10,9 @@ import textwrap
 import threading
 from pathlib import Path
 
-from amazon_ae.models.feeds import ItemKind
-from amazon_ae.models.stored import Change, Receipt
-from amazon_ae.storage.sqlite import SQLiteStorage
+from amazon_ae._models.feeds import ItemKind
+from amazon_ae._models.stored import Change, Receipt
+from amazon_ae._storage.sqlite.store import SQLiteStorage
 
 __all__ = ["ACCOUNT", "KIND", "heard", "host", "keys", "put", "run_script", "turns_of_the_loop"]
 

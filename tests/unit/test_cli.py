@@ -13,8 +13,8 @@ import attrs
 import httpx
 import pytest
 
-from amazon_ae import cli
-from amazon_ae.doctor import Verdict, check_amazon, check_database, check_machine, check_portal_user, examine
+from amazon_ae import _cli as cli
+from amazon_ae._doctor import Verdict, check_amazon, check_database, check_machine, check_portal_user, examine
 from amazon_ae.testing import FAKE_CREDENTIALS, FakeMws, MwsFault, VirtualClock
 
 ENV = {
@@ -54,7 +54,7 @@ def test_no_command_and_an_unknown_one_are_errors(capsys: pytest.CaptureFixture[
 def test_help_loads_no_heavy_module() -> None:
     """Neither a web server nor a browser driver, a database driver or httpx."""
     code = (
-        "import sys; from amazon_ae import cli\n"
+        "import sys; from amazon_ae import _cli as cli\n"
         "try: cli.main(['--help'])\nexcept SystemExit: pass\n"
         "print([name for name in ('uvicorn', 'starlette', 'playwright', 'sqlite3', 'psycopg') if name in sys.modules])"
     )
@@ -125,9 +125,9 @@ def test_the_simulation_refuses_at_once(words: list[str], told: str, capsys: pyt
 @pytest.mark.parametrize(
     ("words", "work"),
     [
-        (["simulate"], "amazon_ae.testing.simulation.command.main"),
-        (["sandbox"], "amazon_ae.testing.sandbox_command.run"),
-        (["doctor"], "amazon_ae.doctor.examine"),
+        (["simulate"], "amazon_ae.testing._simulation.command.main"),
+        (["sandbox"], "amazon_ae.testing._sandbox_command.run"),
+        (["doctor"], "amazon_ae._doctor.examine"),
         (["demo"], "subprocess.run"),
     ],
 )

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from amazon_ae.clocks import ClockLimiter, SystemClock
-from amazon_ae.exceptions import QuotaTimeout
-from amazon_ae.testing.clocks import ScaledClock, VirtualClock
+from amazon_ae._clocks import ClockLimiter, SystemClock
+from amazon_ae._exceptions import QuotaTimeout
+from amazon_ae.testing._clocks import ScaledClock, VirtualClock
 
 
 def test_the_system_clock_tells_aware_utc() -> None:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from amazon_ae.core.doubt import Judgement, Verdict, candidates, claimed, judge, look_wait
-from amazon_ae.models.feeds import FeedState, FeedStatus, ItemKind
+from amazon_ae._models.feeds import FeedState, FeedStatus, ItemKind
+from amazon_ae._scheduling.reconciliation import Judgement, Verdict, candidates, claimed, judge, look_wait
 
 OPENED = datetime(2021, 11, 18, 9, 0, tzinfo=UTC)
 GIVEN_UP = OPENED + timedelta(seconds=60)

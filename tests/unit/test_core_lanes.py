@@ -7,13 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import attrs
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from amazon_ae.core.lanes import FeedPolicy, LookAgain, Queue, Send, decide, plan
-from amazon_ae.core.quota import Ledger
-from amazon_ae.exceptions import ConfigurationError
-from amazon_ae.models.feeds import ItemKind, QuotaRule
+from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.feeds import ItemKind, QuotaRule
+from amazon_ae._scheduling.policy import FeedPolicy, LookAgain, Queue, Send, decide, plan
+from amazon_ae._scheduling.quota import Ledger
 
 RULE = QuotaRule(name="A1/AK/SubmitFeed", burst=15, restore_seconds=120.0, per_hour=30)
 START = datetime(2021, 11, 18, 9, 0, tzinfo=UTC)

@@ -6,13 +6,12 @@ from datetime import UTC, date, datetime, time
 
 import attrs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from amazon_ae.core.pickups import PickupPolicy, refusals
-from amazon_ae.exceptions import ConfigurationError
-from amazon_ae.models.marketplaces import EG
-from amazon_ae.testing.builders import make_order
+from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.marketplaces import EG
+from amazon_ae._scheduling.eligibility import PickupPolicy, refusals
+from amazon_ae.testing._builders import make_order
 
 THURSDAY_MORNING = datetime(2021, 11, 18, 5, 0, tzinfo=UTC)  # 9:00 in Dubai
 

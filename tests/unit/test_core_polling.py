@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from amazon_ae.core.backoff import doubling, poll_wait
-from amazon_ae.core.polling import POLL_INTERVAL_SECONDS, Board
-from amazon_ae.models.feeds import FeedState, FeedStatus, ItemKind
+from amazon_ae._backoff import doubling, poll_wait
+from amazon_ae._models.feeds import FeedState, FeedStatus, ItemKind
+from amazon_ae._scheduling.status_cache import POLL_INTERVAL_SECONDS, Board
 
 NOW = datetime(2021, 11, 18, 9, 0, tzinfo=UTC)
 

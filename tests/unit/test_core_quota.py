@@ -8,12 +8,11 @@ import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from amazon_ae.core.quota import FOREIGN, Ledger
-from amazon_ae.exceptions import StorageError
-from amazon_ae.models.feeds import QuotaRule, QuotaSeen
+from amazon_ae._exceptions import StorageError
+from amazon_ae._models.feeds import QuotaRule, QuotaSeen
+from amazon_ae._scheduling.quota import FOREIGN, Ledger
 
 RULE = QuotaRule(name="A1/AK/SubmitFeed", burst=15, restore_seconds=120.0, per_hour=30)
 START = datetime(2021, 11, 18, 9, 0, tzinfo=UTC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from amazon_ae.testing.mws.quotas import SECTIONS
+from amazon_ae.testing._mws.quotas import SECTIONS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reference" / "fake-mws.md").read_text(encoding="utf-8")
@@ -25,7 +25,7 @@ def test_every_operation_is_listed() -> None:
 
 def test_every_code_is_explained() -> None:
     """Each code that processing can give stands in the table."""
-    source = (ROOT / "src" / "amazon_ae" / "testing" / "mws" / "processing.py").read_text(encoding="utf-8")
+    source = (ROOT / "src" / "amazon_ae" / "testing" / "_mws" / "processing.py").read_text(encoding="utf-8")
     given = set(re.findall(r'"(\d{4,5})"', source))
     table = PAGE.split("| code |")[1].split("\n\n")[0]
     assert set(re.findall(r"\b\d{4,5}\b", table)) == given

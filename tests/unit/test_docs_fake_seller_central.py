@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from amazon_ae.testing.seller_central import Challenge, Fault, SiteVariants
-from amazon_ae.testing.seller_central.variants import choices_of
+from amazon_ae.testing._seller_central import Challenge, Fault, SiteVariants
+from amazon_ae.testing._seller_central.variants import choices_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "fake-seller-central.md"
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from amazon_ae.models import events
-from amazon_ae.scheduling import FeedScheduler
-from amazon_ae.storage.memory import MemoryStorage
-from amazon_ae.testing.builders import make_order_id
-from amazon_ae.testing.clocks import VirtualClock
-from amazon_ae.testing.simulation import PaperMarket
+from amazon_ae._models import events
+from amazon_ae._scheduling import FeedScheduler
+from amazon_ae._storage.memory import MemoryStorage
+from amazon_ae.testing._builders import make_order_id
+from amazon_ae.testing._clocks import VirtualClock
+from amazon_ae.testing._simulation import PaperMarket
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "metrics.md"
 

@@ -13,14 +13,14 @@ import attrs
 import httpx
 import pytest
 
-from amazon_ae.exceptions import OutcomeUnknown
-from amazon_ae.models.feeds import FeedBatch, FeedItem, ItemKind, PickupRequest
-from amazon_ae.models.orders import Order, OrderItem
-from amazon_ae.mws.client import MwsClient
-from amazon_ae.mws.documents import OrderFulfillment, join_feed, order_fulfillment_feed
-from amazon_ae.mws.gateway import MwsGateway
-from amazon_ae.order_sync import OrderSync
-from amazon_ae.storage.memory import MemoryStorage
+from amazon_ae._exceptions import OutcomeUnknown
+from amazon_ae._models.feeds import FeedBatch, FeedItem, ItemKind, PickupRequest
+from amazon_ae._models.orders import Order, OrderItem
+from amazon_ae._mws.client import MwsClient
+from amazon_ae._mws.feed_bodies import OrderFulfillment, join_feed, order_fulfillment_feed
+from amazon_ae._mws.gateway import MwsGateway
+from amazon_ae._orders.sync import OrderSync
+from amazon_ae._storage.memory import MemoryStorage
 from amazon_ae.testing import FakeMws, MwsFault, VirtualClock, make_item, make_order, make_order_id
 
 PAGES = Path(__file__).parents[2] / "docs" / "how-to"

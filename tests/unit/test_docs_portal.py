@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from amazon_ae.portal.login import TABLE
-from amazon_ae.portal.pages import Page
+from amazon_ae._portal.login_rules import TABLE
+from amazon_ae._portal.site_map import Page
 
 DOCS = Path(__file__).parents[2] / "docs"
 TEXT = (DOCS / "reference" / "portal.md").read_text(encoding="utf-8")

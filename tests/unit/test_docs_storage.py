@@ -12,10 +12,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from amazon_ae.models.feeds import ItemKind
-from amazon_ae.storage.postgres import PostgresStorage
-from amazon_ae.storage.postgres_schema import SCHEMA_VERSION, schema_sql
-from amazon_ae.storage.sqlite import SQLiteStorage
+from amazon_ae._models.feeds import ItemKind
+from amazon_ae._storage.postgres.schema import SCHEMA_VERSION, schema_sql
+from amazon_ae._storage.postgres.store import PostgresStorage
+from amazon_ae._storage.sqlite.store import SQLiteStorage
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "storage.md"
 

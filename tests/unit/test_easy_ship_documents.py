@@ -10,8 +10,7 @@ import attrs
 import httpx
 import pytest
 
-from amazon_ae.core.quota import Ledger
-from amazon_ae.exceptions import (
+from amazon_ae._exceptions import (
     AmazonError,
     ConfigurationError,
     DocumentInvalid,
@@ -20,13 +19,14 @@ from amazon_ae.exceptions import (
     OutcomeUnknown,
     PortalError,
 )
-from amazon_ae.models.documents import DocumentKind
-from amazon_ae.mws.client import MwsClient
-from amazon_ae.mws.easy_ship_documents import EasyShipDocumentsFeed
-from amazon_ae.portal.pdf import inspect_pdf
-from amazon_ae.storage.memory import MemoryStorage
+from amazon_ae._models.documents import DocumentKind
+from amazon_ae._mws.client import MwsClient
+from amazon_ae._mws.easy_ship_documents import EasyShipDocumentsFeed
+from amazon_ae._portal.pdf import inspect_pdf
+from amazon_ae._scheduling.quota import Ledger
+from amazon_ae._storage.memory import MemoryStorage
 from amazon_ae.testing import FakeMws, MwsFault, VirtualClock, make_order, make_order_id
-from amazon_ae.testing.pdf import PdfPage, PdfText, write_pdf
+from amazon_ae.testing._pdf import PdfPage, PdfText, write_pdf
 
 LABEL, INVOICE, SLIP = DocumentKind.SHIPPING_LABEL, DocumentKind.INVOICE, DocumentKind.PACKING_SLIP
 READY, UNSCHEDULED = make_order_id(1), make_order_id(2)

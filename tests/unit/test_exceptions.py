@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from amazon_ae import exceptions
+from amazon_ae import _exceptions as exceptions
 
 
 def test_the_drawing_in_the_docstring_is_the_tree() -> None:

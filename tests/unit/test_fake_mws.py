@@ -16,10 +16,10 @@ import attrs
 import httpx
 import pytest
 
-from amazon_ae.testing.builders import make_item, make_order
-from amazon_ae.testing.clocks import VirtualClock
-from amazon_ae.testing.mws import FAKE_CREDENTIALS, FakeMws, MwsFault
-from amazon_ae.testing.mws.signature import expected_signature
+from amazon_ae.testing._builders import make_item, make_order
+from amazon_ae.testing._clocks import VirtualClock
+from amazon_ae.testing._mws import FAKE_CREDENTIALS, FakeMws, MwsFault
+from amazon_ae.testing._mws.signature import expected_signature
 
 VERSIONS = {
     "Orders": "2013-09-01",

@@ -7,15 +7,14 @@ import hashlib
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from test_fake_mws import FORM, HOST, VERSIONS, call, common, inventory, sign, submit
 
-from amazon_ae.testing.builders import make_item, make_order, make_order_id
-from amazon_ae.testing.clocks import VirtualClock
-from amazon_ae.testing.mws import FAKE_PICKUP_FEED_TYPE, FakeMws
-from amazon_ae.testing.mws.documents import XML_TYPES
-from amazon_ae.testing.mws.quotas import SECTIONS
+from amazon_ae.testing._builders import make_item, make_order, make_order_id
+from amazon_ae.testing._clocks import VirtualClock
+from amazon_ae.testing._mws import FAKE_PICKUP_FEED_TYPE, FakeMws
+from amazon_ae.testing._mws.documents import XML_TYPES
+from amazon_ae.testing._mws.quotas import SECTIONS
 
 OPERATIONS = [(section, action) for section, known in SECTIONS.items() for action in known.operations]
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)

@@ -6,16 +6,15 @@ from datetime import datetime, timedelta
 
 import httpx
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from test_fake_mws import call, header, inventory, submit
 
-from amazon_ae.models.marketplaces import AE
-from amazon_ae.testing.clocks import VirtualClock
-from amazon_ae.testing.mws import FakeMws, MwsFault
-from amazon_ae.testing.mws.quotas import SECTIONS, Limit, Meter
-from amazon_ae.testing.mws.user_agent import check_user_agent
-from amazon_ae.testing.mws.wire import Refused
+from amazon_ae._models.marketplaces import AE
+from amazon_ae.testing._clocks import VirtualClock
+from amazon_ae.testing._mws import FakeMws, MwsFault
+from amazon_ae.testing._mws.quotas import SECTIONS, Limit, Meter
+from amazon_ae.testing._mws.user_agent import check_user_agent
+from amazon_ae.testing._mws.wire import Refused
 
 PRICES = "_POST_FLAT_FILE_PRICEANDQUANTITYONLY_UPDATE_DATA_"
 

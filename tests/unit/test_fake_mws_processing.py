@@ -9,9 +9,9 @@ import attrs
 import pytest
 from test_fake_mws import call, first, inventory, submit
 
-from amazon_ae.testing.builders import make_item, make_order, make_order_id
-from amazon_ae.testing.clocks import VirtualClock
-from amazon_ae.testing.mws import FakeMws
+from amazon_ae.testing._builders import make_item, make_order, make_order_id
+from amazon_ae.testing._clocks import VirtualClock
+from amazon_ae.testing._mws import FakeMws
 
 PRICES = "_POST_FLAT_FILE_PRICEANDQUANTITYONLY_UPDATE_DATA_"
 MARKET = {"MarketplaceId": "A2VIGQ35RCS4UG"}

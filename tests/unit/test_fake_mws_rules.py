@@ -8,10 +8,10 @@ import attrs
 import pytest
 from test_fake_mws import call, first, found, inventory, submit
 
-from amazon_ae.models.marketplaces import AE
-from amazon_ae.testing.builders import make_item, make_order, make_order_id
-from amazon_ae.testing.clocks import VirtualClock
-from amazon_ae.testing.mws import FakeMws
+from amazon_ae._models.marketplaces import AE
+from amazon_ae.testing._builders import make_item, make_order, make_order_id
+from amazon_ae.testing._clocks import VirtualClock
+from amazon_ae.testing._mws import FakeMws
 
 MARKET = {"MarketplaceId.Id.1": AE.marketplace_id}
 SINCE = {"LastUpdatedAfter": "2021-11-01T00:00:00Z"}

@@ -14,11 +14,11 @@ import attrs
 import pytest
 from test_fake_mws import call, first, inventory, submit
 
-from amazon_ae.models.orders import Address, BuyerTaxInfo, TaxClassification
-from amazon_ae.testing.builders import make_item, make_order, make_order_id
-from amazon_ae.testing.clocks import VirtualClock
-from amazon_ae.testing.mws import FakeMws
-from amazon_ae.testing.mws.wire import Answer
+from amazon_ae._models.orders import Address, BuyerTaxInfo, TaxClassification
+from amazon_ae.testing._builders import make_item, make_order, make_order_id
+from amazon_ae.testing._clocks import VirtualClock
+from amazon_ae.testing._mws import FakeMws
+from amazon_ae.testing._mws.wire import Answer
 
 MARKET = "A2VIGQ35RCS4UG"
 ORDER = make_order_id(1)

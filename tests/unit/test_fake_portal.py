@@ -8,10 +8,10 @@ import attrs
 import pytest
 from site_visitor import ANOTHER, READY, START, UNSCHEDULED, make_orders
 
-from amazon_ae.exceptions import ConfigurationError, DocumentInvalid, DocumentNotReady, PortalTimeout
-from amazon_ae.models.documents import DocumentKind
-from amazon_ae.testing.clocks import VirtualClock
-from amazon_ae.testing.fake_portal import FakeSellerPortal
+from amazon_ae._exceptions import ConfigurationError, DocumentInvalid, DocumentNotReady, PortalTimeout
+from amazon_ae._models.documents import DocumentKind
+from amazon_ae.testing._clocks import VirtualClock
+from amazon_ae.testing._fake_portal import FakeSellerPortal
 
 SLIP, INVOICE, LABEL = DocumentKind.PACKING_SLIP, DocumentKind.INVOICE, DocumentKind.SHIPPING_LABEL
 

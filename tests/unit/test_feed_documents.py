@@ -10,13 +10,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from loop_support import heartbeat
 
-from amazon_ae.exceptions import ConfigurationError
-from amazon_ae.models.feeds import InventoryUpdate
-from amazon_ae.mws.documents import (
+from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.feeds import InventoryUpdate
+from amazon_ae._mws.feed_bodies import (
     CANCEL_REASONS,
     AcknowledgedItem,
     EasyShipDocumentRequest,
@@ -30,7 +29,7 @@ from amazon_ae.mws.documents import (
     order_acknowledgement_feed,
     order_fulfillment_feed,
 )
-from amazon_ae.mws.slices import gather_feed
+from amazon_ae._transport.slicing import gather_feed
 
 SELLER = "A1EXAMPLESELLR"
 ORDER = "171-1234567-1234567"

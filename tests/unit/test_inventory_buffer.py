@@ -9,12 +9,12 @@ from datetime import UTC, date, datetime
 import attrs
 import pytest
 
-from amazon_ae.exceptions import ConfigurationError, StorageError
-from amazon_ae.inventory import BufferedCount, InventoryBuffer, SkuStatus
-from amazon_ae.models.feeds import InventoryUpdate, ItemKind, ItemOutcome, Outcome
-from amazon_ae.models.stored import ItemState, QueueStats, ReceiptState
-from amazon_ae.storage.memory import MemoryStorage
-from amazon_ae.testing.clocks import VirtualClock
+from amazon_ae._exceptions import ConfigurationError, StorageError
+from amazon_ae._inventory import BufferedCount, InventoryBuffer, SkuStatus
+from amazon_ae._models.feeds import InventoryUpdate, ItemKind, ItemOutcome, Outcome
+from amazon_ae._models.stored import ItemState, QueueStats, ReceiptState
+from amazon_ae._storage.memory import MemoryStorage
+from amazon_ae.testing._clocks import VirtualClock
 
 ACCOUNT = "A1SELLER/AE"
 

@@ -6,13 +6,13 @@ import logging
 
 import pytest
 
-from amazon_ae.exceptions import ConfigurationError
-from amazon_ae.models.feeds import ItemKind, ItemOutcome, Outcome
-from amazon_ae.models.stored import Change, QueueStats
-from amazon_ae.storage.memory import MemoryStorage
-from amazon_ae.storage.rows import check_text, instant, micros
-from amazon_ae.storage.watchers import Watchers
-from amazon_ae.testing.clocks import VirtualClock
+from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome
+from amazon_ae._models.stored import Change, QueueStats
+from amazon_ae._storage.memory import MemoryStorage
+from amazon_ae._storage.rows import check_text, instant, micros
+from amazon_ae._storage.wakeups import Watchers
+from amazon_ae.testing._clocks import VirtualClock
 
 ACCOUNT = "A1SELLER/AE"
 KIND = ItemKind.INVENTORY

@@ -9,13 +9,12 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from amazon_ae.exceptions import ConfigurationError, DocumentInvalid
-from amazon_ae.models.documents import Document, DocumentKind, DocumentSet
-from amazon_ae.models.feeds import InventoryUpdate, PickupRequest
-from amazon_ae.models.marketplaces import AE, EG, SA, MwsCredentials, PortalCredentials
+from amazon_ae._exceptions import ConfigurationError, DocumentInvalid
+from amazon_ae._models.documents import Document, DocumentKind, DocumentSet
+from amazon_ae._models.feeds import InventoryUpdate, PickupRequest
+from amazon_ae._models.marketplaces import AE, EG, SA, MwsCredentials, PortalCredentials
 
 
 def test_the_uae_is_the_first_marketplace() -> None:

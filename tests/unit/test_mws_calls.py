@@ -11,12 +11,11 @@ from typing import Any
 import attrs
 import httpx
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from loop_support import heartbeat
 from mws_support import CREDENTIALS, NOW, ORDER_ID, Amazon, client_of, envelope, error, orders_page
 
-from amazon_ae.exceptions import (
+from amazon_ae._exceptions import (
     AmazonError,
     ConfigurationError,
     InvalidRequest,
@@ -28,13 +27,13 @@ from amazon_ae.exceptions import (
     ServiceUnavailable,
     UnreadableResponse,
 )
-from amazon_ae.models.marketplaces import AE
-from amazon_ae.mws.calls import Exchange
-from amazon_ae.mws.client import MwsClient
-from amazon_ae.mws.pacing import Pacer
-from amazon_ae.mws.quotas import QUOTA_UNKNOWN_SECONDS, THROTTLES, Throttle, ThrottleTable
-from amazon_ae.mws.retries import RetryPolicy
-from amazon_ae.testing.clocks import VirtualClock
+from amazon_ae._models.marketplaces import AE
+from amazon_ae._mws.client import MwsClient
+from amazon_ae._transport.calls import Exchange
+from amazon_ae._transport.pacing import Pacer
+from amazon_ae._transport.retries import RetryPolicy
+from amazon_ae._transport.throttles import QUOTA_UNKNOWN_SECONDS, THROTTLES, Throttle, ThrottleTable
+from amazon_ae.testing._clocks import VirtualClock
 
 STATUS = envelope("GetServiceStatus", "<Status>GREEN</Status>")
 COUNT = envelope("GetFeedSubmissionCount", "<Count>0</Count>", section="Feeds/2009-01-01")

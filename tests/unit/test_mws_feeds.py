@@ -9,9 +9,9 @@ import httpx
 import pytest
 from mws_support import CREDENTIALS, NOW, Amazon, client_of, envelope, error
 
-from amazon_ae.exceptions import ConfigurationError, InvalidRequest, OutcomeUnknown, UnreadableResponse
-from amazon_ae.mws.feeds import FLAT_FILE, FLAT_FILE_UTF8, XML
-from amazon_ae.mws.signing import content_md5
+from amazon_ae._exceptions import ConfigurationError, InvalidRequest, OutcomeUnknown, UnreadableResponse
+from amazon_ae._mws.feeds import FLAT_FILE, FLAT_FILE_UTF8, XML
+from amazon_ae._mws.signing import content_md5
 
 SECTION = "Feeds/2009-01-01"
 SUBMITTED = envelope(

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from loop_support import heartbeat
 
-from amazon_ae.exceptions import (
+from amazon_ae._exceptions import (
     AmazonError,
     ConfigurationError,
     NotSent,
@@ -21,7 +21,7 @@ from amazon_ae.exceptions import (
     QuotaExceeded,
     UnreadableResponse,
 )
-from amazon_ae.models.feeds import (
+from amazon_ae._models.feeds import (
     FeedBatch,
     FeedItem,
     FeedState,
@@ -29,12 +29,12 @@ from amazon_ae.models.feeds import (
     ItemKind,
     Outcome,
 )
-from amazon_ae.models.pickups import PickupOutcome
-from amazon_ae.mws.client import MwsClient
-from amazon_ae.mws.gateway import INVENTORY_FEED, MwsGateway
-from amazon_ae.mws.routes import EasyShipPickup, SchedulePickupFeed
-from amazon_ae.scheduling import FeedScheduler
-from amazon_ae.storage.memory import MemoryStorage
+from amazon_ae._models.pickups import PickupOutcome
+from amazon_ae._mws.client import MwsClient
+from amazon_ae._mws.gateway import INVENTORY_FEED, MwsGateway
+from amazon_ae._mws.pickup_routes import EasyShipPickup, SchedulePickupFeed
+from amazon_ae._scheduling import FeedScheduler
+from amazon_ae._storage.memory import MemoryStorage
 from amazon_ae.testing import FakeMws, MwsFault, VirtualClock, make_item, make_order, make_order_id, make_updates
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from mws_support import NOW, ORDER_ID, Amazon, client_of, envelope, orders_page
 
-from amazon_ae.exceptions import ConfigurationError
+from amazon_ae._exceptions import ConfigurationError
 
 SINCE = NOW - timedelta(days=1)
 EMPTY = orders_page([])

@@ -9,18 +9,17 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 from mws_support import NOW, Amazon, client_of, envelope, error, order, orders_page
 
-from amazon_ae.exceptions import (
+from amazon_ae._exceptions import (
     AccessDenied,
     ConfigurationError,
     InvalidRequest,
     ServiceUnavailable,
     UnreadableResponse,
 )
-from amazon_ae.mws.client import MwsClient
+from amazon_ae._mws.client import MwsClient
 
 SINCE = NOW - timedelta(days=1)
 
@@ -60,7 +59,7 @@ async def collect(iterable: AsyncIterable[Any], into: list[Any]) -> None:
 
 
 def store_client(store: Any) -> MwsClient:
-    from amazon_ae.mws.quotas import Throttle, ThrottleTable
+    from amazon_ae._transport.throttles import Throttle, ThrottleTable
 
     return client_of(Amazon(store), throttles=ThrottleTable((), unlisted=Throttle("", ("*",), 10_000, 1, None, "test")))
 

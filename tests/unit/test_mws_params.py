@@ -8,13 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from mws_support import NOW, ORDER_ID, Amazon, client_of, envelope
 
-from amazon_ae.exceptions import ConfigurationError
-from amazon_ae.mws.client import MwsClient
-from amazon_ae.mws.params import check_count, flatten, instant, listed, settled_before
+from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._mws.client import MwsClient
+from amazon_ae._mws.params import check_count, flatten, instant, listed, settled_before
 
 
 def test_values_are_written_as_amazon_wants_them() -> None:

@@ -7,16 +7,15 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from mws_support import ORDER_ID, envelope, order
 
-from amazon_ae.exceptions import UnreadableResponse
-from amazon_ae.models.money import Money
-from amazon_ae.models.responses import ResponseMeta
-from amazon_ae.mws.order_values import _ADDRESS, _AUTHORITY, _ITEM, _ORDER, _REGISTRATION, read_order, read_order_item
-from amazon_ae.mws.orders import read_item_page, read_order_page
-from amazon_ae.mws.parsing import boolean, children, decimal, instant, integer, local_names, money, parse, text
+from amazon_ae._exceptions import UnreadableResponse
+from amazon_ae._models.money import Money
+from amazon_ae._models.responses import ResponseMeta
+from amazon_ae._mws.order_values import _ADDRESS, _AUTHORITY, _ITEM, _ORDER, _REGISTRATION, read_order, read_order_item
+from amazon_ae._mws.orders import read_item_page, read_order_page
+from amazon_ae._mws.parsing import boolean, children, decimal, instant, integer, local_names, money, parse, text
 
 META = ResponseMeta()
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from mws_support import NOW, envelope
-from mws_support import error as error_answer
+from hypothesis import given, strategies as st
+from mws_support import NOW, envelope, error as error_answer
 
-from amazon_ae.exceptions import (
+from amazon_ae._exceptions import (
     AccessDenied,
     AmazonAeError,
     AmazonError,
@@ -23,8 +21,8 @@ from amazon_ae.exceptions import (
     SignatureMismatch,
     UnreadableResponse,
 )
-from amazon_ae.mws.responses import WrongMd5, excerpt, read_document, read_error, read_meta, read_result, scrub
-from amazon_ae.mws.signing import content_md5
+from amazon_ae._mws.responses import WrongMd5, excerpt, read_document, read_error, read_meta, read_result, scrub
+from amazon_ae._mws.signing import content_md5
 
 ILL = (ServiceUnavailable, True)
 WRONG = (InvalidRequest, False)

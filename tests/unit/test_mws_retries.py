@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from amazon_ae.exceptions import (
+from amazon_ae._exceptions import (
     AccessDenied,
     AmazonAeError,
     ConfigurationError,
@@ -19,8 +18,8 @@ from amazon_ae.exceptions import (
     ServiceUnavailable,
     UnreadableResponse,
 )
-from amazon_ae.mws.responses import WrongMd5
-from amazon_ae.mws.retries import RetryPolicy, is_transient
+from amazon_ae._mws.responses import WrongMd5
+from amazon_ae._transport.retries import RetryPolicy, is_transient
 
 
 @given(st.integers(0, 20), st.floats(0, 1, exclude_max=True))

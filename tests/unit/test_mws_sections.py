@@ -10,16 +10,16 @@ import httpx
 import pytest
 from mws_support import NOW, ORDER_ID, Amazon, client_of, envelope, error
 
-from amazon_ae.exceptions import (
+from amazon_ae._exceptions import (
     ConfigurationError,
     InvalidRequest,
     OutcomeUnknown,
     RegionNotSupported,
     UnreadableResponse,
 )
-from amazon_ae.models.easy_ship import PackageDimensions, PackageItem, PackageWeight, PickupSlot
-from amazon_ae.mws.easy_ship import ALREADY_SCHEDULED, NEEDS_NEW_SLOTS
-from amazon_ae.mws.signing import content_md5
+from amazon_ae._models.easy_ship import PackageDimensions, PackageItem, PackageWeight, PickupSlot
+from amazon_ae._mws.easy_ship import ALREADY_SCHEDULED, NEEDS_NEW_SLOTS
+from amazon_ae._mws.signing import content_md5
 
 BOX = PackageDimensions(Decimal("30.50"), Decimal(20), Decimal("1E+1"))
 GRAMS = PackageWeight(Decimal("1250"))

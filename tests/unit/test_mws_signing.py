@@ -10,14 +10,21 @@ from urllib.parse import unquote_to_bytes
 import attrs
 import httpx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from mws_support import CREDENTIALS, NOW, Amazon, client_of, envelope
 
-from amazon_ae.exceptions import ConfigurationError
-from amazon_ae.models.marketplaces import AE
-from amazon_ae.mws.requests import build_request, check_endpoint, user_agent
-from amazon_ae.mws.signing import canonical_query, content_md5, encode, sign, signed_query, signing_host, string_to_sign
+from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.marketplaces import AE
+from amazon_ae._mws.requests import build_request, check_endpoint, user_agent
+from amazon_ae._mws.signing import (
+    canonical_query,
+    content_md5,
+    encode,
+    sign,
+    signed_query,
+    signing_host,
+    string_to_sign,
+)
 
 _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~"
 SET_BY_THE_CLIENT = {

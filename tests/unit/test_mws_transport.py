@@ -16,7 +16,7 @@ import httpx
 import pytest
 from mws_support import CREDENTIALS, ORDER_ID, Amazon, client_of, envelope, error
 
-from amazon_ae.exceptions import (
+from amazon_ae._exceptions import (
     AmazonAeError,
     ConfigurationError,
     InvalidRequest,
@@ -27,12 +27,12 @@ from amazon_ae.exceptions import (
     ServiceUnavailable,
     UnreadableResponse,
 )
-from amazon_ae.models.easy_ship import PackageDimensions, PackageWeight
-from amazon_ae.models.marketplaces import AE
-from amazon_ae.mws.client import MwsClient
-from amazon_ae.mws.retries import RetryPolicy
-from amazon_ae.mws.transport import surely_unsent
-from amazon_ae.testing.clocks import VirtualClock
+from amazon_ae._models.easy_ship import PackageDimensions, PackageWeight
+from amazon_ae._models.marketplaces import AE
+from amazon_ae._mws.client import MwsClient
+from amazon_ae._transport.http import surely_unsent
+from amazon_ae._transport.retries import RetryPolicy
+from amazon_ae.testing._clocks import VirtualClock
 
 ONCE = RetryPolicy(delays_seconds=())
 FEED = envelope("SubmitFeed", "<FeedSubmissionInfo><FeedSubmissionId>1</FeedSubmissionId></FeedSubmissionInfo>")

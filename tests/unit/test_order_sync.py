@@ -11,21 +11,20 @@ from typing import Any
 import attrs
 import httpx
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from order_sync_support import START, Shop, World, new_world, polled
 
-from amazon_ae.core.order_windows import OrderCursor, cut, ticket_of
-from amazon_ae.exceptions import (
+from amazon_ae._exceptions import (
     ConfigurationError,
     InvalidRequest,
     UnreadableResponse,
 )
-from amazon_ae.models.orders import OrderPage
-from amazon_ae.mws.client import MwsClient
-from amazon_ae.mws.gateway import MwsGateway
-from amazon_ae.order_sync import OrderSync
-from amazon_ae.storage.sqlite import SQLiteStorage
+from amazon_ae._models.orders import OrderPage
+from amazon_ae._mws.client import MwsClient
+from amazon_ae._mws.gateway import MwsGateway
+from amazon_ae._orders.sync import OrderSync
+from amazon_ae._orders.windows import OrderCursor, cut, ticket_of
+from amazon_ae._storage.sqlite.store import SQLiteStorage
 from amazon_ae.testing import FakeMws, VirtualClock, make_item, make_order, make_order_id
 
 

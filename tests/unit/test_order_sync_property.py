@@ -9,15 +9,14 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from amazon_ae.core.order_windows import ticket_of
-from amazon_ae.exceptions import ServiceUnavailable
-from amazon_ae.models.orders import Order, OrderItem, OrderPage
-from amazon_ae.order_sync import UNFULFILLED, OrderSync, SyncedOrder
-from amazon_ae.storage.memory import MemoryStorage
-from amazon_ae.testing.clocks import VirtualClock
+from amazon_ae._exceptions import ServiceUnavailable
+from amazon_ae._models.orders import Order, OrderItem, OrderPage
+from amazon_ae._orders.sync import UNFULFILLED, OrderSync, SyncedOrder
+from amazon_ae._orders.windows import ticket_of
+from amazon_ae._storage.memory import MemoryStorage
+from amazon_ae.testing._clocks import VirtualClock
 
 START = datetime(2021, 11, 18, 9, 0, tzinfo=UTC)
 

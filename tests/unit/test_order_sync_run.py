@@ -10,16 +10,16 @@ import httpx
 import pytest
 from order_sync_support import World, new_world
 
-from amazon_ae.exceptions import (
+from amazon_ae._exceptions import (
     AccessDenied,
     RequestThrottled,
     ServiceUnavailable,
     UnreadableResponse,
 )
-from amazon_ae.mws.client import MwsClient
-from amazon_ae.mws.gateway import MwsGateway
-from amazon_ae.order_sync import OrderSync, SyncedOrder
-from amazon_ae.storage.memory import MemoryStorage
+from amazon_ae._mws.client import MwsClient
+from amazon_ae._mws.gateway import MwsGateway
+from amazon_ae._orders.sync import OrderSync, SyncedOrder
+from amazon_ae._storage.memory import MemoryStorage
 from amazon_ae.testing import FakeMws, MwsFault, VirtualClock, make_item, make_order, make_order_id
 
 

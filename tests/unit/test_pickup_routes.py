@@ -12,13 +12,13 @@ import attrs
 import httpx
 import pytest
 
-from amazon_ae.exceptions import AccessDenied, ConfigurationError, NotSent, RegionNotSupported
-from amazon_ae.models.easy_ship import PackageItem
-from amazon_ae.models.feeds import FeedBatch, FeedItem, ItemKind, ItemOutcome, PickupRequest
-from amazon_ae.mws.client import MwsClient
-from amazon_ae.mws.documents import PickupFormat
-from amazon_ae.mws.gateway import MwsGateway
-from amazon_ae.mws.routes import EasyShipPickup, SchedulePickupFeed
+from amazon_ae._exceptions import AccessDenied, ConfigurationError, NotSent, RegionNotSupported
+from amazon_ae._models.easy_ship import PackageItem
+from amazon_ae._models.feeds import FeedBatch, FeedItem, ItemKind, ItemOutcome, PickupRequest
+from amazon_ae._mws.client import MwsClient
+from amazon_ae._mws.feed_bodies import PickupFormat
+from amazon_ae._mws.gateway import MwsGateway
+from amazon_ae._mws.pickup_routes import EasyShipPickup, SchedulePickupFeed
 from amazon_ae.testing import FakeMws, MwsFault, VirtualClock, make_order, make_order_id
 
 DAY = date(2021, 11, 19)

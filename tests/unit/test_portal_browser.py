@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from amazon_ae.exceptions import BrowserNotFound, ConfigurationError
-from amazon_ae.models.marketplaces import AE, PortalCredentials
-from amazon_ae.portal.browser import BrowserOptions, find_browser
-from amazon_ae.portal.page_view import origin_of
-from amazon_ae.portal.scraper import SellerPortalScraper
+from amazon_ae._exceptions import BrowserNotFound, ConfigurationError
+from amazon_ae._models.marketplaces import AE, PortalCredentials
+from amazon_ae._portal.browser import BrowserOptions, find_browser
+from amazon_ae._portal.scraper import SellerPortalScraper
+from amazon_ae._portal.snapshot import origin_of
 
 
 def test_an_installed_browser_is_found_on_the_search_path() -> None:
@@ -79,7 +79,7 @@ def test_an_origin_is_scheme_host_and_port(url: str, origin: str) -> None:
 def test_importing_the_scraper_loads_neither_playwright_nor_pypdf() -> None:
     """They are loaded when a browser starts."""
     code = (
-        "import sys, amazon_ae.portal.scraper as s; "
+        "import sys, amazon_ae._portal.scraper as s; "
         "print([m for m in ('playwright', 'pypdf', 'sqlite3') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

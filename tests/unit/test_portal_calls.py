@@ -6,12 +6,11 @@ import asyncio
 import traceback
 
 import pytest
-from playwright.async_api import Error
-from playwright.async_api import TimeoutError as PlaywrightTimeout
+from playwright.async_api import Error, TimeoutError as PlaywrightTimeout
 
-from amazon_ae.exceptions import BrowserLost, PageChanged, PortalError, PortalStopped, PortalTimeout, PortalUnavailable
-from amazon_ae.portal.calls import Gate, call
-from amazon_ae.testing.clocks import VirtualClock
+from amazon_ae._exceptions import BrowserLost, PageChanged, PortalError, PortalStopped, PortalTimeout, PortalUnavailable
+from amazon_ae._portal.pace import Gate, call
+from amazon_ae.testing._clocks import VirtualClock
 
 
 async def test_the_pace_is_kept() -> None:

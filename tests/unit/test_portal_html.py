@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from amazon_ae.exceptions import ConfigurationError
-from amazon_ae.portal.html import parse_html, read_form
+from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._portal.html import parse_html, read_form
 
 PAGE = """
 <!doctype html><html><head><title>t</title><meta name="anti-csrftoken-a2z" content="x"></head><body>

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from amazon_ae.exceptions import ChallengeRequired, LoginRejected, PageChanged, PermissionMissing
-from amazon_ae.portal.login import (
+from amazon_ae._exceptions import ChallengeRequired, LoginRejected, PageChanged, PermissionMissing
+from amazon_ae._portal.login_rules import (
     SIGNED_OUT,
     TABLE,
     Action,
@@ -16,7 +16,7 @@ from amazon_ae.portal.login import (
     signed_out,
     snapshot_of_html,
 )
-from amazon_ae.portal.pages import SITE, Page
+from amazon_ae._portal.site_map import SITE, Page
 
 APP = '<meta name="anti-csrftoken-a2z" content="t">'
 EMAIL = '<form name="signIn"><input id="ap_email" name="email"><input id="continue" type="submit"></form>'

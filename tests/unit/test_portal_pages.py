@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from amazon_ae.exceptions import ConfigurationError
-from amazon_ae.portal.html import parse_html
-from amazon_ae.portal.pages import MARKS, SITE, Page
+from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._portal.html import parse_html
+from amazon_ae._portal.site_map import MARKS, SITE, Page
 
 
 def test_every_selector_is_in_the_subset_that_fetched_html_is_read_with() -> None:

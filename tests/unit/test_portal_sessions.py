@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from amazon_ae.exceptions import ConfigurationError, PortalTimeout, StorageError
-from amazon_ae.portal import sessions as sessions_module
-from amazon_ae.portal.sessions import FileSessionStore, MemorySessionStore, SavedSession, SessionStore
-from amazon_ae.testing.clocks import VirtualClock
+from amazon_ae._exceptions import ConfigurationError, PortalTimeout, StorageError
+from amazon_ae._portal import session_store as sessions_module
+from amazon_ae._portal.session_store import FileSessionStore, MemorySessionStore, SavedSession, SessionStore
+from amazon_ae.testing._clocks import VirtualClock
 
 STATE = {"cookies": [{"name": "at-main", "value": "very-secret", "domain": "x", "path": "/"}], "origins": []}
 
@@ -93,7 +93,7 @@ async def test_an_account_name_cannot_lead_out_of_the_folder(tmp_path: Path) -> 
 
 HOLDER = """
 import asyncio, sys
-from amazon_ae.portal.sessions import FileSessionStore
+from amazon_ae._portal.session_store import FileSessionStore
 async def main():
     async with FileSessionStore(sys.argv[1]).lock("AE-1"):
         print("held", flush=True)

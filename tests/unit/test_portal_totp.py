@@ -9,11 +9,10 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from amazon_ae.exceptions import ConfigurationError
-from amazon_ae.portal.totp import TotpSecret, clock_skew_seconds, plan_code
+from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._portal.totp import TotpSecret, clock_skew_seconds, plan_code
 
 BASE32 = "JBSWY3DPEHPK3PXP"
 KEY = bytes.fromhex("48656c6c6f21deadbeef")

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
-from hypothesis import Phase, example, given, settings
-from hypothesis import strategies as st
+from hypothesis import Phase, example, given, settings, strategies as st
 
-from amazon_ae.exceptions import StaleLease
-from amazon_ae.models.feeds import ItemKind, ItemOutcome, Outcome
-from amazon_ae.models.stored import Change
-from amazon_ae.ports import Storage
-from amazon_ae.storage.memory import MemoryStorage
-from amazon_ae.storage.postgres import PostgresStorage
-from amazon_ae.testing.clocks import VirtualClock
+from amazon_ae._exceptions import StaleLease
+from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome
+from amazon_ae._models.stored import Change
+from amazon_ae._ports import Storage
+from amazon_ae._storage.memory import MemoryStorage
+from amazon_ae._storage.postgres.store import PostgresStorage
+from amazon_ae.testing._clocks import VirtualClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from amazon_ae.exceptions import SchemaTooNew, StorageError
-from amazon_ae.models.feeds import ItemKind
-from amazon_ae.models.stored import Change
-from amazon_ae.storage.postgres import PostgresStorage
-from amazon_ae.storage.postgres_schema import SCHEMA_VERSION
+from amazon_ae._exceptions import SchemaTooNew, StorageError
+from amazon_ae._models.feeds import ItemKind
+from amazon_ae._models.stored import Change
+from amazon_ae._storage.postgres.schema import SCHEMA_VERSION
+from amazon_ae._storage.postgres.store import PostgresStorage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -17,11 +17,11 @@ from psycopg import IsolationLevel
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
-from amazon_ae.exceptions import ConfigurationError, StorageError
-from amazon_ae.models.feeds import ItemKind, ItemOutcome, Outcome
-from amazon_ae.models.stored import Change, ItemState
-from amazon_ae.storage.postgres import PostgresStorage
-from amazon_ae.testing.clocks import VirtualClock
+from amazon_ae._exceptions import ConfigurationError, StorageError
+from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome
+from amazon_ae._models.stored import Change, ItemState
+from amazon_ae._storage.postgres.store import PostgresStorage
+from amazon_ae.testing._clocks import VirtualClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -353,6 +353,9 @@ def test_a_schema_that_needs_quotes_is_refused(schema: str) -> None:
 
 def test_the_driver_is_loaded_by_the_constructor_only() -> None:
     """Importing the module, or the package, brings no database driver with it."""
-    code = "import sys, amazon_ae.storage.postgres; print([name for name in sys.modules if name.startswith('psycopg')])"
+    code = (
+        "import sys, amazon_ae._storage.postgres.store; "
+        "print([name for name in sys.modules if name.startswith('psycopg')])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

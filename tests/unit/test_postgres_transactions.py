@@ -9,10 +9,10 @@ import psycopg
 import pytest
 from psycopg_pool import AsyncConnectionPool
 
-from amazon_ae.exceptions import ConfigurationError, StorageError
-from amazon_ae.models.feeds import ItemKind
-from amazon_ae.models.stored import Change, ReceiptState
-from amazon_ae.storage.postgres import PostgresStorage
+from amazon_ae._exceptions import ConfigurationError, StorageError
+from amazon_ae._models.feeds import ItemKind
+from amazon_ae._models.stored import Change, ReceiptState
+from amazon_ae._storage.postgres.store import PostgresStorage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -7,13 +7,12 @@ from xml.sax.saxutils import escape
 
 import attrs
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from loop_support import heartbeat
 
-from amazon_ae.exceptions import AmazonError, UnreadableResponse
-from amazon_ae.models.feeds import FeedItem, InventoryUpdate, ItemOutcome, Outcome
-from amazon_ae.mws.processing_reports import (
+from amazon_ae._exceptions import AmazonError, UnreadableResponse
+from amazon_ae._models.feeds import FeedItem, InventoryUpdate, ItemOutcome, Outcome
+from amazon_ae._mws.processing_reports import (
     ProcessingReport,
     ReportReference,
     ReportRow,
@@ -22,7 +21,7 @@ from amazon_ae.mws.processing_reports import (
     read_report,
     report_steps,
 )
-from amazon_ae.mws.slices import in_slices
+from amazon_ae._transport.slicing import in_slices
 
 
 def items(count: int) -> list[FeedItem]:

@@ -10,9 +10,9 @@ from typing import Any
 import attrs
 import pytest
 
-from amazon_ae.exceptions import ConfigurationError
-from amazon_ae.models.feeds import PickupRequest
-from amazon_ae.mws.documents import (
+from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.feeds import PickupRequest
+from amazon_ae._mws.feed_bodies import (
     COLUMNS_2017,
     COLUMNS_WITH_INVOICE,
     COLUMNS_WITH_TRANSPARENCY,

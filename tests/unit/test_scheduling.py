@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from shop_support import PICKUP, Shop
 
-from amazon_ae.core.lanes import FeedPolicy
-from amazon_ae.exceptions import ConfigurationError, PickupRejected, PickupUnknown, QuotaTimeout
-from amazon_ae.models import events
-from amazon_ae.models.feeds import Outcome
-from amazon_ae.models.stored import Change, ItemState
-from amazon_ae.scheduling import FeedScheduler
-from amazon_ae.testing.builders import make_order_id
+from amazon_ae._exceptions import ConfigurationError, PickupRejected, PickupUnknown, QuotaTimeout
+from amazon_ae._models import events
+from amazon_ae._models.feeds import Outcome
+from amazon_ae._models.stored import Change, ItemState
+from amazon_ae._scheduling import FeedScheduler
+from amazon_ae._scheduling.policy import FeedPolicy
+from amazon_ae.testing._builders import make_order_id
 
 
 async def test_a_pickup_leaves_at_once_and_brings_its_own_outcome() -> None:

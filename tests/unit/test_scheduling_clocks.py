@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from shop_support import PICKUP, Shop
 
-from amazon_ae.core.lanes import FeedPolicy
-from amazon_ae.exceptions import NotSent
-from amazon_ae.models import events
-from amazon_ae.models.feeds import ItemOutcome, Outcome
-from amazon_ae.models.stored import ItemState
-from amazon_ae.ports import Clock
-from amazon_ae.scheduling import FeedScheduler
-from amazon_ae.storage.memory import MemoryStorage
+from amazon_ae._exceptions import NotSent
+from amazon_ae._models import events
+from amazon_ae._models.feeds import ItemOutcome, Outcome
+from amazon_ae._models.stored import ItemState
+from amazon_ae._ports import Clock
+from amazon_ae._scheduling import FeedScheduler
+from amazon_ae._scheduling.policy import FeedPolicy
+from amazon_ae._storage.memory import MemoryStorage
 
 DAY = timedelta(days=1)
 

@@ -10,16 +10,16 @@ import httpx
 import pytest
 from shop_support import Shop
 
-from amazon_ae.exceptions import OutcomeUnknown, QuotaTimeout, RequestThrottled
-from amazon_ae.models import events
-from amazon_ae.models.feeds import FeedBatch, FeedReceipt, ItemOutcome, Outcome
-from amazon_ae.models.pickups import PickupOutcome
-from amazon_ae.models.stored import ItemState
-from amazon_ae.mws.client import MwsClient
-from amazon_ae.mws.gateway import MwsGateway
-from amazon_ae.mws.routes import EasyShipPickup
-from amazon_ae.scheduling import FeedScheduler
-from amazon_ae.testing.mws import MwsFault
+from amazon_ae._exceptions import OutcomeUnknown, QuotaTimeout, RequestThrottled
+from amazon_ae._models import events
+from amazon_ae._models.feeds import FeedBatch, FeedReceipt, ItemOutcome, Outcome
+from amazon_ae._models.pickups import PickupOutcome
+from amazon_ae._models.stored import ItemState
+from amazon_ae._mws.client import MwsClient
+from amazon_ae._mws.gateway import MwsGateway
+from amazon_ae._mws.pickup_routes import EasyShipPickup
+from amazon_ae._scheduling import FeedScheduler
+from amazon_ae.testing._mws import MwsFault
 
 PARCEL = {name: Decimal(20) for name in ("weight_grams", "length_cm", "width_cm", "height_cm")}
 

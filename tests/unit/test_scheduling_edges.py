@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from amazon_ae.exceptions import NotSent, QuotaTimeout, StorageError
-from amazon_ae.models.events import FeedInDoubt, FeedSubmitted
-from amazon_ae.models.feeds import InventoryUpdate, ItemKind
-from amazon_ae.models.orders import Order, OrderItem
-from amazon_ae.models.stored import Change, ItemState, QueueStats, StoredBatch
-from amazon_ae.scheduling import FeedScheduler
-from amazon_ae.storage.memory import MemoryStorage
-from amazon_ae.storage.sqlite import SQLiteStorage
-from amazon_ae.testing.builders import make_order, make_order_id
-from amazon_ae.testing.clocks import VirtualClock
-from amazon_ae.testing.simulation import PaperMarket
+from amazon_ae._exceptions import NotSent, QuotaTimeout, StorageError
+from amazon_ae._models.events import FeedInDoubt, FeedSubmitted
+from amazon_ae._models.feeds import InventoryUpdate, ItemKind
+from amazon_ae._models.orders import Order, OrderItem
+from amazon_ae._models.stored import Change, ItemState, QueueStats, StoredBatch
+from amazon_ae._scheduling import FeedScheduler
+from amazon_ae._storage.memory import MemoryStorage
+from amazon_ae._storage.sqlite.store import SQLiteStorage
+from amazon_ae.testing._builders import make_order, make_order_id
+from amazon_ae.testing._clocks import VirtualClock
+from amazon_ae.testing._simulation import PaperMarket
 
 ACCOUNT = "A1SELLER/AE"
 

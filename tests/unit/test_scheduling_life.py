@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from shop_support import Shop
 
-from amazon_ae.exceptions import QuotaTimeout
-from amazon_ae.models import events
-from amazon_ae.models.stored import ItemState
-from amazon_ae.scheduling import FeedScheduler, SchedulerTiming
-from amazon_ae.testing.mws import MwsFault
+from amazon_ae._exceptions import QuotaTimeout
+from amazon_ae._models import events
+from amazon_ae._models.stored import ItemState
+from amazon_ae._scheduling import FeedScheduler, SchedulerTiming
+from amazon_ae.testing._mws import MwsFault
 
 
 async def test_an_idle_scheduler_wakes_a_few_times_an_hour() -> None:

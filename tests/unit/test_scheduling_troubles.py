@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from shop_support import INVENTORY, PICKUP, Shop
 
-from amazon_ae.exceptions import ConfigurationError, OutcomeUnknown, PickupRejected, PickupUnknown
-from amazon_ae.models import events
-from amazon_ae.models.stored import Change, ItemState
-from amazon_ae.mws.gateway import MwsGateway
-from amazon_ae.mws.routes import SchedulePickupFeed
-from amazon_ae.scheduling import FeedScheduler
-from amazon_ae.testing.builders import make_order, make_order_id
-from amazon_ae.testing.mws import MwsFault
+from amazon_ae._exceptions import ConfigurationError, OutcomeUnknown, PickupRejected, PickupUnknown
+from amazon_ae._models import events
+from amazon_ae._models.stored import Change, ItemState
+from amazon_ae._mws.gateway import MwsGateway
+from amazon_ae._mws.pickup_routes import SchedulePickupFeed
+from amazon_ae._scheduling import FeedScheduler
+from amazon_ae.testing._builders import make_order, make_order_id
+from amazon_ae.testing._mws import MwsFault
 
 
 async def test_a_lost_answer_is_settled_by_looking() -> None:
@@ -71,7 +71,7 @@ async def test_two_feeds_that_look_alike_are_handed_to_the_host() -> None:
         asked = asyncio.ensure_future(scheduler.schedule_pickup(ours))
         await shop.clock.sleep(1)
         other = MwsGateway(shop.client, pickup_route=SchedulePickupFeed(feed_type=shop.fake.pickup_feed_type))
-        from amazon_ae.models.feeds import FeedBatch, FeedItem, PickupRequest
+        from amazon_ae._models.feeds import FeedBatch, FeedItem, PickupRequest
 
         request = PickupRequest(order_id=theirs, pickup_date=date(2021, 11, 19))
         await other.submit(FeedBatch(batch_id="theirs", kind=PICKUP, items=(FeedItem(1, theirs, request),)))

@@ -6,7 +6,7 @@ import attrs
 import pytest
 from site_visitor import USER, Visitor, make_site
 
-from amazon_ae.testing.seller_central import (
+from amazon_ae.testing._seller_central import (
     Challenge,
     SellerCentralSite,
 )

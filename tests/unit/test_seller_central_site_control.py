@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from site_visitor import READY, USER, Visitor, make_site
 
-from amazon_ae.models.documents import DocumentKind
-from amazon_ae.testing.seller_central import Challenge, Fault, Language, SignInForm, SiteVariants
-from amazon_ae.testing.seller_central.variants import choices_of
+from amazon_ae._models.documents import DocumentKind
+from amazon_ae.testing._seller_central import Challenge, Fault, Language, SignInForm, SiteVariants
+from amazon_ae.testing._seller_central.variants import choices_of
 
 every_change = st.fixed_dictionaries(
     {}, optional={name: st.sampled_from(choices_of(name)) for name in SiteVariants().to_changes()}

@@ -10,10 +10,10 @@ import pypdf
 import pytest
 from site_visitor import ANOTHER, READY, START, UNKNOWN, UNSCHEDULED, USER, Visitor, make_orders, make_site
 
-from amazon_ae.models.documents import DocumentKind
-from amazon_ae.testing.clocks import VirtualClock
-from amazon_ae.testing.papers import PortalPickup, sample_order
-from amazon_ae.testing.seller_central import Fault, InvoiceForm, LabelForm, SellerCentralSite, Tour
+from amazon_ae._models.documents import DocumentKind
+from amazon_ae.testing._clocks import VirtualClock
+from amazon_ae.testing._papers import PortalPickup, sample_order
+from amazon_ae.testing._seller_central import Fault, InvoiceForm, LabelForm, SellerCentralSite, Tour
 
 SLIP = f"/orders/packing-slip?orderIds={READY}"
 LABEL = f"/easyship/label/download?orderId={READY}"

@@ -6,8 +6,8 @@ import attrs
 import pytest
 from site_visitor import SECRET, START, USER, Visitor, make_site
 
-from amazon_ae.testing.clocks import VirtualClock
-from amazon_ae.testing.seller_central import (
+from amazon_ae.testing._clocks import VirtualClock
+from amazon_ae.testing._seller_central import (
     AccountPicker,
     Language,
     Nag,

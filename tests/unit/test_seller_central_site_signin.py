@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import attrs
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from site_visitor import START, USER, Visitor, make_site
 
-from amazon_ae.testing.clocks import ScaledClock, VirtualClock
-from amazon_ae.testing.seller_central import (
+from amazon_ae.testing._clocks import ScaledClock, VirtualClock
+from amazon_ae.testing._seller_central import (
     Challenge,
     Nag,
     SellerCentralSite,
@@ -17,9 +16,9 @@ from amazon_ae.testing.seller_central import (
     SiteUser,
     SiteVariants,
 )
-from amazon_ae.testing.seller_central.codes import code_of, step_of
-from amazon_ae.testing.seller_central.signin import Step, next_step, path_of
-from amazon_ae.testing.seller_central.state import Browser, SignIn
+from amazon_ae.testing._seller_central.codes import code_of, step_of
+from amazon_ae.testing._seller_central.signin import Step, next_step, path_of
+from amazon_ae.testing._seller_central.state import Browser, SignIn
 
 
 def show(site: SellerCentralSite, **changes: object) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from sqlite_support import host, keys, put, run_script, turns_of_the_loop
 
-from amazon_ae.exceptions import StorageError
-from amazon_ae.storage.sqlite import SQLiteStorage
+from amazon_ae._exceptions import StorageError
+from amazon_ae._storage.sqlite.store import SQLiteStorage
 
 
 async def test_a_lock_that_stays_is_a_storage_error(store: SQLiteStorage, path: Path) -> None:
@@ -111,10 +111,10 @@ def test_a_full_disk_stores_nothing_and_passes(path: Path) -> None:
     out = run_script(
         """
         import asyncio, resource, sqlite3, sys
-        from amazon_ae.exceptions import StorageError
-        from amazon_ae.models.feeds import ItemKind
-        from amazon_ae.models.stored import Change
-        from amazon_ae.storage.sqlite import SQLiteStorage
+        from amazon_ae._exceptions import StorageError
+        from amazon_ae._models.feeds import ItemKind
+        from amazon_ae._models.stored import Change
+        from amazon_ae._storage.sqlite.store import SQLiteStorage
 
         async def main():
             store = SQLiteStorage(sys.argv[1])
@@ -149,10 +149,10 @@ def test_a_read_only_file_is_a_storage_error_and_passes() -> None:
     out = run_script(
         """
         import asyncio, os, shutil, sqlite3, tempfile
-        from amazon_ae.exceptions import StorageError
-        from amazon_ae.models.feeds import ItemKind
-        from amazon_ae.models.stored import Change
-        from amazon_ae.storage.sqlite import SQLiteStorage
+        from amazon_ae._exceptions import StorageError
+        from amazon_ae._models.feeds import ItemKind
+        from amazon_ae._models.stored import Change
+        from amazon_ae._storage.sqlite.store import SQLiteStorage
 
         folder = tempfile.mkdtemp()
         path = os.path.join(folder, "store.db")

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from sqlite_support import ACCOUNT, KIND, heard, host, keys, put, run_script, turns_of_the_loop
 
-from amazon_ae.clocks import SystemClock
-from amazon_ae.exceptions import ConfigurationError, StorageError
-from amazon_ae.models.feeds import ItemKind
-from amazon_ae.models.stored import Change, ReceiptState
-from amazon_ae.storage.memory import MemoryStorage
-from amazon_ae.storage.sqlite import SQLiteStorage
+from amazon_ae._clocks import SystemClock
+from amazon_ae._exceptions import ConfigurationError, StorageError
+from amazon_ae._models.feeds import ItemKind
+from amazon_ae._models.stored import Change, ReceiptState
+from amazon_ae._storage.memory import MemoryStorage
+from amazon_ae._storage.sqlite.store import SQLiteStorage
 
 
 class GateClock(SystemClock):
@@ -50,8 +50,8 @@ def test_importing_the_store_loads_no_driver() -> None:
     out = run_script(
         """
         import sys
-        import amazon_ae.storage.sqlite
-        store = amazon_ae.storage.sqlite.SQLiteStorage("never-opened.db")
+        import amazon_ae._storage.sqlite.store
+        store = amazon_ae._storage.sqlite.store.SQLiteStorage("never-opened.db")
         print("sqlite3" in sys.modules)
         """
     )
@@ -131,9 +131,9 @@ def test_a_forked_child_opens_its_own_connection(path: Path) -> None:
         """
         import asyncio, os, sys, warnings
         warnings.simplefilter("ignore")
-        from amazon_ae.models.feeds import ItemKind
-        from amazon_ae.models.stored import Change
-        from amazon_ae.storage.sqlite import SQLiteStorage
+        from amazon_ae._models.feeds import ItemKind
+        from amazon_ae._models.stored import Change
+        from amazon_ae._storage.sqlite.store import SQLiteStorage
 
         store = SQLiteStorage(sys.argv[1])
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from sqlite_support import ACCOUNT, KIND, host, keys, put
 
-from amazon_ae.exceptions import ConfigurationError, SchemaTooNew, StorageError
-from amazon_ae.models.stored import Receipt, ReceiptState
-from amazon_ae.storage.sqlite import SQLiteStorage
+from amazon_ae._exceptions import ConfigurationError, SchemaTooNew, StorageError
+from amazon_ae._models.stored import Receipt, ReceiptState
+from amazon_ae._storage.sqlite.store import SQLiteStorage
 
 # --- the host's own transaction
 

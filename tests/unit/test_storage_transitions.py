@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from amazon_ae.models.feeds import ItemOutcome, Outcome
-from amazon_ae.models.stored import Change, ItemState, ReceiptState
-from amazon_ae.storage import transitions
-from amazon_ae.storage.rows import ItemRow
+from amazon_ae._models.feeds import ItemOutcome, Outcome
+from amazon_ae._models.stored import Change, ItemState, ReceiptState
+from amazon_ae._storage import transitions
+from amazon_ae._storage.rows import ItemRow
 
 KEY = "SKU-1"
 SURE = (Outcome.ACCEPTED, Outcome.ACCEPTED_WITH_WARNINGS, Outcome.REJECTED)

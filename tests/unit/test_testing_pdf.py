@@ -9,12 +9,11 @@ from datetime import UTC, datetime
 import attrs
 import pypdf
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from amazon_ae.models.documents import DocumentKind
-from amazon_ae.testing.papers import LABEL_MM, PortalPickup, paper_pages, sample_order
-from amazon_ae.testing.pdf import PdfBox, PdfPage, PdfText, text_pages, write_pdf
+from amazon_ae._models.documents import DocumentKind
+from amazon_ae.testing._papers import LABEL_MM, PortalPickup, paper_pages, sample_order
+from amazon_ae.testing._pdf import PdfBox, PdfPage, PdfText, text_pages, write_pdf
 
 NOW = datetime(2021, 11, 18, 9, 0, tzinfo=UTC)
 PICKUP = PortalPickup(scheduled_at=NOW, day=NOW.date(), tracking_id="AE4711")

@@ -11,7 +11,7 @@ import time
 import httpx
 import pytest
 
-from amazon_ae.testing.serving import drop_connection, serve, serve_in_thread
+from amazon_ae.testing._serving import drop_connection, serve, serve_in_thread
 
 
 async def hello(scope, receive, send) -> None:

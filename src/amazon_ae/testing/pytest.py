@@ -10,13 +10,13 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from amazon_ae.mws.client import MwsClient
-from amazon_ae.mws.gateway import MwsGateway
-from amazon_ae.mws.routes import SchedulePickupFeed
-from amazon_ae.storage.memory import MemoryStorage
-from amazon_ae.testing.clocks import VirtualClock
-from amazon_ae.testing.fake_portal import FakeSellerPortal
-from amazon_ae.testing.mws import FakeMws
+from amazon_ae._mws.client import MwsClient
+from amazon_ae._mws.gateway import MwsGateway
+from amazon_ae._mws.pickup_routes import SchedulePickupFeed
+from amazon_ae._storage.memory import MemoryStorage
+from amazon_ae.testing._clocks import VirtualClock
+from amazon_ae.testing._fake_portal import FakeSellerPortal
+from amazon_ae.testing._mws import FakeMws
 
 __all__ = ["fake_mws", "fake_portal", "memory_storage", "mws_gateway", "virtual_clock"]
 

@@ -1,0 +1,169 @@
+"""Every public name of `amazon_ae`, listed once. `__init__.py` imports each on first access."""
+
+from ._clocks import (
+    SystemClock as SystemClock,
+)
+from ._exceptions import (
+    AccessDenied as AccessDenied,
+    AmazonAeError as AmazonAeError,
+    AmazonError as AmazonError,
+    BrowserLost as BrowserLost,
+    BrowserNotFound as BrowserNotFound,
+    ChallengeRequired as ChallengeRequired,
+    ConfigurationError as ConfigurationError,
+    DocumentInvalid as DocumentInvalid,
+    DocumentNotReady as DocumentNotReady,
+    InvalidRequest as InvalidRequest,
+    LoginRejected as LoginRejected,
+    NotSent as NotSent,
+    NotSupported as NotSupported,
+    OutcomeUnknown as OutcomeUnknown,
+    PageChanged as PageChanged,
+    PermissionMissing as PermissionMissing,
+    PickupRejected as PickupRejected,
+    PickupUnknown as PickupUnknown,
+    PortalError as PortalError,
+    PortalStopped as PortalStopped,
+    PortalTimeout as PortalTimeout,
+    PortalUnavailable as PortalUnavailable,
+    QuotaExceeded as QuotaExceeded,
+    QuotaTimeout as QuotaTimeout,
+    RegionNotSupported as RegionNotSupported,
+    RequestExpired as RequestExpired,
+    RequestThrottled as RequestThrottled,
+    SchemaTooNew as SchemaTooNew,
+    ServiceUnavailable as ServiceUnavailable,
+    SignatureMismatch as SignatureMismatch,
+    StaleLease as StaleLease,
+    StorageError as StorageError,
+    UnreadableResponse as UnreadableResponse,
+)
+from ._inventory import (
+    InventoryBuffer as InventoryBuffer,
+    SkuStatus as SkuStatus,
+)
+from ._models.documents import (
+    Document as Document,
+    DocumentKind as DocumentKind,
+    DocumentSet as DocumentSet,
+)
+from ._models.easy_ship import (
+    PackageDimensions as PackageDimensions,
+    PackageItem as PackageItem,
+    PackageWeight as PackageWeight,
+)
+from ._models.events import (
+    Event as Event,
+    EventSink as EventSink,
+)
+from ._models.feeds import (
+    InventoryUpdate as InventoryUpdate,
+    ItemKind as ItemKind,
+    ItemOutcome as ItemOutcome,
+    Outcome as Outcome,
+    PickupRequest as PickupRequest,
+    QuotaRule as QuotaRule,
+)
+from ._models.marketplaces import (
+    AE as AE,
+    EG as EG,
+    SA as SA,
+    Marketplace as Marketplace,
+    MwsCredentials as MwsCredentials,
+    PortalCredentials as PortalCredentials,
+)
+from ._models.money import (
+    Money as Money,
+)
+from ._models.orders import (
+    Address as Address,
+    Order as Order,
+    OrderItem as OrderItem,
+    OrderPage as OrderPage,
+)
+from ._models.pickups import (
+    Forecast as Forecast,
+    PickupOutcome as PickupOutcome,
+    SchedulerStats as SchedulerStats,
+)
+from ._models.sellers import (
+    SellerParticipations as SellerParticipations,
+)
+from ._models.stored import (
+    ItemState as ItemState,
+    QueueStats as QueueStats,
+    Receipt as Receipt,
+    ReceiptState as ReceiptState,
+)
+from ._models.submissions import (
+    FeedSubmission as FeedSubmission,
+)
+from ._mws.client import (
+    MwsClient as MwsClient,
+)
+from ._mws.easy_ship_documents import (
+    EasyShipDocumentsFeed as EasyShipDocumentsFeed,
+)
+from ._mws.feed_bodies import (
+    PickupFormat as PickupFormat,
+)
+from ._mws.gateway import (
+    MwsGateway as MwsGateway,
+)
+from ._mws.pickup_routes import (
+    EasyShipPickup as EasyShipPickup,
+    SchedulePickupFeed as SchedulePickupFeed,
+)
+from ._orders.sync import (
+    OrderSync as OrderSync,
+    SyncedOrder as SyncedOrder,
+)
+from ._portal.browser import (
+    BrowserOptions as BrowserOptions,
+)
+from ._portal.pdf import (
+    save_documents as save_documents,
+)
+from ._portal.scraper import (
+    SellerPortalScraper as SellerPortalScraper,
+)
+from ._portal.session_store import (
+    FileSessionStore as FileSessionStore,
+    MemorySessionStore as MemorySessionStore,
+    SessionStore as SessionStore,
+)
+from ._portal.site_map import (
+    SITE as SITE,
+    SiteMap as SiteMap,
+)
+from ._ports import (
+    Clock as Clock,
+    DocumentSource as DocumentSource,
+    FeedGateway as FeedGateway,
+    OrderGateway as OrderGateway,
+    PickupRoute as PickupRoute,
+    Storage as Storage,
+)
+from ._scheduling import (
+    FeedScheduler as FeedScheduler,
+    SchedulerTiming as SchedulerTiming,
+)
+from ._scheduling.eligibility import (
+    PickupDays as PickupDays,
+    PickupPolicy as PickupPolicy,
+)
+from ._scheduling.policy import (
+    FeedPolicy as FeedPolicy,
+)
+from ._storage.memory import (
+    MemoryStorage as MemoryStorage,
+)
+from ._storage.postgres.store import (
+    PostgresStorage as PostgresStorage,
+)
+from ._storage.sqlite.store import (
+    SQLiteStorage as SQLiteStorage,
+)
+from ._transport.retries import (
+    RetryPolicy as RetryPolicy,
+)

@@ -1,0 +1,238 @@
+"""``amazon-ae doctor``: what this machine has, and whether the credentials in the environment open Amazon's door."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import Final
+
+import attrs
+import httpx
+
+from amazon_ae._clocks import SystemClock
+from amazon_ae._exceptions import AmazonAeError, ConfigurationError, RequestExpired
+from amazon_ae._models.marketplaces import AE, EG, SA, Marketplace, MwsCredentials, PortalCredentials
+from amazon_ae._mws.client import MwsClient
+from amazon_ae._ports import Clock
+
+__all__ = [
+    "Finding",
+    "Verdict",
+    "check_amazon",
+    "check_browser",
+    "check_database",
+    "check_machine",
+    "check_portal_user",
+    "examine",
+]
+
+# What each extra brings, by the module that a user would miss.
+_EXTRAS: Final = {
+    "portal": ("pypdf",),
+    "postgres": ("psycopg", "psycopg_pool"),
+    "sandbox": ("uvicorn", "starlette"),
+    "plot": ("matplotlib",),
+}
+_MARKETPLACES: Final = {marketplace.code: marketplace for marketplace in (AE, EG, SA)}
+# Amazon refuses what is more than 15 minutes off; one-time codes suffer from much less (a code lives 30 s).
+_SKEW_WARNING_SECONDS: Final = 10.0
+
+
+class Verdict(StrEnum):
+    """How one check went."""
+
+    GOOD = "ok"
+    MISSING = "--"  # not there, and not needed by everybody
+    BAD = "BAD"
+
+
+@attrs.frozen
+class Finding:
+    """One line of the doctor's report; ``text`` says what to do where the verdict is not good."""
+
+    verdict: Verdict
+    name: str
+    text: str
+
+
+async def examine(
+    *,
+    env: Mapping[str, str],
+    database: str | None = None,
+    write: Callable[[str], object],
+    clock: Clock | None = None,
+    http: httpx.AsyncClient | None = None,
+) -> int:
+    """Check everything and write one line per finding.
+
+    Args:
+        env: where both credentials are looked for (``from_env``), normally ``os.environ``. Optional there:
+            ``AMAZON_AE_MARKETPLACE`` (``AE``, ``EG``, ``SA``) and ``AMAZON_AE_ENDPOINT`` (a sandbox's address).
+        database: a SQLite file to open.
+
+    Returns:
+        0, or 1 if something is bad.
+    """
+    findings = [*check_machine(), await check_browser()]
+    if database is not None:
+        findings.append(await check_database(database))
+    findings += await check_amazon(env, clock=clock or SystemClock(), http=http)
+    findings.append(check_portal_user(env))
+    width = max(len(finding.name) for finding in findings)
+    for finding in findings:
+        write(f"{finding.verdict:<4} {finding.name:<{width}}  {finding.text}")
+    return 1 if any(finding.verdict is Verdict.BAD for finding in findings) else 0
+
+
+def check_machine() -> list[Finding]:
+    """Python, this package, its extras, the time zones."""
+    is_new = sys.version_info >= (3, 11)
+    findings = [
+        Finding(
+            Verdict.GOOD if is_new else Verdict.BAD,
+            "python",
+            platform.python_version() + ("" if is_new else ": 3.11 or newer is needed"),
+        ),
+        Finding(Verdict.GOOD, "amazon-ae", _version("amazon-ae")),
+    ]
+    for extra, modules in _EXTRAS.items():
+        missing = [name for name in modules if find_spec(name) is None]
+        text = f"pip install 'amazon-ae[{extra}]'  (without: {', '.join(missing)})" if missing else "installed"
+        findings.append(Finding(Verdict.MISSING if missing else Verdict.GOOD, f"extra {extra}", text))
+    findings.append(_time_zone())
+    return findings
+
+
+async def check_browser() -> Finding:
+    """Whether a Chromium or Chrome is installed, or Playwright's own was downloaded."""
+    from amazon_ae._exceptions import BrowserNotFound
+    from amazon_ae._portal.browser import find_browser
+
+    try:
+        return Finding(Verdict.GOOD, "browser", find_browser())
+    except BrowserNotFound:
+        pass
+    from playwright.async_api import async_playwright
+
+    try:
+        async with async_playwright() as playwright:
+            return Finding(Verdict.GOOD, "browser", find_browser(bundled=playwright.chromium.executable_path))
+    except BrowserNotFound as error:
+        return Finding(Verdict.MISSING, "browser", str(error).removeprefix(f"{error.step}: "))
+
+
+async def check_database(path: str) -> Finding:
+    """Whether a SQLite file can be opened and written."""
+    from amazon_ae._storage.sqlite.store import SQLiteStorage
+
+    storage = SQLiteStorage(path)
+    try:
+        # Any write proves it; the document is taken away again.
+        await storage.change("doctor", lambda text, now: ("written", None))
+        await storage.change("doctor", lambda text, now: (None, None))
+    except AmazonAeError as error:
+        return Finding(Verdict.BAD, "database", f"{path}: {error}")
+    finally:
+        await storage.aclose()
+    return Finding(Verdict.GOOD, "database", f"{path} is writable")
+
+
+async def check_amazon(env: Mapping[str, str], *, clock: Clock, http: httpx.AsyncClient | None = None) -> list[Finding]:
+    """The credentials, the marketplace and the clocks, by three small requests; nothing without credentials."""
+    try:
+        credentials = MwsCredentials.from_env(env)
+    except ConfigurationError as error:
+        return [Finding(Verdict.MISSING, "credentials", f"{error}: Amazon was not asked")]
+    marketplace = _MARKETPLACES.get(env.get("AMAZON_AE_MARKETPLACE", "AE"))
+    if marketplace is None:
+        return [Finding(Verdict.BAD, "marketplace", f"AMAZON_AE_MARKETPLACE is one of {', '.join(_MARKETPLACES)}")]
+    if endpoint := env.get("AMAZON_AE_ENDPOINT"):
+        marketplace = attrs.evolve(marketplace, mws_endpoint=endpoint)
+    owned = httpx.AsyncClient(timeout=20) if http is None else None
+    http = http or owned
+    assert http is not None
+    try:
+        client = MwsClient(credentials, marketplace, http=http, clock=clock)
+        return [
+            await _clock_skew(http, marketplace, clock),
+            await _ask("service", lambda: _service(client)),
+            await _ask("account", lambda: _account(client, marketplace)),
+        ]
+    except ConfigurationError as error:
+        return [Finding(Verdict.BAD, "marketplace", str(error))]
+    finally:
+        if owned is not None:
+            await owned.aclose()
+
+
+def check_portal_user(env: Mapping[str, str]) -> Finding:
+    """Whether Seller Central's user is complete and its authenticator secret readable. Nothing is sent or typed."""
+    from amazon_ae._portal.totp import TotpSecret
+
+    if not env.get("AMAZON_AE_PORTAL_EMAIL"):
+        return Finding(Verdict.MISSING, "portal user", "AMAZON_AE_PORTAL_EMAIL is not set")
+    try:
+        user = PortalCredentials.from_env(env)
+        TotpSecret.parse(user.totp, account=user.email)
+    except ConfigurationError as error:
+        return Finding(Verdict.BAD, "portal user", str(error))
+    return Finding(Verdict.GOOD, "portal user", "complete, its authenticator secret can be read; nobody signed in")
+
+
+async def _ask(name: str, check: Callable[[], Awaitable[Finding]]) -> Finding:
+    try:
+        return await check()
+    except RequestExpired as error:
+        return Finding(Verdict.BAD, name, f"set this machine's clock: {error}")
+    except AmazonAeError as error:
+        return Finding(Verdict.BAD, name, f"{type(error).__name__}: {error}")
+
+
+async def _service(client: MwsClient) -> Finding:
+    status = (await client.sellers.service_status(wait=False)).status
+    return Finding(Verdict.GOOD if status in ("GREEN", "GREEN_I") else Verdict.BAD, "service", status)
+
+
+async def _account(client: MwsClient, marketplace: Marketplace) -> Finding:
+    found = await client.sellers.participations(wait=False)
+    ids = [row.marketplace_id for row in found.participations]
+    if marketplace.marketplace_id not in ids:
+        text = f"the seller does not sell in {marketplace.code}, but in: {', '.join(ids)}"
+        return Finding(Verdict.BAD, "account", text)
+    return Finding(Verdict.GOOD, "account", f"sells in {marketplace.code}")
+
+
+async def _clock_skew(http: httpx.AsyncClient, marketplace: Marketplace, clock: Clock) -> Finding:
+    """Compare this machine's clock with the ``Date`` header of an unsigned request (developer guide, "Timestamps")."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        answer = await http.get(f"{marketplace.mws_endpoint}/")
+        theirs: datetime = parsedate_to_datetime(answer.headers["Date"])
+    except (httpx.HTTPError, KeyError, ValueError) as error:
+        return Finding(Verdict.BAD, "clock", f"{marketplace.mws_endpoint} cannot be reached: {type(error).__name__}")
+    # The header has whole seconds.
+    skew = (clock.now() - theirs).total_seconds() - 0.5
+    text = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} Amazon's"
+    if abs(skew) > _SKEW_WARNING_SECONDS:
+        return Finding(Verdict.BAD, "clock", f"{text}: set this machine's clock")
+    return Finding(Verdict.GOOD, "clock", text)
+
+
+def _time_zone() -> Finding:
+    try:
+        return Finding(Verdict.GOOD, "time zone", AE.zone.key)
+    except ConfigurationError as error:
+        return Finding(Verdict.BAD, "time zone", str(error))
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed as a package"

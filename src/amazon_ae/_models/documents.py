@@ -1,0 +1,100 @@
+"""The papers of a parcel."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
+from enum import StrEnum
+
+import attrs
+
+from amazon_ae._exceptions import ConfigurationError, PortalError
+
+__all__ = ["Document", "DocumentKind", "DocumentSet", "kinds_asked"]
+
+
+class DocumentKind(StrEnum):
+    """What the packer needs."""
+
+    PACKING_SLIP = "packing_slip"
+    INVOICE = "invoice"
+    SHIPPING_LABEL = "shipping_label"
+
+
+def kinds_asked(kinds: Collection[DocumentKind]) -> list[DocumentKind]:
+    """``kinds`` in the order of ``DocumentKind``, each once.
+
+    Raises:
+        ConfigurationError: one of them is unknown, or a text was given in place of a list: fix the call.
+    """
+    known = tuple(DocumentKind)
+    if isinstance(kinds, str) or any(kind not in known for kind in kinds):
+        names = ", ".join(f"DocumentKind.{kind.name}" for kind in known)
+        raise ConfigurationError(f"kinds is a list of {names}, not {kinds!r}")
+    return [kind for kind in known if kind in kinds]
+
+
+@attrs.frozen(kw_only=True)
+class Document:
+    """One verified PDF: it is that order's, readable and not empty.
+
+    Attributes:
+        order_id: the channel (Amazon) order id, found in the PDF's text.
+        content: the PDF's bytes.
+        pages: number of pages, >= 1.
+        width_mm, height_mm: paper size of the first page.
+        fetched_at: aware UTC.
+    """
+
+    order_id: str
+    kind: DocumentKind
+    content: bytes = attrs.field(repr=False)
+    pages: int
+    width_mm: float
+    height_mm: float
+    fetched_at: datetime
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of ``content``."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def file_name(self) -> str:
+        """``"<kind>.pdf"``."""
+        return f"{self.kind}.pdf"
+
+
+@attrs.frozen
+class DocumentSet(Mapping[DocumentKind, Document]):
+    """The documents of one order. A kind that failed raises its own error when asked for, the others are not lost.
+
+    ``papers[DocumentKind.INVOICE]`` gives the document or raises that kind's ``PortalError``;
+    ``papers.ready`` and ``papers.failed`` give both sides without raising.
+    """
+
+    order_id: str
+    results: Mapping[DocumentKind, Document | PortalError]
+
+    def __getitem__(self, kind: DocumentKind) -> Document:
+        result = self.results[kind]
+        if isinstance(result, PortalError):
+            raise result
+        return result
+
+    def __iter__(self) -> Iterator[DocumentKind]:
+        return iter(self.results)
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    @property
+    def ready(self) -> dict[DocumentKind, Document]:
+        """The documents that arrived."""
+        return {kind: item for kind, item in self.results.items() if isinstance(item, Document)}
+
+    @property
+    def failed(self) -> dict[DocumentKind, PortalError]:
+        """Why the others did not."""
+        return {kind: item for kind, item in self.results.items() if isinstance(item, PortalError)}

@@ -1,0 +1,196 @@
+"""What a host may listen to: one typed sink, ``on_event: Callable[[Event], None]``.
+
+Events carry numbers, ids and codes, never secrets, buyers or addresses. An exception in a sink is logged and dropped:
+a broken dashboard must not stop parcels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import attrs
+
+from amazon_ae._models.documents import DocumentKind
+from amazon_ae._models.feeds import ItemKind, Outcome
+
+__all__ = [
+    "DocumentEvent",
+    "DoubtSettled",
+    "Event",
+    "EventSink",
+    "FeedCancelled",
+    "FeedDelayed",
+    "FeedEvent",
+    "FeedInDoubt",
+    "FeedRefused",
+    "FeedSettled",
+    "FeedSubmitted",
+    "LookupFailed",
+    "PickupSettled",
+    "QuotaCorrected",
+    "SignInEvent",
+]
+
+
+@attrs.frozen(kw_only=True)
+class Event:
+    """The root of all events. ``at`` is aware UTC; ``account`` is the seller account it concerns."""
+
+    at: datetime
+    account: str
+
+
+EventSink = Callable[[Event], None]
+
+
+@attrs.frozen(kw_only=True)
+class SignInEvent(Event):
+    """Audit: a sign-in to Seller Central ended, well or not. One per attempt.
+
+    Attributes:
+        outcome: ``"signed in"``, or the name of the error, e.g. ``"ChallengeRequired"``.
+        detail: the kind of a challenge; ``""`` otherwise.
+        pages: the pages seen, in order.
+        typed: whether e-mail or password were typed (a session that was still good needs none).
+        headed: whether a person could see and help.
+        seconds: how long it took.
+        skew_seconds: local clock minus the site's, where the site said its time.
+    """
+
+    outcome: str
+    detail: str = ""
+    pages: tuple[str, ...] = ()
+    typed: bool = False
+    headed: bool = False
+    seconds: float = 0.0
+    skew_seconds: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class DocumentEvent(Event):
+    """Audit: one document was asked for, and came or not.
+
+    Attributes:
+        outcome: ``"ready"``, or the name of the error, e.g. ``"DocumentNotReady"``.
+        size: bytes; 0 where none came.
+        sha256: of the document; ``""`` where none came.
+        seconds: how long it took.
+    """
+
+    order_id: str
+    kind: DocumentKind
+    outcome: str
+    pages: int = 0
+    size: int = 0
+    sha256: str = ""
+    seconds: float = 0.0
+
+
+@attrs.frozen(kw_only=True)
+class FeedEvent(Event):
+    """Something about one feed. ``size`` is its number of items; ``feed_id`` is Amazon's, ``None`` before it is
+    known.
+    """
+
+    kind: ItemKind
+    batch_id: str
+    size: int
+    feed_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class FeedSubmitted(FeedEvent):
+    """Amazon accepted a feed.
+
+    Attributes:
+        waited_seconds: how long its oldest item had waited.
+        urgent: it left for urgent stock.
+    """
+
+    waited_seconds: float
+    urgent: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class FeedSettled(FeedEvent):
+    """Every item of a feed has its outcome. ``seconds`` is from Amazon's acceptance; the counts are items."""
+
+    seconds: float
+    accepted: int
+    warned: int
+    rejected: int
+    retried: int
+    unknown: int
+
+
+@attrs.frozen(kw_only=True)
+class FeedRefused(FeedEvent):
+    """A feed was not accepted; its items wait again. ``code`` is Amazon's, or the error's name where nothing
+    answered.
+    """
+
+    code: str
+    hold_seconds: float
+
+
+@attrs.frozen(kw_only=True)
+class FeedCancelled(FeedEvent):
+    """Amazon cancelled a feed: nothing of it was taken; its items wait again. Its kind rests for ``hold_seconds``."""
+
+    hold_seconds: float
+
+
+@attrs.frozen(kw_only=True)
+class FeedDelayed(FeedEvent):
+    """A feed takes too long, or Amazon's people look at it (``status`` is Amazon's word). Its kind waits for it.
+
+    Also one whose report does not come, and one that was not answered and cannot be looked for.
+    ``FeedScheduler.abandon(feed_id)`` ends the wait; a feed without an id goes by its ``batch_id``.
+    """
+
+    status: str
+    seconds: float
+
+
+@attrs.frozen(kw_only=True)
+class FeedInDoubt(FeedEvent):
+    """A feed was sent and not answered, or its process died. Nothing of its kind leaves until it is settled."""
+
+
+@attrs.frozen(kw_only=True)
+class DoubtSettled(FeedEvent):
+    """What came of a feed in doubt: ``found`` (its report follows), ``absent`` (it waits again) or ``unknown``."""
+
+    verdict: str
+
+
+@attrs.frozen(kw_only=True)
+class QuotaCorrected(Event):
+    """Amazon's word lowered the count. ``reason`` is ``RequestThrottled``, ``QuotaExceeded`` or ``headers``.
+
+    Another program spends the same quota, or one of the two clocks is wrong.
+    """
+
+    quota: str
+    reason: str
+    quota_free: int
+
+
+@attrs.frozen(kw_only=True)
+class PickupSettled(Event):
+    """One order's pickup has its outcome. ``code`` says why it was rejected or is unknown."""
+
+    order_id: str
+    outcome: Outcome
+    code: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class LookupFailed(Event):
+    """The orders of waiting pickups could not be looked up; tried again after ``retry_seconds``. ``code`` as in
+    ``FeedRefused``.
+    """
+
+    code: str
+    retry_seconds: float

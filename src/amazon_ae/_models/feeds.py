@@ -1,0 +1,314 @@
+"""Feeds in business words: what waits, what leaves together, and what came of each item.
+
+*A feed is a batch of items; an item has a key.* A stock change is keyed by SKU and the latest value wins; a pickup is
+keyed by order id and the first request wins. An item's value travels through storage as canonical JSON text, so that
+two equal values are equal texts.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final
+
+import attrs
+
+from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.text import refuse_blank_edges, refuse_control
+
+__all__ = [
+    "FeedBatch",
+    "FeedItem",
+    "FeedReceipt",
+    "FeedReport",
+    "FeedState",
+    "FeedStatus",
+    "InventoryUpdate",
+    "ItemKind",
+    "ItemOutcome",
+    "Outcome",
+    "PickupRequest",
+    "QuotaRule",
+    "QuotaSeen",
+]
+
+# Ours, not Amazon's: far above any stock, and what every database and JSON reader can hold.
+_QUANTITY_BITS: Final = 63
+
+
+class ItemKind(StrEnum):
+    """What an item is. Each kind has its own feed type, and one kind never waits behind another's stuck feed."""
+
+    INVENTORY = "inventory"
+    PICKUP = "pickup"
+
+
+def _check_sku(_: object, __: object, sku: str) -> None:
+    if not isinstance(sku, str):
+        raise ConfigurationError(f"SKU must be a text, not {sku!r}")
+    # Inventory.xsd: SKU is 1-40 characters.
+    if not 1 <= len(sku) <= 40:
+        raise ConfigurationError(f"SKU must have 1-40 characters, this one has {len(sku)}: {sku[:60]!r}")
+    # One SKU in storage that XML cannot carry would spoil every feed with it: refused before it gets there. Tabs, line
+    # ends and blanks at the edges are our own rule: XML could carry them, but no flat file, no order and no report
+    # that Amazon sends could name such a SKU again, so its outcome would be lost.
+    refuse_control(sku, f"SKU {sku!r}", carrier="Amazon's report")
+    refuse_blank_edges(sku, f"SKU {sku!r}")
+
+
+def _check_quantity(update: InventoryUpdate, _: object, value: int) -> None:
+    if type(value) is not int or value < 0:
+        raise ConfigurationError(f"quantity of {update.sku!r} must be a whole number >= 0, not {value!r}")
+    if value.bit_length() > _QUANTITY_BITS:
+        raise ConfigurationError(f"quantity of {update.sku!r} has more than {_QUANTITY_BITS} bits")
+
+
+def _check_latency(update: InventoryUpdate, _: object, value: int | None) -> None:
+    if value is not None and (type(value) is not int or value < 1):
+        raise ConfigurationError(f"fulfillment latency of {update.sku!r} must be >= 1 day, not {value!r}")
+
+
+def _check_restock(update: InventoryUpdate, _: object, value: date | None) -> None:
+    if value is not None and not _is_day(value):
+        raise ConfigurationError(f"restock_date of {update.sku!r} must be a date, not {value!r}")
+
+
+def _check_reference(update: InventoryUpdate, _: object, value: str | None) -> None:
+    if value is not None and not isinstance(value, str):
+        raise ConfigurationError(f"reference of {update.sku!r} must be a text, not {value!r}")
+
+
+def _is_day(value: object) -> bool:
+    # A datetime is a date to Python, but has a zone of its own or none, and its text is not that of a day.
+    return isinstance(value, date) and not isinstance(value, datetime)
+
+
+@attrs.frozen
+class InventoryUpdate:
+    """The absolute stock of one SKU.
+
+    Attributes:
+        sku: the seller's SKU, 1-40 characters, none of them a control character, no blank first or last.
+        quantity: pieces available to sell, >= 0 and below 2**63.
+        fulfillment_latency_days: days from order to shipment, >= 1; ``None`` leaves Amazon's value.
+        restock_date: the day on which the SKU is sold again (no ``datetime``); ``None`` leaves it out.
+        reference: the host's own reference, handed back with the outcome; not sent to Amazon.
+    """
+
+    sku: str = attrs.field(validator=_check_sku)
+    quantity: int = attrs.field(validator=_check_quantity)
+    fulfillment_latency_days: int | None = attrs.field(default=None, kw_only=True, validator=_check_latency)
+    restock_date: date | None = attrs.field(default=None, kw_only=True, validator=_check_restock)
+    reference: str | None = attrs.field(default=None, kw_only=True, validator=_check_reference)
+
+    def to_text(self) -> str:
+        """The value as canonical JSON (sorted, no blanks); the key and the reference are not part of it."""
+        # Numbers and dates need no escaping, and a JSON encoder takes ten times as long over 100,000 changes.
+        text = f'"quantity":{self.quantity}'
+        if self.fulfillment_latency_days is not None:
+            text = f'"latency":{self.fulfillment_latency_days},{text}'
+        if self.restock_date is not None:
+            text = f'{text},"restock":"{self.restock_date.isoformat()}"'
+        return f"{{{text}}}"
+
+    @classmethod
+    def from_text(cls, sku: str, text: str) -> InventoryUpdate:
+        """Read back what ``to_text`` wrote."""
+        value = json.loads(text)
+        restock = value.get("restock")
+        return cls(
+            sku,
+            value["quantity"],
+            fulfillment_latency_days=value.get("latency"),
+            restock_date=date.fromisoformat(restock) if restock else None,
+        )
+
+
+def _check_measure(request: PickupRequest, attribute: attrs.Attribute[Decimal | None], value: Decimal | None) -> None:
+    if value is not None and not (isinstance(value, Decimal) and value.is_finite() and value > 0):
+        name = f"{attribute.name} of order {request.order_id!r}"
+        raise ConfigurationError(f"{name} must be a Decimal above 0, not {value!r}")
+
+
+def _check_line(request: PickupRequest, attribute: attrs.Attribute[Any], value: str | None) -> None:
+    if value is not None:
+        refuse_control(value, f"{attribute.name} of order {request.order_id!r}")
+
+
+def _check_order_id(_: object, __: object, order_id: str) -> None:
+    if not isinstance(order_id, str) or not order_id:
+        raise ConfigurationError(f"order_id must be an Amazon order id, not {order_id!r}")
+    refuse_control(order_id, f"order id {order_id!r}")
+
+
+def _check_date(request: PickupRequest, _: object, value: date) -> None:
+    if not _is_day(value):
+        raise ConfigurationError(f"pickup_date of order {request.order_id!r} must be a date, not {value!r}")
+
+
+@attrs.frozen(kw_only=True)
+class PickupRequest:
+    """A parcel to be collected by Amazon Easy Ship.
+
+    Attributes:
+        order_id: the channel (Amazon) order id, 3-7-7 digits.
+        pickup_date: the day in the marketplace's time zone.
+        pickup_time: the slot as the marketplace's template wants it, e.g. ``"10:00 AM"`` (UAE's values: UNVERIFIED).
+        weight_grams: the packed parcel's weight.
+        length_cm, width_cm, height_cm: outside measures; length the largest, height the smallest.
+        package_identifier: printed on the label; ``None`` prints the order id.
+        invoice_id: the newer template's extra column.
+    """
+
+    order_id: str = attrs.field(validator=_check_order_id)
+    pickup_date: date = attrs.field(validator=_check_date)
+    pickup_time: str | None = attrs.field(default=None, validator=_check_line)
+    weight_grams: Decimal | None = attrs.field(default=None, validator=_check_measure)
+    length_cm: Decimal | None = attrs.field(default=None, validator=_check_measure)
+    width_cm: Decimal | None = attrs.field(default=None, validator=_check_measure)
+    height_cm: Decimal | None = attrs.field(default=None, validator=_check_measure)
+    package_identifier: str | None = attrs.field(default=None, validator=_check_line)
+    invoice_id: str | None = attrs.field(default=None, validator=_check_line)
+
+    def to_text(self) -> str:
+        """The value as canonical JSON; the key (order id) is not part of it."""
+        value = {
+            field.name: str(item)
+            for field in attrs.fields(PickupRequest)
+            if field.name != "order_id" and (item := getattr(self, field.name)) is not None
+        }
+        return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+
+    @classmethod
+    def from_text(cls, order_id: str, text: str) -> PickupRequest:
+        """Read back what ``to_text`` wrote."""
+        value: dict[str, Any] = json.loads(text)
+        for name in ("weight_grams", "length_cm", "width_cm", "height_cm"):
+            if name in value:
+                value[name] = Decimal(value[name])
+        value["pickup_date"] = date.fromisoformat(value["pickup_date"])
+        return cls(order_id=order_id, **value)
+
+
+@attrs.frozen
+class FeedItem:
+    """One item inside a batch. ``message_id`` is its 1-based place in the feed; the report speaks of items by it."""
+
+    message_id: int
+    key: str
+    value: InventoryUpdate | PickupRequest
+
+
+@attrs.frozen(kw_only=True)
+class FeedBatch:
+    """What leaves in one feed. ``items`` are in ``message_id`` order, 1 to n."""
+
+    batch_id: str
+    kind: ItemKind
+    items: tuple[FeedItem, ...]
+
+
+class Outcome(StrEnum):
+    """What came of one item."""
+
+    ACCEPTED = "accepted"
+    ACCEPTED_WITH_WARNINGS = "accepted_with_warnings"
+    REJECTED = "rejected"
+    RETRY = "retry"  # not the item's fault (cancelled feed, outage): it waits again
+    UNKNOWN = "unknown"  # nobody can tell: a person must look (pickups only)
+
+
+@attrs.frozen
+class ItemOutcome:
+    """The outcome of one item: Amazon's code and text where it was refused or warned about, else ``""``."""
+
+    key: str
+    outcome: Outcome
+    code: str = ""
+    message: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class QuotaRule:
+    """The limits that one kind of request draws on. Every number is Amazon's, never ours.
+
+    Attributes:
+        name: what shares it shares this name, e.g. ``"A1SELLER/AKIA.../SubmitFeed"``; also the ledger's name in
+            storage.
+        burst: places when nothing was spent for long.
+        restore_seconds: one place comes back per this many seconds.
+        per_hour: at most this many in any rolling hour; ``None`` where Amazon sets none.
+    """
+
+    name: str
+    burst: int
+    restore_seconds: float
+    per_hour: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class QuotaSeen:
+    """What Amazon's headers say of the hourly quota; advisory, since it lags.
+
+    Attributes:
+        maximum: requests an hour.
+        remaining: requests left in Amazon's hour.
+        resets_at: when Amazon's hour ends, aware UTC.
+    """
+
+    maximum: float
+    remaining: float
+    resets_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class FeedReceipt:
+    """Amazon's answer to a submitted batch.
+
+    Attributes:
+        feed_id: poll its status by this; ``None`` where the route answers at once (``outcomes`` is then complete).
+        submitted_at: Amazon's instant, aware UTC.
+        outcomes: one per item, for routes that need no feed; else ``None``.
+        quota: Amazon's word on the hourly quota, where the answer carried it.
+    """
+
+    feed_id: str | None
+    submitted_at: datetime
+    outcomes: tuple[ItemOutcome, ...] | None = None
+    quota: QuotaSeen | None = None
+
+
+class FeedState(StrEnum):
+    """Where a feed is, whatever the backend calls it."""
+
+    PROCESSING = "processing"  # also every status this version does not know
+    HELD = "held"  # Amazon's people look at it (_IN_SAFETY_NET_); it may take days
+    DONE = "done"  # a report waits
+    CANCELLED = "cancelled"  # nothing of it was taken
+
+
+@attrs.frozen(kw_only=True)
+class FeedStatus:
+    """What Amazon says of one feed. ``raw`` is its own word for the state."""
+
+    feed_id: str
+    kind: ItemKind | None
+    state: FeedState
+    raw: str
+    submitted_at: datetime | None = None
+    completed_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class FeedReport:
+    """A processing report: exactly one outcome per item of the batch, in the batch's order.
+
+    Attributes:
+        outcomes: one per item.
+        processed: how many messages Amazon says it processed; ``None`` where the report does not say.
+    """
+
+    outcomes: tuple[ItemOutcome, ...]
+    processed: int | None = None

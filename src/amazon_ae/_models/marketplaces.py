@@ -1,0 +1,177 @@
+"""Marketplaces and the credentials that open them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import attrs
+
+from amazon_ae._exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["AE", "EG", "SA", "Marketplace", "MwsCredentials", "PortalCredentials"]
+
+
+def _required(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
+    what = f"{type(instance).__name__}: {attribute.name}"
+    if not isinstance(value, str):  # the value itself may be a secret: only its type is named
+        raise ConfigurationError(f"{what} must be a text, not {type(value).__name__}")
+    if not value.strip():
+        raise ConfigurationError(f"{what} is empty")
+
+
+def _key(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigurationError(f"{type(instance).__name__}: {attribute.name} is empty")
+    if value != value.strip():
+        # Signed as it stands, it would be a wrong signature, and Amazon's answer would not say why.
+        raise ConfigurationError(
+            f"{type(instance).__name__}: {attribute.name} begins or ends with a blank or a line end (read out of a "
+            "file?): strip it"
+        )
+
+
+def _token(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if value:
+        _key(instance, attribute, value)
+
+
+@attrs.frozen(kw_only=True)
+class Marketplace:
+    """One Amazon store. To talk to a sandbox, ``attrs.evolve(AE, mws_endpoint=..., portal_origin=...)``.
+
+    Attributes:
+        code: ISO 3166 country code, e.g. ``"AE"``.
+        marketplace_id: Amazon's id (MWS developer guide, "Amazon MWS endpoints and MarketplaceId values").
+        mws_endpoint: scheme and host, no path.
+        portal_origin: Seller Central's scheme and host; credentials are typed there and nowhere else.
+        currency: ISO 4217.
+        time_zone: IANA name; pickup days are counted in it.
+        sales_channel: what orders carry in ``SalesChannel``; by analogy with recorded marketplaces, UNVERIFIED.
+    """
+
+    code: str
+    marketplace_id: str
+    mws_endpoint: str
+    portal_origin: str
+    currency: str
+    time_zone: str
+    sales_channel: str
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone as ``ZoneInfo``.
+
+        Raises:
+            ConfigurationError: this machine has no time-zone data: ``pip install 'amazon-ae[tz]'``.
+        """
+        try:
+            return ZoneInfo(self.time_zone)
+        except ZoneInfoNotFoundError as error:
+            raise ConfigurationError(
+                f"no time-zone data for {self.time_zone} on this machine: pip install 'amazon-ae[tz]'"
+            ) from error
+
+
+AE: Final = Marketplace(
+    code="AE",
+    marketplace_id="A2VIGQ35RCS4UG",
+    mws_endpoint="https://mws.amazonservices.ae",
+    portal_origin="https://sellercentral.amazon.ae",
+    currency="AED",
+    time_zone="Asia/Dubai",
+    sales_channel="Amazon.ae",
+)
+EG: Final = Marketplace(
+    code="EG",
+    marketplace_id="ARBP9OOSHTCHU",
+    mws_endpoint="https://mws-eu.amazonservices.com",
+    portal_origin="https://sellercentral.amazon.eg",
+    currency="EGP",
+    time_zone="Africa/Cairo",
+    sales_channel="Amazon.eg",
+)
+SA: Final = Marketplace(
+    code="SA",
+    marketplace_id="A17E79C6D8DWNP",
+    mws_endpoint="https://mws-eu.amazonservices.com",
+    portal_origin="https://sellercentral.amazon.sa",
+    currency="SAR",
+    time_zone="Asia/Riyadh",
+    sales_channel="Amazon.sa",
+)
+
+
+@attrs.frozen(kw_only=True)
+class MwsCredentials:
+    """What signs a request: the developer's keys and the seller who authorised them.
+
+    Attributes:
+        seller_id: the seller's id (Merchant token).
+        access_key_id: the developer's AWS access key id.
+        secret_key: the developer's secret key; never shown.
+        auth_token: the MWS auth token that the seller's authorisation gave; ``None`` only for a seller's own keys.
+
+    Raises:
+        ConfigurationError: one of them is empty, or begins or ends with a blank or a line end.
+    """
+
+    seller_id: str = attrs.field(validator=_key)
+    access_key_id: str = attrs.field(validator=_key)
+    secret_key: str = attrs.field(repr=False, validator=_key)
+    auth_token: str | None = attrs.field(default=None, repr=False, validator=_token)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str], prefix: str = "AMAZON_AE_") -> MwsCredentials:
+        """Read ``<prefix>SELLER_ID``, ``ACCESS_KEY_ID``, ``SECRET_KEY`` and, if set, ``AUTH_TOKEN`` out of ``env``.
+
+        Args:
+            env: normally ``os.environ``; passed in, so that nothing is read behind your back.
+
+        Raises:
+            ConfigurationError: a name is missing; the message says which.
+        """
+        return cls(
+            seller_id=_read(env, f"{prefix}SELLER_ID"),
+            access_key_id=_read(env, f"{prefix}ACCESS_KEY_ID"),
+            secret_key=_read(env, f"{prefix}SECRET_KEY"),
+            auth_token=env.get(f"{prefix}AUTH_TOKEN") or None,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class PortalCredentials:
+    """A Seller Central user, best a dedicated secondary one with order and shipping permissions only.
+
+    Attributes:
+        email: the user's e-mail.
+        password: never shown.
+        totp: the authenticator secret as spaced Base32, ``otpauth://`` or ``otpauth-migration://``; never shown.
+    """
+
+    email: str = attrs.field(repr=False, validator=_required)
+    password: str = attrs.field(repr=False, validator=_required)
+    totp: str = attrs.field(repr=False, validator=_required)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str], prefix: str = "AMAZON_AE_PORTAL_") -> PortalCredentials:
+        """Read ``<prefix>EMAIL``, ``PASSWORD`` and ``TOTP`` out of ``env`` (normally ``os.environ``).
+
+        Raises:
+            ConfigurationError: a name is missing; the message says which.
+        """
+        return cls(
+            email=_read(env, f"{prefix}EMAIL"),
+            password=_read(env, f"{prefix}PASSWORD"),
+            totp=_read(env, f"{prefix}TOTP"),
+        )
+
+
+def _read(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name, "")
+    if not value:
+        raise ConfigurationError(f"{name} is not set")
+    return value

@@ -1,0 +1,140 @@
+"""What a store hands back: waiting items, batches in flight, and how they stand."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import attrs
+
+from amazon_ae._models.feeds import ItemKind
+
+__all__ = ["Change", "ItemState", "QueueStats", "Receipt", "ReceiptState", "StoredBatch", "StoredItem"]
+
+
+@attrs.frozen
+class Change:
+    """One item to be put.
+
+    Attributes:
+        key: SKU or order id.
+        value: canonical JSON text; opaque to the store, which only compares it.
+        urgent: leaves before the others.
+        reference: the host's own reference, handed back with the outcome.
+    """
+
+    key: str
+    value: str
+    urgent: bool = False
+    reference: str | None = None
+
+
+class ReceiptState(StrEnum):
+    """What ``put`` did."""
+
+    WAITING = "waiting"  # stored; it will be sent
+    UNCHANGED = "unchanged"  # equal to the last accepted value: not sent again
+    JOINED = "joined"  # keep_first: an earlier request for this key stands
+
+
+@attrs.frozen
+class Receipt:
+    """What ``put`` did with one change.
+
+    ``version`` is that of the newest value the store has for the key now; it grows with every value that is stored.
+    """
+
+    key: str
+    version: int
+    state: ReceiptState
+
+
+class ItemState(StrEnum):
+    """Where an item is."""
+
+    WAITING = "waiting"
+    IN_FLIGHT = "in_flight"  # in a feed whose outcome is not known yet
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"  # a dead letter: code and message say why
+    UNKNOWN = "unknown"  # handed to the host: nobody can tell what came of it
+
+
+@attrs.frozen(kw_only=True)
+class StoredItem:
+    """One item as the store has it.
+
+    Attributes:
+        key: SKU or order id.
+        state: of the newest value: ``WAITING`` while a newer value waits, also when an older one is in flight.
+        version: of the newest value.
+        value: the newest value, canonical JSON text.
+        urgent: leaves before the others.
+        reference: the host's own, of the newest value.
+        put_at: since when this key has something unsent (the first unsent change, not the last), aware UTC.
+        batch_id, feed_id: the batch that carries an older or this value, if one is in flight.
+        accepted_value, accepted_version, accepted_at: what Amazon last accepted.
+        code, message: why it was rejected or warned about; ``""`` otherwise.
+    """
+
+    key: str
+    state: ItemState
+    version: int
+    value: str
+    urgent: bool = False
+    reference: str | None = None
+    put_at: datetime
+    batch_id: str | None = None
+    feed_id: str | None = None
+    accepted_value: str | None = None
+    accepted_version: int | None = None
+    accepted_at: datetime | None = None
+    code: str = ""
+    message: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class StoredBatch:
+    """A batch that was opened and is not settled.
+
+    Attributes:
+        batch_id: chosen by who opened it.
+        fence: grows with every take-over; a write with an older fence raises ``StaleLease``.
+        opened_at: the store's instant, aware UTC; no request for it left before.
+        lease_until: from this instant on another process may take it over.
+        feed_id, submitted_at: Amazon's, once ``mark_submitted`` said so.
+        items: (key, version, value) in message order, 1 to n: sorted by key, so that every load gives the same; empty
+            where the verb does not load them.
+        size: number of items.
+    """
+
+    batch_id: str
+    account: str
+    kind: ItemKind
+    fence: int
+    opened_at: datetime
+    lease_until: datetime
+    feed_id: str | None = None
+    submitted_at: datetime | None = None
+    items: tuple[tuple[str, int, str], ...] = ()
+    size: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class QueueStats:
+    """How one account's items of one kind stand. Counts above the store's cap are given as the cap.
+
+    Attributes:
+        waiting: items that could leave now (not in flight, not dead).
+        urgent: how many of them are urgent.
+        in_flight: items in unsettled batches.
+        dead: dead letters (rejected) that nobody retried or dropped; ``unknown`` counts those handed to the host.
+        oldest_at: the oldest ``put_at`` of the waiting; ``oldest_urgent_at`` of the urgent ones.
+    """
+
+    waiting: int = 0
+    urgent: int = 0
+    in_flight: int = 0
+    dead: int = 0
+    unknown: int = 0
+    oldest_at: datetime | None = None
+    oldest_urgent_at: datetime | None = None

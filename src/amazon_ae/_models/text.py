@@ -1,0 +1,54 @@
+"""Which texts may go to Amazon: order ids, and characters that a document can carry."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from amazon_ae._exceptions import ConfigurationError
+
+__all__ = ["ORDER_ID", "check_order_id", "refuse_blank_edges", "refuse_control", "refuse_illegal_xml"]
+
+#: Orders API, "GetOrder": an order id in 3-7-7 format. Western digits only; ``\d`` would take Arabic ones too.
+ORDER_ID: Final = re.compile("[0-9]{3}-[0-9]{7}-[0-9]{7}")
+
+# XML 1.0, section 2.2: everything but these may stand in a document; no escape makes them legal. A lone surrogate is
+# not a character at all and has no UTF-8 form.
+_ILLEGAL_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# A tab file separates by tab and by line, and nothing escapes them. C1, U+2028 and U+2029 end a line for some readers.
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+
+
+def check_order_id(order_id: str) -> str:
+    """Refuse what is not an Amazon order id.
+
+    Raises:
+        ConfigurationError: it has not 3-7-7 digits: fix the call.
+    """
+    if not (isinstance(order_id, str) and ORDER_ID.fullmatch(order_id)):
+        shown = order_id[:60] if isinstance(order_id, str) else order_id
+        raise ConfigurationError(f"an Amazon order id has 3-7-7 digits (123-1234567-1234567), not {shown!r}")
+    return order_id
+
+
+def refuse_illegal_xml(text: str, what: str) -> None:
+    """Raise ``ConfigurationError`` if XML cannot carry ``text``; it names ``what``, the character and its place."""
+    if found := _ILLEGAL_XML.search(text):
+        raise ConfigurationError(f"{what} holds {_name(found)}, which XML cannot carry")
+
+
+def refuse_control(text: str, what: str, *, carrier: str = "a tab file") -> None:
+    """Raise ``ConfigurationError`` if ``carrier`` cannot carry ``text``: tabs, line ends, controls."""
+    if found := _CONTROL.search(text):
+        raise ConfigurationError(f"{what} holds {_name(found)}, which {carrier} cannot carry")
+
+
+def refuse_blank_edges(text: str, what: str) -> None:
+    """Raise ``ConfigurationError`` if ``text`` begins or ends with white space, or is nothing else."""
+    if text != text.strip():
+        raise ConfigurationError(f"{what} begins or ends with a blank: strip it")
+
+
+def _name(found: re.Match[str]) -> str:
+    known = {"\t": " (tab)", "\n": " (line feed)", "\r": " (carriage return)"}
+    return f"U+{ord(found[0]):04X}{known.get(found[0], '')} at position {found.start() + 1}"

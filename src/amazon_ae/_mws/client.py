@@ -1,0 +1,240 @@
+"""The MWS client: typed, paced by default, and never wrong about what reached Amazon.
+
+Example::
+
+    async with MwsClient(credentials, AE, app_name="Warehouse", app_version="1.4") as client:
+        async for order in client.orders.list(last_updated_after=yesterday):
+            print(order.amazon_order_id, order.order_status)
+"""
+
+from __future__ import annotations
+
+import random as _random
+import sys
+import warnings
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+import httpx
+
+from amazon_ae._clocks import SystemClock
+from amazon_ae._exceptions import ConfigurationError, NotSupported
+from amazon_ae._models.marketplaces import AE, Marketplace, MwsCredentials
+from amazon_ae._mws.easy_ship import EasyShip
+from amazon_ae._mws.feeds import Feeds
+from amazon_ae._mws.orders import Orders
+from amazon_ae._mws.params import Params, check_text, flatten
+from amazon_ae._mws.reports import Reports
+from amazon_ae._mws.requests import check_endpoint, section_of, user_agent
+from amazon_ae._mws.sellers import Sellers
+from amazon_ae._ports import Clock
+from amazon_ae._transport.calls import Call, Caller, Exchange, Patience
+from amazon_ae._transport.http import Transport
+from amazon_ae._transport.pacing import Pacer
+from amazon_ae._transport.retries import ClosedClient, RetryPolicy
+from amazon_ae._transport.throttles import ThrottleTable
+
+__all__ = ["MwsClient", "Returns"]
+
+# For the client's own connection; a client of the host's brings its own timeouts. Large feeds take a while to be read.
+_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+
+
+class Returns:
+    """Returns are not part of this library."""
+
+    def list(self) -> NoReturn:
+        """Always raises.
+
+        Raises:
+            NotSupported: the message says what to use instead.
+        """
+        raise NotSupported(
+            "returns are not supported: MWS has no operation for them; look in Seller Central under Orders, "
+            "Manage Returns, or fetch a returns report with client.reports"
+        )
+
+
+class MwsClient:
+    """One seller's access to one marketplace through MWS.
+
+    Args:
+        credentials: the developer's keys and the seller's authorisation.
+        marketplace: where; its ``mws_endpoint`` must be https (http only on this machine, for a sandbox).
+        http: your client, with your proxies, certificates and timeouts; it is never closed here. Without one, this
+            client opens its own at the first call, without reading proxy settings out of the environment, and closes
+            it in ``aclose``.
+        clock: tells the time and sleeps.
+        app_name, app_version: the User-Agent that Amazon asks for; this library's own by default.
+        pacer: share one between clients of the same seller in one process, since they share Amazon's quota.
+        throttles: Amazon's limits; see ``quotas.THROTTLES``.
+        retries: of reads.
+        random: gives numbers in [0, 1) for the retries' jitter.
+        max_wait: the longest that a call without a ``deadline`` waits for a place or for a throttle to end; ``None``:
+            for ever.
+        max_exchange: the longest that one request with its answer takes in real time, however slowly it drips; then a
+            read is sent again or ends in ``ServiceUnavailable``, a write in ``OutcomeUnknown``. Give more for feeds of
+            hundreds of megabytes; ``None``: for ever.
+        max_body_bytes: a larger answer is refused before it is read.
+        thread_bytes: a larger body is read in a thread, so that the event loop goes on.
+        on_exchange: called after every request with its id, instant and code, for your records (Amazon asks to keep
+            them 30 days); not after one that you cancelled. Quick, and never raises: what it raises is logged and
+            dropped.
+
+    Raises:
+        ConfigurationError: the endpoint, the User-Agent, ``http`` or ``max_exchange`` cannot be used.
+    """
+
+    def __init__(
+        self,
+        credentials: MwsCredentials,
+        marketplace: Marketplace = AE,
+        *,
+        http: httpx.AsyncClient | None = None,
+        clock: Clock | None = None,
+        app_name: str | None = None,
+        app_version: str | None = None,
+        pacer: Pacer | None = None,
+        throttles: ThrottleTable | None = None,
+        retries: RetryPolicy | None = None,
+        random: Callable[[], float] = _random.random,
+        max_wait: timedelta | None = timedelta(hours=2),
+        max_exchange: timedelta | None = timedelta(minutes=5),
+        max_body_bytes: int = 50_000_000,
+        thread_bytes: int = 262_144,
+        on_exchange: Callable[[Exchange], None] | None = None,
+    ) -> None:
+        if isinstance(http, httpx.Client):
+            raise ConfigurationError("http is an httpx.Client, which would block the event loop: give an AsyncClient")
+        clock = clock or SystemClock()
+        self._credentials = credentials
+        self._marketplace = marketplace
+        self._given = http
+        self._own: httpx.AsyncClient | None = None
+        self._max_body_bytes = max_body_bytes
+        self._max_seconds = None if max_exchange is None else max_exchange.total_seconds()
+        if self._max_seconds is not None and self._max_seconds <= 0:
+            raise ConfigurationError(f"max_exchange must be above 0, not {max_exchange}")
+        self._closed = False
+        if not isinstance(credentials, MwsCredentials) or not isinstance(marketplace, Marketplace):
+            raise ConfigurationError("MwsClient takes MwsCredentials first, then a Marketplace")
+        self._caller = Caller(
+            credentials,
+            endpoint=check_endpoint(marketplace.mws_endpoint),
+            transport=self._transport,
+            agent=_agent(app_name, app_version),
+            pacer=pacer or Pacer(clock),
+            throttles=throttles or ThrottleTable(),
+            retries=retries or RetryPolicy(),
+            random=random,
+            clock=clock,
+            max_wait=max_wait,
+            thread_bytes=thread_bytes,
+            on_exchange=on_exchange,
+        )
+        marketplace_id = marketplace.marketplace_id
+        self.orders: Orders = Orders(self._caller, marketplace_id=marketplace_id)
+        self.feeds: Feeds = Feeds(
+            self._caller,
+            marketplace_id=marketplace_id,
+            seller_id=credentials.seller_id,
+            access_key_id=credentials.access_key_id,
+        )
+        self.sellers: Sellers = Sellers(self._caller)
+        self.easy_ship: EasyShip = EasyShip(self._caller, marketplace_id=marketplace_id)
+        self.reports: Reports = Reports(self._caller, marketplace_id=marketplace_id)
+        self.returns: Returns = Returns()
+
+    @property
+    def account(self) -> str:
+        """``"<seller id>/<marketplace code>"``: what stores file this seller's items under."""
+        return f"{self._credentials.seller_id}/{self._marketplace.code}"
+
+    @property
+    def marketplace(self) -> Marketplace:
+        """Where this client sells."""
+        return self._marketplace
+
+    @property
+    def credentials(self) -> MwsCredentials:
+        """Whose quota this client spends. The secrets stay out of its ``repr``."""
+        return self._credentials
+
+    @property
+    def clock(self) -> Clock:
+        """The injected clock."""
+        return self._caller.clock
+
+    async def call(
+        self,
+        section: str,
+        action: str,
+        params: Params | None = None,
+        *,
+        idempotent: bool | None = None,
+        wait: bool = True,
+        deadline: datetime | None = None,
+    ) -> dict[str, Any]:
+        """Call any operation: signed, paced, retried and with the same errors as the typed ones.
+
+        Args:
+            section: ``"Orders"``, ``"Feeds"``, ``"Reports"``, ``"Sellers"``, ``"EasyShip"``, or another with its
+                version: ``"Products/2011-10-01"``.
+            params: without the common ones. ``None`` is left out; a list under ``"ASINList.ASIN"`` becomes
+                ``ASINList.ASIN.1`` and on; instants, decimals and booleans are written as Amazon wants them.
+            idempotent: whether it may be sent again after it may have arrived; by default ``Get...`` and ``List...``
+                may.
+            wait, deadline: how long a place may be waited for. Operations outside the throttle table get
+                ``quotas.UNLISTED``.
+
+        Returns:
+            The content of ``<...Result>`` by local names: text, dicts, and lists where an element was repeated.
+
+        Raises:
+            ConfigurationError: a section without a version, or a value that cannot be sent.
+            AmazonAeError: as every call.
+        """
+        section_of(section)
+        check_text("action", action)
+        call = Call(section=section, action=action, params=flatten(params or {}), idempotent=idempotent)
+        return await self._caller.result(call, lambda node, _: dict(node), Patience(wait=wait, deadline=deadline))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close what this client opened; twice is fine. A client that you passed in stays open."""
+        self._closed = True
+        own, self._own = self._own, None
+        if own is not None:
+            await own.aclose()
+
+    def __del__(self) -> None:
+        if getattr(self, "_own", None) is not None:
+            warnings.warn(
+                "MwsClient was not closed: use 'async with' or aclose()", ResourceWarning, stacklevel=2, source=self
+            )
+
+    def _transport(self) -> Transport:
+        if self._closed:
+            raise ClosedClient("this MwsClient is closed")
+        http = self._given or self._own
+        if http is None:
+            http = self._own = httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False)
+        return Transport(http, max_body_bytes=self._max_body_bytes, max_seconds=self._max_seconds)
+
+
+def _agent(app_name: str | None, app_version: str | None) -> str:
+    from importlib.metadata import version
+
+    library = version("amazon-ae")
+    name, own_version = app_name or "amazon-ae", app_version or library
+    language = f"Python/{sys.version_info.major}.{sys.version_info.minor}"
+    return user_agent(name, own_version, language=language, Library=f"amazon-ae/{library}")

@@ -1,0 +1,223 @@
+"""``MwsGateway``: batches, outcomes and orders in business words, over an ``MwsClient``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from amazon_ae._exceptions import ConfigurationError, UnreadableResponse
+from amazon_ae._models.feeds import (
+    FeedBatch,
+    FeedReceipt,
+    FeedReport,
+    FeedState,
+    FeedStatus,
+    InventoryUpdate,
+    ItemKind,
+    Outcome,
+    QuotaRule,
+)
+from amazon_ae._models.orders import Order, OrderItem, OrderPage
+from amazon_ae._models.submissions import FeedSubmission
+from amazon_ae._models.text import ORDER_ID
+from amazon_ae._mws.client import MwsClient
+from amazon_ae._mws.feed_bodies import ADVISED_RECORDS, inventory_feed
+from amazon_ae._mws.feeds import XML
+from amazon_ae._mws.params import listed
+from amazon_ae._mws.processing_reports import ProcessingReport, outcome_steps, report_steps
+from amazon_ae._ports import PickupRoute
+from amazon_ae._transport.slicing import gather_feed, in_slices
+
+__all__ = ["INVENTORY_FEED", "MwsGateway", "fetch_report", "receipt_of"]
+
+#: FeedType of Inventory.xsd (Feeds API reference, "FeedType enumeration").
+INVENTORY_FEED: Final = "_POST_INVENTORY_AVAILABILITY_DATA_"
+
+# Feeds API reference, "FeedProcessingStatus enumeration"; what is not here, known or new, is still being processed.
+_STATES: Final = {
+    "_DONE_": FeedState.DONE,
+    "_CANCELLED_": FeedState.CANCELLED,
+    "_IN_SAFETY_NET_": FeedState.HELD,
+}
+_MOST_IDS: Final = 100  # GetFeedSubmissionList: FeedSubmissionIdList
+
+_NO_ROUTE: Final = (
+    "this gateway has no pickup route: give MwsGateway(pickup_route=...) a SchedulePickupFeed(feed_type=...), "
+    "or EasyShipPickup() where Amazon offers the Easy Ship operations"
+)
+
+
+class MwsGateway:
+    """Amazon MWS as the scheduler and ``OrderSync`` see it: ``ports.FeedGateway`` and ``ports.OrderGateway``.
+
+    Feeds are submitted at once and unpaced: whoever submits keeps the quota that ``quota_for`` names.
+
+    Args:
+        client: stays yours; it is not closed here.
+        pickup_route: how pickups reach Amazon; ``None`` where this program schedules none.
+        fulfillment_channels: ``("MFN",)`` leaves out what Amazon's own warehouses send; empty is all.
+        max_inventory_records: the most stock updates in one feed; Amazon advises up to 30,000.
+    """
+
+    def __init__(
+        self,
+        client: MwsClient,
+        *,
+        pickup_route: PickupRoute[MwsClient] | None = None,
+        fulfillment_channels: Collection[str] = (),
+        max_inventory_records: int = ADVISED_RECORDS,
+    ) -> None:
+        if max_inventory_records < 1:
+            raise ConfigurationError(f"max_inventory_records must be >= 1, not {max_inventory_records}")
+        self._client = client
+        self._route = pickup_route
+        self._channels = listed("fulfillment_channels", fulfillment_channels)
+        self._max_inventory_records = max_inventory_records
+
+    @property
+    def account(self) -> str:
+        """``"<seller id>/<marketplace code>"``."""
+        return self._client.account
+
+    def quota_for(self, kind: ItemKind) -> QuotaRule | None:
+        """SubmitFeed's quota, which all feed types share; ``None`` for pickups whose route spends no feed."""
+        submit_feed = self._client.feeds.submit_quota
+        if kind is ItemKind.PICKUP and self._route is not None:
+            return self._route.quota(submit_feed)
+        return submit_feed
+
+    def batch_limit(self, kind: ItemKind) -> int:
+        """The most items one batch may hold.
+
+        Raises:
+            ConfigurationError: pickups, and this gateway has no route for them.
+        """
+        return self._max_inventory_records if kind is ItemKind.INVENTORY else self._pickups().max_pickups
+
+    async def submit(self, batch: FeedBatch) -> FeedReceipt:
+        """Send one batch, once; see ``ports.FeedGateway.submit``."""
+        numbers = [item.message_id for item in batch.items]
+        if not numbers or numbers != list(range(1, len(numbers) + 1)):
+            raise ConfigurationError("a batch holds at least one item, and message ids that count from 1")
+        if batch.kind is ItemKind.PICKUP:
+            return await self._pickups().submit(self._client, batch)
+        updates = inventory_feed(
+            self._client.credentials.seller_id, _updates(batch), max_records=self._max_inventory_records
+        )
+        body = await gather_feed(updates)
+        return receipt_of(
+            await self._client.feeds.submit(INVENTORY_FEED, body, content_type=XML, paced=False),
+            self._client.clock.now(),
+        )
+
+    async def status(self, feed_ids: Sequence[str]) -> Sequence[FeedStatus]:
+        """How feeds stand: one GetFeedSubmissionList per 100 ids; unknown ids are left out."""
+        ids = list(dict.fromkeys(feed_ids))
+        found: list[FeedStatus] = []
+        for start in range(0, len(ids), _MOST_IDS):
+            listing = self._client.feeds.list(feed_submission_ids=ids[start : start + _MOST_IDS])
+            found += [self._status_of(feed) async for feed in listing]
+        return found
+
+    async def report(self, feed_id: str, batch: FeedBatch) -> FeedReport:
+        """The report of a ``DONE`` feed; see ``ports.FeedGateway.report``."""
+        if batch.kind is ItemKind.PICKUP:
+            return await self._pickups().report(self._client, feed_id, batch)
+        report = await fetch_report(self._client, feed_id)
+        # Stock is absolute: sending it again heals every doubt.
+        outcomes = await in_slices(outcome_steps(report, batch.items, doubtful=Outcome.RETRY))
+        return FeedReport(outcomes=outcomes, processed=report.processed)
+
+    async def recent(self, kind: ItemKind, since: datetime) -> Sequence[FeedStatus]:
+        """Every feed of this kind's type since ``since`` (whole seconds, by Amazon's clock), oldest first.
+
+        Empty for a route that spends no feed: its requests settle their own doubts.
+        """
+        feed_type = INVENTORY_FEED if kind is ItemKind.INVENTORY else self._pickups().feed_type
+        if feed_type is None:
+            return ()
+        # SubmittedDate has whole seconds: a feed of 09:00:00.9 is listed as of 09:00:00.
+        listing = self._client.feeds.list(feed_types=(feed_type,), submitted_from=since.replace(microsecond=0))
+        found = [self._status_of(feed) async for feed in listing]
+        return sorted(found, key=lambda status: status.submitted_at or datetime.min.replace(tzinfo=UTC))
+
+    async def orders(
+        self, *, updated_after: datetime, updated_before: datetime | None = None, statuses: Collection[str] = ()
+    ) -> AsyncIterator[OrderPage]:
+        """Pages of up to 100 orders changed in the window; see ``ports.OrderGateway.orders``.
+
+        Amazon takes ``Unshipped`` and ``PartiallyShipped`` together only.
+        """
+        listing = self._client.orders.list(
+            last_updated_after=updated_after,
+            last_updated_before=updated_before,
+            order_statuses=tuple(statuses),
+            fulfillment_channels=self._channels,
+        )
+        async for page in listing.pages():
+            yield page
+
+    async def items(self, order_id: str) -> Sequence[OrderItem]:
+        """All items of one order."""
+        return await self._client.orders.items(order_id)
+
+    async def get(self, order_ids: Sequence[str]) -> Sequence[Order]:
+        """Orders by channel order id, 50 a request; unknown ids are left out.
+
+        So are ids that no Amazon order can have: one mistyped id must not hold up the others in its request.
+        """
+        return await self._client.orders.get_many([order_id for order_id in order_ids if ORDER_ID.fullmatch(order_id)])
+
+    def _pickups(self) -> PickupRoute[MwsClient]:
+        if self._route is None:
+            raise ConfigurationError(_NO_ROUTE)
+        return self._route
+
+    def _status_of(self, feed: FeedSubmission) -> FeedStatus:
+        kind = None
+        if feed.feed_type == INVENTORY_FEED:
+            kind = ItemKind.INVENTORY
+        elif self._route is not None and feed.feed_type == self._route.feed_type:
+            kind = ItemKind.PICKUP
+        return FeedStatus(
+            feed_id=feed.feed_submission_id,
+            kind=kind,
+            state=_STATES.get(feed.feed_processing_status, FeedState.PROCESSING),
+            raw=feed.feed_processing_status,
+            submitted_at=feed.submitted_date,
+            completed_at=feed.completed_processing_date,
+        )
+
+
+def receipt_of(submission: FeedSubmission, now: datetime) -> FeedReceipt:
+    """The receipt of a feed that Amazon took; ``now`` stands in where the answer has no instant."""
+    return FeedReceipt(
+        feed_id=submission.feed_submission_id,
+        submitted_at=submission.submitted_date or submission.meta.timestamp or now,
+        quota=submission.meta.quota,
+    )
+
+
+async def fetch_report(client: MwsClient, feed_id: str, *, first_record: int = 1) -> ProcessingReport:
+    """The processing report of one feed, read.
+
+    Raises:
+        AmazonError: ``retryable`` where it is not ready yet.
+        UnreadableResponse: it is no processing report, or another feed's.
+    """
+    answer = await client.feeds.download_result(feed_id)
+    _, _, charset = answer.content_type.partition("charset=")
+    report = await in_slices(
+        report_steps(answer.content, charset=charset.split(";")[0].strip(" \"'"), first_record=first_record)
+    )
+    if report.feed_id not in (None, feed_id):
+        raise UnreadableResponse(f"the report of feed {feed_id} is that of feed {report.feed_id}", retryable=True)
+    return report
+
+
+def _updates(batch: FeedBatch) -> Iterator[InventoryUpdate]:
+    for item in batch.items:
+        if not isinstance(item.value, InventoryUpdate) or item.value.sku != item.key:
+            raise ConfigurationError(f"item {item.message_id} of an inventory batch is no stock update of {item.key!r}")
+        yield item.value

@@ -1,0 +1,181 @@
+"""Lists that come in pages: iterate the items, or the pages with a position to go on from.
+
+1. Retries and throttles sit below: a call that had to wait is not seen here.
+2. No item is handed over twice in one listing, none is lost. ``NextTokenCorrupted`` starts the listing again and passes
+   over what was handed over already (MWS developer guide, "Using NextToken": never retry a corrupted token).
+3. An error reaches the caller; the last position is still good.
+4. A position remembers what was handed over (8 bytes per item), so that rule 2 holds in another process too.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Final, Generic, TypeVar
+
+import attrs
+
+from amazon_ae._exceptions import AmazonError, ConfigurationError, UnreadableResponse
+from amazon_ae._models.responses import Page, ResponseMeta
+
+__all__ = ["Listing", "Pager", "RawPage", "Step", "fingerprint"]
+
+T = TypeVar("T")
+# A listing that is started anew this often without a single new item goes nowhere.
+_MOST_RESTARTS: Final = 3
+_DIGEST_BYTES: Final = 8
+
+
+@attrs.frozen(kw_only=True)
+class RawPage(Generic[T]):
+    """A page as Amazon sent it. ``next_token`` is ``None`` on the last one."""
+
+    items: tuple[T, ...]
+    next_token: str | None
+    complete_until: datetime | None = None
+    meta: ResponseMeta = attrs.field(factory=ResponseMeta)
+
+
+def fingerprint(action: str, params: Mapping[str, object]) -> str:
+    """What tells two queries apart."""
+    text = json.dumps([action, sorted((name, str(value)) for name, value in params.items())])
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
+
+
+class _Place:
+    """Where a listing is: the token of the next page and what was handed over before it."""
+
+    def __init__(self, token: str | None = None, until: datetime | None = None, seen: bytes = b"") -> None:
+        self.token = token
+        self.complete_until = until
+        self._trail = bytearray(seen)
+        self._seen = {seen[begin : begin + _DIGEST_BYTES] for begin in range(0, len(seen), _DIGEST_BYTES)}
+
+    def is_new(self, key: str) -> bool:
+        """Whether this key was not handed over yet; from now on it was."""
+        digest = _digest(key)
+        if digest in self._seen:
+            return False
+        self._seen.add(digest)
+        self._trail += digest
+        return True
+
+    def dump(self, query: str) -> str | None:
+        """The place as text; ``None`` at the end."""
+        if self.token is None:
+            return None
+        place = {
+            "query": query,
+            "token": self.token,
+            "until": self.complete_until.isoformat() if self.complete_until else None,
+            "seen": base64.b64encode(self._trail).decode("ascii"),
+        }
+        return json.dumps(place, separators=(",", ":"))
+
+    @classmethod
+    def load(cls, position: str, query: str) -> _Place:
+        """Read back what ``dump`` wrote."""
+        try:
+            data = json.loads(position)
+            until = datetime.fromisoformat(data["until"]) if data["until"] else None
+            place = cls(str(data["token"]), until, base64.b64decode(data["seen"], validate=True))
+            same = data["query"] == query
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigurationError("this position was not made by a listing") from error
+        if not same:
+            raise ConfigurationError("this position belongs to a listing with other filters")
+        return place
+
+
+@attrs.frozen(kw_only=True)
+class Step(Generic[T]):
+    """A page on its way to the caller. ``position`` is worked out when it is asked for: it grows with the listing."""
+
+    items: tuple[T, ...]
+    complete_until: datetime | None
+    meta: ResponseMeta
+    position: Callable[[], str | None]
+
+
+class Pager(Generic[T]):
+    """Items that come in pages; nothing is asked before somebody iterates."""
+
+    def __init__(
+        self,
+        *,
+        start: Callable[[], Awaitable[RawPage[T]]],
+        follow: Callable[[str], Awaitable[RawPage[T]]],
+        key: Callable[[T], str],
+        query: str,
+    ) -> None:
+        self._start = start
+        self._follow = follow
+        self._key = key
+        self._query = query
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        async for step in self.steps():
+            for item in step.items:
+                yield item
+
+    async def all(self) -> tuple[T, ...]:
+        """Every item. Mind the memory: a seller's whole history may be behind it."""
+        return tuple([item async for item in self])
+
+    async def steps(self, position: str | None = None) -> AsyncIterator[Step[T]]:
+        """Page by page; what ``pages`` of the subclasses gives, before it is dressed up."""
+        place = _Place() if position is None else _Place.load(position, self._query)
+        tokens: set[str] = set()
+        restarts = 0
+        while True:
+            try:
+                raw = await (self._start() if place.token is None else self._follow(place.token))
+            except AmazonError as error:
+                if error.code != "NextTokenCorrupted" or place.token is None or restarts == _MOST_RESTARTS:
+                    raise
+                restarts += 1
+                place.token = None
+                tokens.clear()
+                continue
+            fresh = tuple([item for item in raw.items if place.is_new(self._key(item))])
+            if fresh:
+                restarts = 0
+            # A listing that began anew is complete up to where the first one was; what changed since may be missing.
+            place.complete_until = min(filter(None, (place.complete_until, raw.complete_until)), default=None)
+            place.token = raw.next_token
+            if place.token in tokens:
+                raise UnreadableResponse("a NextToken leads back to a page that was read already")
+            if fresh or not raw.items or place.token is None:
+                yield Step(
+                    items=fresh,
+                    complete_until=place.complete_until,
+                    meta=raw.meta,
+                    position=lambda: place.dump(self._query),
+                )
+            if place.token is None:
+                return
+            tokens.add(place.token)
+
+
+class Listing(Pager[T]):
+    """Items that come in pages: ``async for item in listing``, or ``listing.pages()``. Nothing is asked before."""
+
+    async def pages(self, position: str | None = None) -> AsyncIterator[Page[T]]:
+        """Page by page.
+
+        Args:
+            position: of the last page that was dealt with, out of a listing with the same filters.
+
+        Raises:
+            ConfigurationError: ``position`` is of another listing.
+            AmazonError: as the operation raises; iterate again from the last position.
+        """
+        async for step in self.steps(position):
+            yield Page(items=step.items, position=step.position(), meta=step.meta)

@@ -1,0 +1,220 @@
+"""From Amazon's XML to plain values: by local names, in any namespace, in any order. Pure functions, no I/O.
+
+``parse`` gives nested dicts whose leaves are text or ``None``. The readers below turn a leaf into a value and give
+``None``
+for what is absent or not of its type: one odd element never costs the page it came in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, TypeVar
+from urllib.parse import unquote
+from xml.parsers.expat import ExpatError, errors as expat_errors
+
+import xmltodict
+
+from amazon_ae._exceptions import UnreadableResponse
+from amazon_ae._models.money import Money
+
+__all__ = [
+    "CutOff",
+    "Fields",
+    "Node",
+    "boolean",
+    "children",
+    "decimal",
+    "fields",
+    "instant",
+    "integer",
+    "local_names",
+    "money",
+    "parse",
+    "required",
+    "text",
+    "values",
+]
+
+T = TypeVar("T")
+Node = Mapping[str, Any]
+Fields = Mapping[str, tuple[str, Callable[[Any], Any]]]
+"""Element name -> (attribute name, reader)."""
+
+# What expat says where the end came too soon.
+_ENDS_TOO_SOON: Final = frozenset(
+    expat_errors.codes[words]
+    for words in (
+        expat_errors.XML_ERROR_NO_ELEMENTS,
+        expat_errors.XML_ERROR_UNCLOSED_TOKEN,
+        expat_errors.XML_ERROR_PARTIAL_CHAR,
+        expat_errors.XML_ERROR_UNCLOSED_CDATA_SECTION,
+    )
+)
+
+
+class CutOff(ValueError):
+    """XML that ends too soon: it was cut on its way."""
+
+
+def parse(body: bytes) -> tuple[str, Node]:
+    """The root's local name and its content.
+
+    Raises:
+        CutOff: it ends too soon.
+        ValueError: not well-formed, or it declares entities (which could expand without end).
+    """
+    wide = b"\0" in body[:4] or body[:2] in (b"\xff\xfe", b"\xfe\xff")  # UTF-16, with or without its mark
+    if b"<!ENTITY" in (body.replace(b"\0", b"") if wide else body):
+        raise ValueError("it declares entities, which could expand without end")
+    # A prefix needs a declaration; without one (the normal case) the names are local already.
+    plain = not wide and b"xmlns:" not in body
+    try:
+        document = xmltodict.parse(
+            body, xml_attribs=False, disable_entities=True, postprocessor=None if plain else _local
+        )
+    except (ExpatError, LookupError, RecursionError) as error:
+        kind = CutOff if getattr(error, "code", None) in _ENDS_TOO_SOON else ValueError
+        raise kind(f"not well-formed XML: {error}") from error
+    (name, content), *_ = document.items() or [("", None)]
+    return name, content if isinstance(content, dict) else {}
+
+
+def _local(_path: object, key: str, value: Any) -> tuple[str, Any]:
+    return key.rpartition(":")[2], value
+
+
+def local_names(node: object, wanted: str) -> list[Any]:
+    """Every value of elements named ``wanted``, anywhere below ``node``."""
+    found: list[Any] = []
+    waiting = [node]
+    while waiting:
+        here = waiting.pop()
+        if isinstance(here, dict):
+            for name, value in here.items():
+                if name == wanted:
+                    found.extend(value if isinstance(value, list) else [value])
+                waiting.append(value)
+        elif isinstance(here, list):
+            waiting.extend(here)
+    return found
+
+
+def children(node: object, name: str) -> list[Any]:
+    """The elements ``name`` directly below ``node``: none, one or many, always a list."""
+    if not isinstance(node, dict) or name not in node:
+        return []
+    value = node[name]
+    return value if isinstance(value, list) else [value]
+
+
+def values(node: object, name: str) -> tuple[str, ...]:
+    """The texts of the elements ``name`` directly below ``node``."""
+    return tuple(value for each in children(node, name) if (value := text(each)) is not None)
+
+
+def fields(node: object, table: Fields) -> dict[str, Any]:
+    """What ``table`` knows of ``node``, read; unknown elements are passed over."""
+    found: dict[str, Any] = {}
+    if isinstance(node, dict):
+        for name, value in node.items():
+            row = table.get(name)
+            if row is not None and value is not None:
+                found[row[0]] = row[1](value)
+    return found
+
+
+def required(node: object, name: str, what: str) -> str:
+    """The text of an element that nothing makes sense without.
+
+    Raises:
+        UnreadableResponse: it is not there.
+    """
+    value = text(node.get(name)) if isinstance(node, dict) else None
+    if value is None:
+        raise UnreadableResponse(f"{what} without {name}")
+    return value
+
+
+def text(value: Any) -> str | None:
+    """Text stays text; of a repeated element the first counts."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return text(value[0]) if value else None
+    if isinstance(value, dict):
+        return text(value.get("#text"))
+    return None
+
+
+def boolean(value: Any) -> bool | None:
+    """``true``/``false``, ``Yes``/``No``, ``1``/``0`` in any case."""
+    match value.strip().lower() if isinstance(value, str) else "":
+        case "true" | "yes" | "1":
+            return True
+        case "false" | "no" | "0":
+            return False
+    return None
+
+
+def integer(value: Any) -> int | None:
+    """A whole number; also ``"2.0"``, which some marketplaces send."""
+    number = decimal(value)
+    if number is None or not -1e15 < number < 1e15 or number != number.to_integral_value():
+        return None
+    return int(number)
+
+
+def decimal(value: Any) -> Decimal | None:
+    """A finite decimal number."""
+    if not isinstance(value, str):
+        return None
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def instant(value: Any) -> datetime | None:
+    """An instant as aware UTC, out of ISO 8601 or RFC 1123.
+
+    No zone means UTC. Some of Amazon's examples are percent-encoded.
+    """
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        moment_or_none = _other_instant(value)
+        if moment_or_none is None:
+            return None
+        moment = moment_or_none
+    if moment.tzinfo is UTC:
+        return moment
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def _other_instant(value: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(unquote(value).strip())
+    except ValueError:
+        pass
+    try:
+        return parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def money(value: Any) -> Money | None:
+    """``CurrencyCode`` and ``Amount``; ``None`` where the amount is missing or is no number."""
+    if not isinstance(value, dict):
+        return None
+    amount = decimal(value.get("Amount"))
+    currency = value.get("CurrencyCode")
+    return None if amount is None else Money(amount, currency if isinstance(currency, str) else "")

@@ -1,0 +1,232 @@
+"""Reports 2009-01-01, as far as Easy Ship's documents and pickup reports need them; ``client.call`` does the rest.
+
+Source: MWS Reports API reference, one page per operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.reports import ReportInfo, ReportRequest
+from amazon_ae._models.responses import Download, ResponseMeta, ServiceStatus
+from amazon_ae._mws.feeds import next_token
+from amazon_ae._mws.paging import Listing, RawPage, fingerprint
+from amazon_ae._mws.params import check_aware, check_count, check_text, flatten, listed
+from amazon_ae._mws.parsing import Fields, Node, boolean, children, fields, instant, required, text
+from amazon_ae._mws.service import read_service_status
+from amazon_ae._transport.calls import Call, Caller, Patience
+
+__all__ = ["EASY_SHIP_DOCUMENTS", "EASY_SHIP_PICKED_UP", "EASY_SHIP_WAITING_FOR_PICKUP", "Reports"]
+
+# Page "ReportType enumeration"; all three documented for India only.
+EASY_SHIP_DOCUMENTS: Final = "_GET_EASYSHIP_DOCUMENTS_"
+EASY_SHIP_PICKED_UP: Final = "_GET_EASYSHIP_PICKEDUP_"
+EASY_SHIP_WAITING_FOR_PICKUP: Final = "_GET_EASYSHIP_WAITING_FOR_PICKUP_"
+
+
+class Reports:
+    """The Reports section of one client."""
+
+    def __init__(self, caller: Caller, *, marketplace_id: str) -> None:
+        self._caller = caller
+        self._marketplace_id = marketplace_id
+
+    async def request(
+        self,
+        report_type: str,
+        *,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+        report_options: str | None = None,
+        marketplace_ids: Sequence[str] | None = None,
+        wait: bool = True,
+        deadline: datetime | None = None,
+    ) -> ReportRequest:
+        """RequestReport: have a report made. Follow it with ``requests``, then ``get`` its ``generated_report_id``.
+
+        Args:
+            end_date: not after now.
+            marketplace_ids: the client's marketplace by default.
+
+        Raises:
+            OutcomeUnknown: it may have arrived; a second request costs a place of the quota and does no other harm.
+            ConfigurationError: a rule is broken; nothing was sent.
+        """
+        check_text("report_type", report_type)
+        check_aware(start_date=start_date, end_date=end_date)
+        params = flatten(
+            {
+                "ReportType": report_type,
+                "StartDate": start_date,
+                "EndDate": end_date,
+                "ReportOptions": report_options,
+                "MarketplaceIdList.Id": (
+                    (self._marketplace_id,) if marketplace_ids is None else listed("marketplace_ids", marketplace_ids)
+                ),
+            }
+        )
+        if end_date is not None and end_date > self._caller.clock.now():
+            raise ConfigurationError("RequestReport: end_date must not be after now")
+        if start_date is not None and end_date is not None and start_date >= end_date:
+            raise ConfigurationError("RequestReport: start_date must be earlier than end_date")
+        call = Call(section="Reports", action="RequestReport", params=params)
+        return await self._caller.result(call, _read_requested, Patience(wait=wait, deadline=deadline))
+
+    def requests(
+        self,
+        *,
+        report_request_ids: Sequence[str] | None = None,
+        report_types: Sequence[str] = (),
+        statuses: Sequence[str] = (),
+        requested_from: datetime | None = None,
+        requested_to: datetime | None = None,
+        max_count: int = 100,
+        wait: bool = True,
+        deadline: datetime | None = None,
+    ) -> Listing[ReportRequest]:
+        """GetReportRequestList, and ...ByNextToken while Amazon says ``HasNext``: how requests stand.
+
+        Args:
+            report_request_ids: alone, because Amazon ignores every other filter beside them.
+            requested_from: 90 days ago by default (Amazon's).
+            max_count: requests per page, 1 to 100.
+        """
+        check_count("max_count", max_count, most=100)
+        check_aware(requested_from=requested_from, requested_to=requested_to)
+        filters = {
+            "ReportTypeList.Type": listed("report_types", report_types),
+            "ReportProcessingStatusList.Status": listed("statuses", statuses),
+            "RequestedFromDate": requested_from,
+            "RequestedToDate": requested_to,
+        }
+        ids = _ids(report_request_ids)
+        if ids is not None and any(filters.values()):
+            raise ConfigurationError(
+                "GetReportRequestList: beside report_request_ids Amazon ignores every other filter"
+            )
+        params = flatten({"ReportRequestIdList.Id": ids, "MaxCount": max_count, **filters})
+        patience = Patience(wait=wait, deadline=deadline)
+
+        async def ask(action: str, params: dict[str, str]) -> RawPage[ReportRequest]:
+            call = Call(section="Reports", action=action, params=params)
+            return await self._caller.result(call, _read_request_page, patience)
+
+        return Listing(
+            start=lambda: ask("GetReportRequestList", params),
+            follow=lambda token: ask("GetReportRequestListByNextToken", {"NextToken": token}),
+            key=lambda request: request.report_request_id,
+            query=fingerprint("GetReportRequestList", params),
+        )
+
+    def list(
+        self,
+        *,
+        report_request_ids: Sequence[str] | None = None,
+        report_types: Sequence[str] = (),
+        acknowledged: bool | None = None,
+        available_from: datetime | None = None,
+        available_to: datetime | None = None,
+        max_count: int = 100,
+        wait: bool = True,
+        deadline: datetime | None = None,
+    ) -> Listing[ReportInfo]:
+        """GetReportList, and ...ByNextToken while Amazon says ``HasNext``: which reports can be fetched.
+
+        Args:
+            report_request_ids: e.g. the ``ReportReferenceId`` out of an Easy Ship documents feed's report.
+            max_count: reports per page, 1 to 100.
+        """
+        check_count("max_count", max_count, most=100)
+        check_aware(available_from=available_from, available_to=available_to)
+        params = flatten(
+            {
+                "ReportRequestIdList.Id": _ids(report_request_ids),
+                "ReportTypeList.Type": listed("report_types", report_types),
+                "Acknowledged": acknowledged,
+                "AvailableFromDate": available_from,
+                "AvailableToDate": available_to,
+                "MaxCount": max_count,
+            }
+        )
+        patience = Patience(wait=wait, deadline=deadline)
+
+        async def ask(action: str, params: dict[str, str]) -> RawPage[ReportInfo]:
+            call = Call(section="Reports", action=action, params=params)
+            return await self._caller.result(call, _read_report_page, patience)
+
+        return Listing(
+            start=lambda: ask("GetReportList", params),
+            follow=lambda token: ask("GetReportListByNextToken", {"NextToken": token}),
+            key=lambda report: report.report_id,
+            query=fingerprint("GetReportList", params),
+        )
+
+    async def get(self, report_id: str, *, wait: bool = True, deadline: datetime | None = None) -> Download:
+        """GetReport: the report as Amazon sent it (text or PDF), its MD5 checked; a wrong one is fetched again.
+
+        Raises:
+            AmazonError: ``code`` ``ReportNotReady`` (``retryable``), ``ReportNoLongerAvailable``, ``InvalidReportId``,
+                ...
+            UnreadableResponse: the MD5 stayed wrong, or the report is larger than the client's ``max_body_bytes``.
+        """
+        check_text("report_id", report_id)
+        call = Call(section="Reports", action="GetReport", params={"ReportId": report_id})
+        return await self._caller.document(call, Patience(wait=wait, deadline=deadline))
+
+    async def service_status(self, *, wait: bool = True, deadline: datetime | None = None) -> ServiceStatus:
+        """GetServiceStatus of this section (2, then one in five minutes)."""
+        call = Call(section="Reports", action="GetServiceStatus")
+        return await self._caller.result(call, read_service_status, Patience(wait=wait, deadline=deadline))
+
+
+_REQUEST: Final[Fields] = {
+    "ReportType": ("report_type", text),
+    "ReportProcessingStatus": ("report_processing_status", text),
+    "StartDate": ("start_date", instant),
+    "EndDate": ("end_date", instant),
+    "Scheduled": ("scheduled", boolean),
+    "SubmittedDate": ("submitted_date", instant),
+    "StartedProcessingDate": ("started_processing_date", instant),
+    "CompletedDate": ("completed_date", instant),
+    "CompletedProcessingDate": ("completed_date", instant),
+    "GeneratedReportId": ("generated_report_id", text),
+}
+_REPORT: Final[Fields] = {
+    "ReportType": ("report_type", text),
+    "ReportRequestId": ("report_request_id", text),
+    "AvailableDate": ("available_date", instant),
+    "Acknowledged": ("acknowledged", boolean),
+    "AcknowledgedDate": ("acknowledged_date", instant),
+}
+
+
+def _ids(report_request_ids: Sequence[str] | None) -> tuple[str, ...] | None:
+    if report_request_ids is None:
+        return None
+    ids = listed("report_request_ids", report_request_ids)
+    check_count("report_request_ids", ids, most=100)
+    return ids
+
+
+def _read_request(node: Node, meta: ResponseMeta) -> ReportRequest:
+    request_id = required(node, "ReportRequestId", "a report request")
+    return ReportRequest(report_request_id=request_id, meta=meta, **fields(node, _REQUEST))
+
+
+def _read_requested(node: Node, meta: ResponseMeta) -> ReportRequest:
+    return _read_request(node.get("ReportRequestInfo") or {}, meta)
+
+
+def _read_request_page(node: Node, meta: ResponseMeta) -> RawPage[ReportRequest]:
+    requests = [_read_request(request, meta) for request in children(node, "ReportRequestInfo")]
+    return RawPage(items=tuple(requests), next_token=next_token(node, "GetReportRequestList"), meta=meta)
+
+
+def _read_report_page(node: Node, meta: ResponseMeta) -> RawPage[ReportInfo]:
+    # Amazon's Java client calls the element ReportInfoList.
+    nodes = children(node, "ReportInfo") or children(node, "ReportInfoList")
+    reports = [ReportInfo(report_id=required(one, "ReportId", "a report"), **fields(one, _REPORT)) for one in nodes]
+    return RawPage(items=tuple(reports), next_token=next_token(node, "GetReportList"), meta=meta)

@@ -1,0 +1,1 @@
+"""Fetching unfulfilled orders continuously."""

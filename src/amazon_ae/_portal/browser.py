@@ -1,0 +1,361 @@
+"""Find a browser, start it, and be sure that it ends.
+
+Any Chromium will do: one that is installed, Playwright's own, one that already runs (CDP address), or a context the
+host opened. What this library started it also ends, whatever happens: a cancelled start, a crash, a hung close. What
+the host opened is never closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from amazon_ae._exceptions import BrowserNotFound, ConfigurationError
+from amazon_ae._portal.cookies import Jar
+from amazon_ae._portal.pace import call
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, BrowserContext, Page, Playwright
+
+__all__ = [
+    "BrowserOptions",
+    "RunningBrowser",
+    "close_context",
+    "close_page",
+    "find_browser",
+    "new_page",
+    "start_browser",
+]
+
+_log = logging.getLogger(__name__)
+
+_NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+_PLACES: Final = {
+    "darwin": (
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+        "/Applications/Chromium.app/Contents/MacOS/Chromium",
+        "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
+    ),
+    "win32": (
+        r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+        r"C:\Program Files (x86)\Google\Chrome\Application\chrome.exe",
+        r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe",
+    ),
+}
+_HOW_TO_GET_ONE: Final = (
+    "no Chromium or Chrome was found. Get one with 'playwright install chromium', 'apt install chromium' (Debian), "
+    "'brew install --cask chromium' (macOS) or from google.com/chrome; or name yours: "
+    "BrowserOptions(executable_path=...), channel='chrome', cdp_url='http://127.0.0.1:9222' or context=..."
+)
+# The browser's own traffic is of no use here, and costs start-up time. None of these hides what the browser is.
+_QUIET: Final = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-domain-reliability",
+    "--disable-sync",
+    "--no-default-browser-check",
+    "--no-first-run",
+    "--no-pings",
+)
+_CLOSE_SECONDS: Final = 5.0
+# Chromium forgets to close a page whose next document is just arriving (measured: 30 % of them); asked again, it does.
+_CLOSE_AGAIN_SECONDS: Final = 0.5
+# A cold start is no answer of the site: an impatient ``timeout`` does not shorten it.
+_START_SECONDS: Final = 30.0
+
+
+@attrs.frozen(kw_only=True)
+class BrowserOptions:
+    """Which browser. At most one of the first four; with none of them an installed one is looked for.
+
+    Attributes:
+        executable_path: a Chromium or Chrome binary.
+        channel: a channel Playwright knows, e.g. ``"chrome"`` or ``"msedge"``.
+        cdp_url: a running browser's debugging address, e.g. ``"http://127.0.0.1:9222"``; it is left running.
+        context: a Playwright ``BrowserContext`` of the host; it is left open, and only its pages of ours are closed. Of
+            its cookies only those of the marketplace (and of ``sign_in_origins``) are read, saved and replaced.
+        args: further command-line switches.
+        locale: what the browser asks the site for; no page is recognised by its words, so any will do.
+    """
+
+    executable_path: str | None = None
+    channel: str | None = None
+    cdp_url: str | None = None
+    context: BrowserContext | None = attrs.field(default=None, repr=False)
+    args: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    locale: str = "en-AE"
+
+    def __attrs_post_init__(self) -> None:
+        given = [
+            name for name in ("executable_path", "channel", "cdp_url", "context") if getattr(self, name) is not None
+        ]
+        if len(given) > 1:
+            raise ConfigurationError(f"BrowserOptions: give one of {', '.join(given)}, not several")
+
+
+async def new_page(context: BrowserContext, timeout_seconds: float) -> Page:
+    """Open a page. An opening that was cancelled, or takes too long, leaves no page behind."""
+    opening = asyncio.ensure_future(context.new_page())
+    try:
+        return await call(asyncio.shield(opening), "browser", timeout_seconds)
+    except BaseException:
+        opening.add_done_callback(_close_late)
+        raise
+
+
+async def close_page(page: Page) -> None:
+    """Close a page, after some seconds at the latest; never raises, and cancelling does not stop it."""
+    await _finish(asyncio.ensure_future(_try(_close_for_sure(page))))
+
+
+async def close_context(context: BrowserContext) -> None:
+    """Close a context; as ``close_page``."""
+    await _finish(asyncio.ensure_future(_try(context.close())))
+
+
+def find_browser(
+    *,
+    which: Callable[[str], str | None] = shutil.which,
+    exists: Callable[[str], bool] = os.path.exists,
+    platform: str = sys.platform,
+    bundled: str | None = None,
+) -> str:
+    """The path of an installed browser: on the search path, at the platform's usual place, or Playwright's own.
+
+    Args:
+        bundled: where Playwright would keep its own.
+
+    Raises:
+        BrowserNotFound: there is none; the message names the commands that get one.
+    """
+    for name in _NAMES:
+        if path := which(name):
+            return path
+    places: tuple[str | None, ...] = (*_PLACES.get(platform, ()), bundled)
+    for place in places:
+        if place and exists(place):
+            return place
+    raise BrowserNotFound(_HOW_TO_GET_ONE, step="browser")
+
+
+@attrs.define(eq=False)
+class RunningBrowser:
+    """A browser with one context. ``browser`` is ``None`` where the host gave the context."""
+
+    context: BrowserContext
+    browser: Browser | None = None
+    playwright: Playwright | None = None
+    owns_browser: bool = False
+    owns_context: bool = False
+    lost: bool = False
+    _closed: bool = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can still be used; a killed driver is noticed only by those who use it (``lost``)."""
+        return not (self._closed or self.lost) and (self.browser is None or self.browser.is_connected())
+
+    async def aclose(self) -> None:
+        """End what this library started, in some seconds at most; twice is fine. Cancelling does not stop it."""
+        if self._closed:
+            return
+        self._closed = True
+        await _finish(asyncio.ensure_future(self._close()))
+
+    async def _close(self) -> None:
+        if self.owns_context and not self.owns_browser:  # else it ends with its browser
+            await _try(self.context.close())
+        if self.browser is not None and (self.owns_browser or self.playwright is not None):
+            # For a CDP browser close() only ends the connection.
+            await _try(self.browser.close())
+        await _stop(self.playwright)
+
+
+async def start_browser(
+    options: BrowserOptions,
+    *,
+    headless: bool,
+    time_zone: str,
+    state: dict[str, Any] | None,
+    timeout_seconds: float,
+    hosts: frozenset[str] = frozenset(),
+) -> RunningBrowser:
+    """Start (or reach) the browser and open the one context, with ``state`` as its cookies.
+
+    Args:
+        hosts: in a context of the host's own, only cookies of these are added.
+
+    Raises:
+        BrowserNotFound: there is none, or it does not start; the message says what to do.
+    """
+    if options.context is not None:
+        if state is not None:
+            await Jar(options.context, hosts).add(state["cookies"])
+        return RunningBrowser(options.context, options.context.browser)
+    starting = asyncio.ensure_future(
+        _start(options, headless=headless, time_zone=time_zone, state=state, timeout_seconds=timeout_seconds)
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # A half-started browser cannot be found again later: let the start end, then end the browser.
+        starting.add_done_callback(_consume)
+        await _finish(asyncio.ensure_future(_close_when_started(starting)))
+        raise
+
+
+async def _start(
+    options: BrowserOptions, *, headless: bool, time_zone: str, state: dict[str, Any] | None, timeout_seconds: float
+) -> RunningBrowser:
+    try:
+        from playwright.async_api import Error, async_playwright
+    except ImportError as error:
+        raise ConfigurationError("the portal needs Playwright: pip install playwright") from error
+    seconds = max(timeout_seconds, _START_SECONDS)
+    milliseconds = seconds * 1000
+    playwright = await async_playwright().start()
+    browser: Browser | None = None
+    try:
+        chromium = playwright.chromium
+        if options.cdp_url is not None:
+            browser = await chromium.connect_over_cdp(options.cdp_url, timeout=milliseconds)
+            owns_browser = False
+        else:
+            path = options.executable_path
+            if path is None and options.channel is None:
+                path = find_browser(bundled=str(chromium.executable_path))
+            browser = await chromium.launch(
+                executable_path=path,
+                channel=options.channel,
+                headless=headless,
+                args=[*_QUIET, *options.args],
+                # Chromium's sandbox does not work for root; everybody else keeps it.
+                chromium_sandbox=not (hasattr(os, "geteuid") and os.geteuid() == 0),
+                timeout=milliseconds,
+                # The host decides what Ctrl-C means.
+                handle_sigint=False,
+                handle_sigterm=False,
+                handle_sighup=False,
+            )
+            owns_browser = True
+        async with asyncio.timeout(seconds):
+            context = await _new_context(browser, state, locale=options.locale, time_zone=time_zone)
+        return RunningBrowser(context, browser, playwright, owns_browser=owns_browser, owns_context=True)
+    except BaseException as error:
+        if browser is not None:
+            await _try(browser.close())
+        await _stop(playwright)
+        if isinstance(error, TimeoutError):
+            raise BrowserNotFound(f"the browser does not start within {seconds:g} s", step="browser") from None
+        if isinstance(error, Error):
+            # Playwright's text quotes the command line: harmless, but long. The first line says it.
+            reason = str(error).partition("\n")[0]
+            raise BrowserNotFound(f"the browser does not start: {reason}. {_HOW_TO_GET_ONE}", step="browser") from None
+        raise
+
+
+async def _new_context(
+    browser: Browser, state: dict[str, Any] | None, *, locale: str, time_zone: str
+) -> BrowserContext:
+    from playwright.async_api import Error
+
+    try:
+        return await browser.new_context(
+            storage_state=state,  # type: ignore[arg-type]  # what does not fit is refused and handled below
+            locale=locale,
+            timezone_id=time_zone,
+            accept_downloads=True,
+        )
+    except (Error, TypeError, KeyError, AttributeError):
+        if state is None or not browser.is_connected():
+            raise
+    # A damaged session must not look like a browser that does not start: take of it what can be taken.
+    context = await browser.new_context(locale=locale, timezone_id=time_zone, accept_downloads=True)
+    await Jar(context).add(state["cookies"])
+    return context
+
+
+async def _close_when_started(starting: asyncio.Future[RunningBrowser]) -> None:
+    with contextlib.suppress(Exception):
+        await (await starting).aclose()
+
+
+async def _close_for_sure(page: Page) -> None:
+    closing = asyncio.ensure_future(page.close())
+    try:
+        while not (await asyncio.wait([closing], timeout=_CLOSE_AGAIN_SECONDS))[0]:
+            with contextlib.suppress(Exception):
+                session = await page.context.new_cdp_session(page)
+                await session.send("Page.close")
+        await closing
+    finally:
+        closing.add_done_callback(_consume)
+
+
+async def _finish(task: asyncio.Future[None]) -> None:
+    """Wait for clean-up to end even while being cancelled, then let the cancellation go on."""
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
+
+
+async def _try(work: Any) -> None:
+    try:
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await work
+    except Exception as error:
+        _log.debug("closing the browser: %s", type(error).__name__)
+
+
+async def _stop(playwright: Playwright | None) -> None:
+    if playwright is None:
+        return
+    try:
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await playwright.stop()
+    except Exception:
+        # The driver hangs or is gone. Chromium lives on the driver's pipe: ending the driver ends both.
+        process = _driver_of(playwright)
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            _log.warning("the browser did not close in time; its driver was killed")
+        else:
+            _log.warning("the browser did not close in time, and its driver was not found: end it by hand")
+
+
+def _driver_of(playwright: Playwright) -> asyncio.subprocess.Process | None:
+    """Playwright's driver. It has no public name: the connection of older versions leads to it, or the newer client."""
+    manager = getattr(playwright.stop, "__self__", None)
+    for way in (("_client", "_transport"), ("_connection", "_transport")):
+        found: Any = manager
+        for name in (*way, "_proc"):
+            found = getattr(found, name, None)
+        if isinstance(found, asyncio.subprocess.Process):
+            return found
+    return None
+
+
+def _close_late(opening: asyncio.Future[Page]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        closing = asyncio.ensure_future(close_page(opening.result()))
+        closing.add_done_callback(_consume)
+
+
+def _consume(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,124 @@
+"""Click on what only a click makes download, and take the answer on its way, wherever it was going to be shown."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from amazon_ae._exceptions import PageChanged
+from amazon_ae._portal.browser import close_page
+from amazon_ae._portal.http import Answer
+from amazon_ae._portal.pace import call
+
+if TYPE_CHECKING:
+    from playwright.async_api import Download, Page, Request, Route
+
+__all__ = ["Check", "click_for_answer"]
+
+Check = Callable[[int, str, Mapping[str, str], bytes], Answer]
+"""``(status, url, headers, body)`` to an answer, or its error."""
+
+_POPUP_SECONDS: Final = 2.0
+
+
+async def click_for_answer(page: Page, selector: str, check: Check, *, step: str, timeout_seconds: float) -> Answer:
+    """Click on the first visible ``selector`` in any frame, and take the answer to what the click asks for.
+
+    Three ways are known: the page itself goes to the file; a new window does; the page's script makes the file, which
+    is never asked for and comes as a download. The first two are taken on their way: a PDF that is shown fires no
+    download event in a headless browser, and its address may work only once. New windows are closed.
+
+    Raises:
+        PageChanged: there is nothing to click on.
+        PortalTimeout, PortalUnavailable, BrowserLost, ...: as ``call`` and ``check``.
+    """
+    arrived: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    windows: list[Page] = []
+    opened = asyncio.Event()
+    in_window = False
+
+    def keep(window: Page) -> None:
+        windows.append(window)
+        opened.set()
+
+    async def take(route: Route) -> None:
+        nonlocal in_window
+        where = await _where(route.request, page)
+        if where is None or arrived.done():
+            await route.fallback()
+            return
+        in_window = where == "window"
+        try:
+            response = await route.fetch(timeout=timeout_seconds * 1000)
+            answer = check(response.status, response.url, response.headers, await response.body())
+        except Exception as error:
+            _set(arrived, error=error)
+        else:
+            _set(arrived, answer)
+        with contextlib.suppress(Exception):  # the page may be gone by now
+            if in_window:
+                await route.abort()
+            else:
+                # "No content": the page stays. Aborted, it would show an error page, which breaks off its next visit.
+                await route.fulfill(status=204)
+
+    async def download(item: Download) -> None:
+        try:
+            path = await item.path()
+            body = await asyncio.to_thread(Path(path).read_bytes)
+            _set(arrived, Answer(status=200, url=item.url, content_type="", body=body))
+            await item.delete()
+        except Exception as error:
+            _set(arrived, error=error)
+
+    async def click() -> Answer:
+        for frame in page.frames:
+            target = frame.locator(selector).locator("visible=true")
+            if await target.count():
+                await target.first.click(timeout=timeout_seconds * 1000, no_wait_after=True)
+                return await arrived
+        raise PageChanged("what the list offers went away before it was clicked on; run check()", step=step)
+
+    page.on("download", download)
+    page.on("popup", keep)
+    # The first request of a new window is seen by its context only.
+    await call(page.context.route("**/*", take), step, timeout_seconds)
+    try:
+        return await call(click(), step, timeout_seconds)
+    finally:
+        if in_window:  # it is announced only after its first request
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(opened.wait(), _POPUP_SECONDS)
+        for window in windows:
+            await close_page(window)
+        page.remove_listener("download", download)
+        page.remove_listener("popup", keep)
+        await call(page.context.unroute("**/*", take), step, timeout_seconds)
+
+
+async def _where(request: Request, page: Page) -> Literal["page", "window"] | None:
+    """Whether ``page``, or a window that it opened, goes somewhere; ``None`` for all else that the context asks for."""
+    if not request.is_navigation_request():
+        return None
+    try:
+        other = request.frame.page
+    except Exception:
+        # A new window has no frame yet. What opened it is named by the referrer, if by anything.
+        return "window" if page.url.startswith(request.headers.get("referer", "")) else None
+    if other == page:
+        return "page"
+    return "window" if await other.opener() == page else None
+
+
+def _set(arrived: asyncio.Future[Answer], answer: Answer | None = None, *, error: Exception | None = None) -> None:
+    """Keep the first answer or error."""
+    if arrived.done():
+        return
+    if error is not None:
+        arrived.set_exception(error)
+        arrived.exception()  # counts as looked at, also where nobody waits any more
+    elif answer is not None:
+        arrived.set_result(answer)

@@ -1,0 +1,231 @@
+"""Sign-in as a table: the page seen decides the action, not the place in a script.
+
+``classify`` says which page a snapshot shows; ``TABLE`` says what is done on it, how often, and what it means if the
+page is still there after that. Both are pure; ``login_flow`` takes snapshots and performs the actions.
+
+A page is recognised by ids and addresses, never by its words, so Arabic and English are the same. That a password was
+refused is read from the fact that the password page is back, not from an error text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+import attrs
+
+from amazon_ae._exceptions import ChallengeRequired, LoginRejected, PageChanged, PermissionMissing, PortalError
+from amazon_ae._portal.html import parse_html
+from amazon_ae._portal.site_map import MARKS, Mark, Page, SiteMap
+
+__all__ = [
+    "SIGNED_OUT",
+    "TABLE",
+    "Action",
+    "Progress",
+    "Rule",
+    "Snapshot",
+    "classify",
+    "decide",
+    "signed_out",
+    "snapshot_of_html",
+]
+
+_MOST_STEPS: Final = 25
+# Not the whole text: a news item on the home page may well name the agent policy.
+PHRASE_PLACES: Final = ("title", "h1", "h2", "h3", "script:not([src])")
+
+
+@attrs.frozen(kw_only=True)
+class Snapshot:
+    """What is known of a page: no text of it is kept.
+
+    Attributes:
+        path: the address's path, without query.
+        visible: names of selectors that match something visible.
+        present: names of selectors that match anything.
+        phrases: names of phrases found in the page.
+        marketplace: how the header's marketplace switch stands: ``True`` ours, ``False`` another, ``None`` not shown.
+    """
+
+    path: str
+    visible: frozenset[str] = frozenset()
+    present: frozenset[str] = frozenset()
+    phrases: frozenset[str] = frozenset()
+    marketplace: bool | None = None
+
+
+def classify(snapshot: Snapshot, marks: Collection[Mark] = MARKS) -> Page:
+    """The first mark that fits names the page; ``Page.UNKNOWN`` if none does."""
+    page = next((mark.page for mark in marks if _fits(snapshot, mark)), Page.UNKNOWN)
+    return Page.WRONG_MARKETPLACE if page is Page.APP and snapshot.marketplace is False else page
+
+
+def _fits(snapshot: Snapshot, mark: Mark) -> bool:
+    if any(snapshot.path.startswith(path) for path in mark.paths):
+        return True
+    if not (snapshot.visible.isdisjoint(mark.absent) and snapshot.present.isdisjoint(mark.missing)):
+        return False
+    if not snapshot.phrases.isdisjoint(mark.phrases):
+        return True
+    if not (mark.visible or mark.present):
+        return False
+    return snapshot.visible.issuperset(mark.visible) and snapshot.present.issuperset(mark.present)
+
+
+def snapshot_of_html(path: str, html: str, site: SiteMap) -> Snapshot:
+    """The same snapshot out of fetched HTML, for answers that no browser page was opened for."""
+    document = parse_html(html)
+    present: set[str] = set()
+    visible: set[str] = set()
+    for name, selectors in site.selectors.items():
+        for element in document.find(selectors):
+            present.add(name)
+            if element.visible:
+                visible.add(name)
+                break
+    spoken = "\n".join("".join(element.texts) for element in document.find(PHRASE_PLACES)).casefold()
+    phrases = {name for name, texts in site.phrases.items() if any(text.casefold() in spoken for text in texts)}
+    return Snapshot(path=path, visible=frozenset(visible), present=frozenset(present), phrases=frozenset(phrases))
+
+
+class Action(StrEnum):
+    """What can be done on a page."""
+
+    TYPE_EMAIL = "type the e-mail"
+    TYPE_PASSWORD = "type the password"
+    TYPE_EMAIL_AND_PASSWORD = "type e-mail and password"
+    CHOOSE_AUTHENTICATOR = "choose the authenticator app"
+    TYPE_CODE = "type the one-time code"
+    PICK_IDENTITY = "pick the user"
+    PICK_MARKETPLACE = "pick account and marketplace"
+    PICK_MARKETPLACE_OLD = "pick account and marketplace (older picker)"
+    SWITCH_MARKETPLACE = "switch the marketplace"
+    RELOAD = "reload"
+    SKIP_PHONE = "skip the phone number"
+    SKIP_REMINDER = "put the reminder off"
+    DONE = "done"
+
+
+@attrs.frozen
+class Rule:
+    """What is done on a page, at most how often in one sign-in, and what it means to see the page once more."""
+
+    action: Action | None
+    at_most: int
+    otherwise: Callable[[], PortalError]
+
+
+def _challenge(kind: str, what: str) -> Rule:
+    return Rule(
+        None,
+        0,
+        lambda: ChallengeRequired(
+            kind, f"Amazon asks for {what}; a person must pass it once: login(headed=True), or import a session"
+        ),
+    )
+
+
+def _refused(what: str) -> Callable[[], PortalError]:
+    return lambda: LoginRejected(f"{what}; correct the credentials, then call login() once", step="sign-in")
+
+
+def _changed(what: str) -> Callable[[], PortalError]:
+    return lambda: PageChanged(f"{what}; run check() and override the selectors that no longer fit", step="sign-in")
+
+
+TABLE: Final[Mapping[Page, Rule]] = MappingProxyType(
+    {
+        # Only a person passes these: no attempt, no retry.
+        Page.AGENT_POLICY: _challenge("agent_policy", "consent of a person: its notice about automated agents"),
+        Page.CAPTCHA: _challenge("captcha", "a captcha"),
+        Page.WAF: _challenge("waf", "a robot check"),
+        Page.PASSKEY: _challenge("passkey", "a passkey"),
+        Page.DEVICE_APPROVAL: _challenge("device_approval", "approval on another device"),
+        Page.PASSWORD_CHANGE: _challenge("password_change", "a new password"),
+        Page.SMS_CODE: _challenge("sms_code", "a code sent by mail or SMS"),
+        Page.NO_AUTHENTICATOR: _challenge("sms_code", "a code by SMS or call: this user has no authenticator app"),
+        # The ordinary way.
+        # Twice: a sign-in whose beginning the site forgot starts here anew, and an e-mail alone locks nobody out.
+        Page.EMAIL: Rule(Action.TYPE_EMAIL, 2, _refused("Amazon refused the e-mail")),
+        Page.EMAIL_AND_PASSWORD: Rule(
+            Action.TYPE_EMAIL_AND_PASSWORD, 1, _refused("Amazon refused the e-mail or the password")
+        ),
+        Page.PASSWORD: Rule(Action.TYPE_PASSWORD, 1, _refused("Amazon refused the password")),
+        Page.UNKNOWN_ACCOUNT: Rule(None, 0, _refused("Amazon knows no account with this e-mail")),
+        Page.DEVICE_CHOICE: Rule(Action.CHOOSE_AUTHENTICATOR, 2, _changed("the choice of code device came back")),
+        Page.CODE: Rule(
+            Action.TYPE_CODE, 2, _refused("Amazon refused two one-time codes: the authenticator secret is wrong")
+        ),
+        Page.IDENTITY_CHOICE: Rule(Action.PICK_IDENTITY, 1, _changed("the choice of user came back")),
+        Page.PHONE_NAG: Rule(Action.SKIP_PHONE, 2, _changed("the request for a phone number cannot be skipped")),
+        Page.REMIND_NAG: Rule(Action.SKIP_REMINDER, 2, _changed("the reminder cannot be put off")),
+        Page.PICKER: Rule(Action.PICK_MARKETPLACE, 2, _changed("the account picker came back")),
+        Page.PICKER_FAULT: Rule(Action.RELOAD, 2, _changed("the account picker does not load")),
+        Page.OLD_PICKER: Rule(Action.PICK_MARKETPLACE_OLD, 2, _changed("the account picker came back")),
+        Page.WRONG_MARKETPLACE: Rule(Action.SWITCH_MARKETPLACE, 1, _changed("the marketplace cannot be switched")),
+        Page.NO_PERMISSION: Rule(
+            None,
+            0,
+            lambda: PermissionMissing(
+                "this user may not open the page; the account's owner grants it under Settings, User Permissions",
+                step="sign-in",
+            ),
+        ),
+        Page.APP: Rule(Action.DONE, _MOST_STEPS, _changed("sign-in does not end")),
+        Page.UNKNOWN: Rule(None, 0, _changed("the page is not one this version knows")),
+    }
+)
+
+SIGNED_OUT: Final = frozenset(
+    # A captcha or a robot check is no proof of being signed out, but the sign-in flow is where it is named and raised.
+    set(Page) - {Page.APP, Page.WRONG_MARKETPLACE, Page.UNKNOWN, Page.NO_PERMISSION, Page.PICKER_FAULT}
+)
+"""Pages that a request for something else is answered with when there is no usable session."""
+
+
+class Progress:
+    """How often each page was acted on in this sign-in, and how many one-time codes were typed."""
+
+    def __init__(self) -> None:
+        self.acted: dict[Page, int] = {}
+        self.steps = 0
+
+
+def decide(page: Page, progress: Progress) -> Action:
+    """What to do on ``page`` now; counts it.
+
+    Raises:
+        ChallengeRequired, LoginRejected, PermissionMissing, PageChanged: nothing more may be done; as ``TABLE`` says.
+    """
+    rule = TABLE[page]
+    acted = progress.acted.get(page, 0)
+    progress.steps += 1
+    if rule.action is None or acted >= rule.at_most:
+        raise rule.otherwise()
+    if progress.steps > _MOST_STEPS:
+        raise PageChanged("sign-in does not end; run check()", step="sign-in")
+    progress.acted[page] = acted + 1
+    return rule.action
+
+
+def signed_out(status: int, path: str, content_type: str, text: str, site: SiteMap) -> Page | None:
+    """Whether an answer means "sign in first" (or a wall before it); the page it shows, ``None`` where it does not.
+
+    Four faces (seen live on amazon.in, 2026): a redirect to the sign-in address, 200 with the sign-in page, 401, and a
+    JSON 403 whose reason is ``sign_in``.
+
+    Args:
+        path: the path of the final address.
+        text: the body; only looked at for HTML and JSON.
+    """
+    if status == 401 or path.startswith((site.urls["sign_in"], site.urls["claim"])):
+        return Page.EMAIL
+    if status == 403 and "json" in content_type and '"sign_in"' in text:
+        return Page.EMAIL
+    if "html" not in content_type:
+        return None
+    page = classify(snapshot_of_html(path, text, site))
+    return page if page in SIGNED_OUT else None

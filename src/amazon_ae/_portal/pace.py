@@ -1,0 +1,119 @@
+"""The gate every request passes, and the one place where Playwright's errors become this library's."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from amazon_ae._clocks import ClockLimiter
+from amazon_ae._exceptions import (
+    AmazonAeError,
+    BrowserLost,
+    PageChanged,
+    PortalError,
+    PortalStopped,
+    PortalTimeout,
+    PortalUnavailable,
+)
+from amazon_ae._ports import Clock
+
+__all__ = ["Gate", "call"]
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+# Playwright tells these apart by text only.
+_LOST: Final = ("has been closed", "crashed", "Connection closed", "browser has disconnected", "Target closed")
+_NETWORK: Final = (
+    "net::",
+    "NS_ERROR",
+    "ECONN",
+    "ENOTFOUND",
+    "EAI_AGAIN",
+    "EPIPE",
+    "ETIMEDOUT",
+    "socket hang up",
+    "aborted",
+    "Parse Error",
+    "network",
+    "disconnected before secure",
+)
+_ASYNCIO_GRACE: Final = 1.0
+
+
+class Gate:
+    """The kill switch and the pace: nothing is sent to the site without passing.
+
+    Args:
+        burst: requests at once after a quiet time.
+        restore_seconds: afterwards one request per this many seconds.
+        stopped: the host's own kill switch (a file, a row, an event), asked before each request.
+    """
+
+    def __init__(
+        self, clock: Clock, *, burst: float, restore_seconds: float, stopped: Callable[[], bool] | None = None
+    ) -> None:
+        self._limiter = ClockLimiter(clock, burst=burst, restore_seconds=restore_seconds)
+        self._stopped = stopped
+        self._is_stopped = False
+
+    def stop(self) -> None:
+        """Let nothing pass any more."""
+        self._is_stopped = True
+
+    def resume(self) -> None:
+        """Let requests pass again; the host's own switch still counts."""
+        self._is_stopped = False
+
+    def check(self, step: str) -> None:
+        """Raises ``PortalStopped`` if a kill switch is on."""
+        if self._is_stopped or (self._stopped is not None and self._stopped()):
+            raise PortalStopped("the kill switch is on; nothing more is sent to Seller Central", step=step)
+
+    async def enter(self, step: str) -> None:
+        """Wait for a place; raises ``PortalStopped`` if a kill switch is on, also if it came on during the wait."""
+        self.check(step)
+        await self._limiter.take()
+        self.check(step)
+
+
+async def call(work: Awaitable[T], step: str, timeout_seconds: float) -> T:
+    """Await Playwright's work for at most ``timeout_seconds`` of real time; raise nothing but this library's errors.
+
+    Playwright's own error is dropped, not chained: its text and its frames can hold what was typed.
+
+    Raises:
+        PortalTimeout: it took too long; at ``step``.
+        BrowserLost: the browser ended.
+        PortalUnavailable: the network failed.
+        PageChanged: the page did not do what was expected of it.
+    """
+    try:
+        # Playwright's own time-outs come first and are cheaper; some of its calls have none.
+        async with asyncio.timeout(timeout_seconds + _ASYNCIO_GRACE):
+            return await work
+    except AmazonAeError:
+        raise
+    except TimeoutError:
+        failure: PortalError = PortalTimeout(f"no answer within {timeout_seconds:g} s; try again", step=step)
+    except Exception as error:
+        # A driver that died is reported as a bare Exception.
+        if type(error).__module__.partition(".")[0] != "playwright" and type(error) is not Exception:
+            raise
+        failure = _translate(error, step, timeout_seconds)
+    # Raised outside of the handlers, so that no traceback leads to the original.
+    raise failure
+
+
+def _translate(error: Exception, step: str, timeout_seconds: float) -> PortalError:
+    text = str(error)
+    if type(error).__name__ == "TimeoutError" or "Timeout" in text.partition("\n")[0]:
+        return PortalTimeout(f"no answer within {timeout_seconds:g} s; try again", step=step)
+    if type(error).__name__ == "TargetClosedError" or any(sign in text for sign in _LOST):
+        return BrowserLost("the browser ended; call again, a new one is started", step=step)
+    if any(sign in text for sign in _NETWORK):
+        return PortalUnavailable("the connection failed or broke off; try again later", step=step)
+    _log.warning("portal: %s: %s", step, type(error).__name__)
+    return PageChanged("the page did not take an action; run check()", step=step)

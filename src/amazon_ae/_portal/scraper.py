@@ -1,0 +1,447 @@
+"""``SellerPortalScraper``: packing slip, invoice and shipping label of an order, out of Seller Central.
+
+Seller Central has no interface for programs. Whether a program may use it is for the seller to decide with Amazon's
+policies at hand (``docs/explanation/portal-policy.md``): nothing here starts by itself, hides what it is, solves a
+captcha, or goes faster than it is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import timedelta
+from pathlib import Path, PurePath
+from types import TracebackType
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import attrs
+
+from amazon_ae._clocks import SystemClock
+from amazon_ae._exceptions import (
+    AmazonAeError,
+    BrowserLost,
+    ConfigurationError,
+    PortalError,
+    PortalUnavailable,
+)
+from amazon_ae._models.documents import Document, DocumentKind, DocumentSet, kinds_asked
+from amazon_ae._models.events import DocumentEvent, Event, EventSink
+from amazon_ae._models.marketplaces import Marketplace, PortalCredentials
+from amazon_ae._models.text import check_order_id
+from amazon_ae._portal.browser import BrowserOptions, RunningBrowser, close_context
+from amazon_ae._portal.browser_pool import BrowserHolder
+from amazon_ae._portal.check import CheckReport, Walk
+from amazon_ae._portal.cookies import Jar, belongs
+from amazon_ae._portal.document_fetchers import OrderPage, Sources
+from amazon_ae._portal.html import Document as HtmlDocument
+from amazon_ae._portal.http import Fetcher, SignedOut
+from amazon_ae._portal.login_flow import SignInPlan
+from amazon_ae._portal.pace import Gate, call
+from amazon_ae._portal.pdf import inspect_pdf
+from amazon_ae._portal.session import PortalSession
+from amazon_ae._portal.session_store import MemorySessionStore, SessionStore
+from amazon_ae._portal.site_map import SITE, SiteMap
+from amazon_ae._portal.snapshot import origin_of
+from amazon_ae._portal.totp import TotpSecret
+from amazon_ae._ports import Clock
+
+__all__ = ["SellerPortalScraper"]
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+_ALL: Final = tuple(DocumentKind)
+
+
+class SellerPortalScraper:
+    """Fetches the papers of orders from Seller Central. Implements ``DocumentSource``.
+
+    ::
+
+        async with SellerPortalScraper(AE, credentials, sessions=FileSessionStore("~/.amazon-ae")) as portal:
+            papers = await portal.documents("408-1234567-1234567")
+            papers[DocumentKind.SHIPPING_LABEL].content   # bytes of a verified PDF, or that kind's own error
+
+    One browser, one session, at most ``max_pages`` pages, however many orders are asked for at once. The browser starts
+    with the first order and signs in only if the stored session is not good any more. A browser that died is replaced
+    at the next call.
+
+    Args:
+        marketplace: where credentials are typed: at its ``portal_origin`` and nowhere else.
+        sessions: keeps the session between runs; by default it lives as long as this object.
+        clock: every wait between requests; the browser's own time-outs are real time.
+        browser: which browser; by default an installed one is found.
+        site: addresses and selectors; ``SITE.override(...)`` changes them.
+        account: names the session in the store and in events; by default made of marketplace and a hash of the e-mail.
+        account_name: the seller account to pick where the user has several.
+        sign_in_origins: further origins on which credentials may be typed, where Amazon signs in elsewhere.
+        timeout: for each answer of the site; seconds or ``timedelta``. To bound a whole call, put ``asyncio.timeout``
+            around it: cancelling is safe at any moment.
+        label_wait: how long a label in the making is waited for; seconds or ``timedelta``.
+        max_pages: browser pages at the same time.
+        burst, restore_seconds: the pace of this object: ``burst`` requests at once after a quiet time, then one per
+            ``restore_seconds``. Three documents take about six. Keep one object per account; where several processes
+            share an account, give each its part of the pace.
+        pictures_without_text: kinds whose PDFs hold no text, so that the order id cannot be looked for in them.
+        stopped: the host's own kill switch, asked before every request.
+        on_event: gets a ``SignInEvent`` per sign-in and a ``DocumentEvent`` per document.
+
+    Raises:
+        ConfigurationError: the authenticator secret cannot be read, or an option makes no sense.
+    """
+
+    def __init__(
+        self,
+        marketplace: Marketplace,
+        credentials: PortalCredentials,
+        *,
+        sessions: SessionStore | None = None,
+        clock: Clock | None = None,
+        browser: BrowserOptions | None = None,
+        site: SiteMap = SITE,
+        account: str | None = None,
+        account_name: str | None = None,
+        sign_in_origins: Collection[str] = (),
+        timeout: float | timedelta = 30.0,
+        label_wait: float | timedelta = 20.0,
+        max_pages: int = 3,
+        burst: float = 30.0,
+        restore_seconds: float = 1.0,
+        pictures_without_text: Collection[DocumentKind] = (),
+        stopped: Callable[[], bool] | None = None,
+        on_event: EventSink | None = None,
+    ) -> None:
+        if not isinstance(marketplace, Marketplace) or not isinstance(credentials, PortalCredentials):
+            raise ConfigurationError("SellerPortalScraper takes a Marketplace first, then PortalCredentials")
+        if isinstance(sessions, (str, PurePath)):
+            raise ConfigurationError("sessions= takes a store, e.g. FileSessionStore(folder)")
+        if max_pages < 1:
+            raise ConfigurationError("max_pages is at least 1")
+        self.account: str = account or _account_key(marketplace, credentials)
+        self._marketplace = marketplace
+        self._clock = clock or SystemClock()
+        self._options = browser or BrowserOptions()
+        self._site = site
+        self._origin = origin_of(marketplace.portal_origin)
+        self._timeout_seconds = _seconds("timeout", timeout)
+        self._label_wait_seconds = _seconds("label_wait", label_wait)
+        self._pictures = frozenset(pictures_without_text)
+        self._on_event = on_event
+        self._gate = Gate(self._clock, burst=burst, restore_seconds=restore_seconds, stopped=stopped)
+        self._session = PortalSession(
+            self.account, sessions or MemorySessionStore(), clock=self._clock, gate=self._gate, on_sign_in=self._emit
+        )
+        self._plan = SignInPlan(
+            marketplace=marketplace,
+            credentials=credentials,
+            secret=TotpSecret.parse(credentials.totp, account=credentials.email),
+            site=site,
+            origins=frozenset({self._origin, *(origin_of(origin) for origin in sign_in_origins)}),
+            account_name=account_name,
+            timeout_seconds=self._timeout_seconds,
+        )
+        self._hosts = frozenset(urlsplit(origin).hostname or "" for origin in self._plan.origins)
+        self._browser = BrowserHolder(
+            self._options,
+            state=self._session.load,
+            hosts=self._hosts,
+            time_zone=marketplace.time_zone,
+            timeout_seconds=self._timeout_seconds,
+            max_pages=max_pages,
+        )
+
+    async def __aenter__(self) -> SellerPortalScraper:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Save the session and end the browser this object started; twice is fine."""
+        running = self._browser.running
+        try:
+            if running is not None and running.alive:
+                await self._session.remember(self._jar(running), at_once=True)
+        finally:
+            await self._browser.aclose()
+
+    def stop(self) -> None:
+        """The kill switch: from now on nothing is sent; what runs ends with ``PortalStopped`` at its next request."""
+        self._gate.stop()
+
+    def resume(self) -> None:
+        """Undo ``stop``."""
+        self._gate.resume()
+
+    async def documents(self, order_id: str, kinds: Collection[DocumentKind] = _ALL) -> DocumentSet:
+        """The verified papers of one order, fetched side by side.
+
+        Returns:
+            Per kind the document or its own error. A lost session is mended once, unseen.
+
+        Raises:
+            ConfigurationError: ``order_id`` is not 3-7-7 digits, a kind is unknown, or pypdf is missing.
+            BrowserNotFound, PortalStopped: nothing could be tried.
+            ChallengeRequired, LoginRejected: there is no session. Nothing is tried again until ``login()``, or a newer
+                session in the store.
+        """
+        check_order_id(order_id)
+        wanted = kinds_asked(kinds)
+        self._gate.check("documents")
+        running = await self._browser.get()
+        if wanted and not self._session.usable:
+            await self._mend(running, self._session.generation)
+        # Per session: the forms of a page hold tokens that end with the session they were made for.
+        shared: dict[int, asyncio.Task[OrderPage]] = {}
+
+        async def order_page() -> OrderPage:
+            generation = self._session.generation
+            task = shared.get(generation)
+            if task is None or task.cancelled() or (task.done() and task.exception() is not None):
+                task = shared[generation] = asyncio.ensure_future(self._sources(running).order_page(order_id))
+            return await asyncio.shield(task)
+
+        results: dict[DocumentKind, Document | PortalError] = {}
+        broken: list[BaseException] = []
+
+        async def one(kind: DocumentKind) -> None:
+            try:
+                results[kind] = await self._document(running, order_id, kind, order_page)
+            except PortalError as error:
+                results[kind] = error
+            except Exception as error:
+                broken.append(error)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for kind in wanted:
+                    group.create_task(one(kind))
+        finally:
+            if left := [task for task in shared.values() if not task.done()]:
+                for task in left:
+                    task.cancel()
+                await asyncio.wait(left)
+        if broken:
+            raise broken[0]
+        await self._session.remember(self._jar(running))
+        return DocumentSet(order_id, {kind: results[kind] for kind in wanted})
+
+    async def login(self, *, headed: bool = False, person: float | timedelta = 300.0) -> None:
+        """Have a good session, with a fresh attempt after an earlier refusal.
+
+        Args:
+            headed: show the browser. What only a person passes (captcha, device approval, ...) a person passes there;
+                everything else goes on by itself. Needs a screen.
+            person: how long the person may take per page; seconds or ``timedelta``.
+
+        Raises:
+            ChallengeRequired, LoginRejected, PermissionMissing, PageChanged, ...: there is no session; see the error.
+        """
+        self._gate.check("sign-in")
+        self._session.forgive()
+        if not headed:
+            running = await self._browser.get()
+            await self._mend(running, self._session.generation)
+            return
+        running = await self._browser.restart(headless=False)
+        try:
+            plan = attrs.evolve(self._plan, person_seconds=_seconds("person", person))
+            await self._sign_in(running, plan, self._session.generation)
+        finally:
+            # The next order works without a window, with the session that was made here.
+            await self._browser.end()
+
+    async def import_session(self, state: Mapping[str, Any] | str | Path) -> None:
+        """Take a session that a person made in another Playwright browser.
+
+        Args:
+            state: what ``BrowserContext.storage_state()`` gave, or the path of the file it wrote.
+
+        Raises:
+            ConfigurationError: it is no such state, or holds no cookie of this marketplace.
+        """
+        if isinstance(state, str | Path):
+            try:
+                values = json.loads(await asyncio.to_thread(Path(state).read_bytes))
+            except (OSError, ValueError) as error:
+                raise ConfigurationError(f"the session file cannot be read: {type(error).__name__}") from None
+        else:
+            values = dict(state)
+        cookies = values.get("cookies") if isinstance(values, dict) else None
+        host = urlsplit(self._origin).hostname or ""
+        fits = isinstance(cookies, list) and any(
+            isinstance(cookie, dict) and belongs(host, cookie.get("domain")) for cookie in cookies
+        )
+        if not fits:
+            raise ConfigurationError(f"the session holds no cookie of {host}: sign in there, then export it again")
+        running = self._browser.running
+        await self._session.import_state(self._jar(running) if running and running.alive else None, values)
+
+    async def check(self, order_id: str | None = None, *, sign_in: bool = False) -> CheckReport:
+        """Walk the pages with the real account and say, step by step, which selector still fits. Changes nothing.
+
+        Args:
+            order_id: the order to look at; by default the newest of the list of shipped ones.
+            sign_in: also sign in anew in an empty browser profile, to see the sign-in's pages. A new profile may be
+                answered with a captcha; use it when sign-in is what fails.
+
+        Returns:
+            The report; a step that cannot be done is in it as missing, with its error. ``print(report)`` shows it.
+        """
+        walk = Walk(self._site)
+        try:
+            running = await self._browser.get()
+            walk.note("browser", "start")
+            self._session.last_views = []
+            try:
+                if sign_in:
+                    await self._rehearse(running)
+                elif not self._session.usable:
+                    await self._mend(running, self._session.generation)
+            finally:
+                walk.note_sign_in(self._session.last_views)
+            sources = self._sources(running)
+
+            async def page(name: str, url: str) -> HtmlDocument:
+                answer = await self._mended(running, name, lambda: sources.fetcher.get(self._origin + url, step=name))
+                return answer.html()
+
+            if order := await walk.pages(page, order_id):
+                walk.note_papers(await self.documents(order))
+        except AmazonAeError as error:
+            walk.note("stopped", type(error).__name__, fits=False, detail=str(error))
+        return walk.report()
+
+    async def _rehearse(self, running: RunningBrowser) -> None:
+        if running.browser is None:
+            raise ConfigurationError("check(sign_in=True) needs a browser of its own, not a context of the host")
+        context = await call(
+            running.browser.new_context(locale=self._options.locale, timezone_id=self._marketplace.time_zone),
+            "browser",
+            self._timeout_seconds,
+        )
+        try:
+            await self._session.rehearse(context, self._plan)
+        finally:
+            await close_context(context)
+
+    # One document
+
+    async def _document(
+        self, running: RunningBrowser, order_id: str, kind: DocumentKind, order_page: Callable[[], Awaitable[OrderPage]]
+    ) -> Document:
+        started = self._clock.now()
+        outcome: Document | None = None
+        name = "cancelled"
+        try:
+            content = await self._mended(
+                running, str(kind), lambda: self._sources(running).content(kind, order_id, order_page)
+            )
+            facts = await asyncio.to_thread(
+                inspect_pdf, content, order_id, step=str(kind), require_order_id=kind not in self._pictures
+            )
+            outcome = Document(
+                order_id=order_id,
+                kind=kind,
+                content=content,
+                pages=facts.pages,
+                width_mm=facts.width_mm,
+                height_mm=facts.height_mm,
+                fetched_at=self._clock.now(),
+            )
+            name = "ready"
+            return outcome
+        except Exception as error:
+            name = type(error).__name__
+            running.lost = running.lost or isinstance(error, BrowserLost)
+            raise
+        finally:
+            now = self._clock.now()
+            self._emit(
+                DocumentEvent(
+                    at=now,
+                    account=self.account,
+                    order_id=order_id,
+                    kind=kind,
+                    outcome=name,
+                    pages=outcome.pages if outcome else 0,
+                    size=len(outcome.content) if outcome else 0,
+                    sha256=outcome.sha256 if outcome else "",
+                    seconds=(now - started).total_seconds(),
+                )
+            )
+
+    async def _mended(self, running: RunningBrowser, step: str, work: Callable[[], Awaitable[T]]) -> T:
+        """Do it; where the session turns out to be lost, mend it and do it once more."""
+        generation = self._session.generation
+        try:
+            return await work()
+        except SignedOut:
+            self._session.lost(generation)
+        await self._mend(running, generation)
+        try:
+            return await work()
+        except SignedOut:
+            pass
+        raise PortalUnavailable("the site signs out again right after a sign-in; try again later", step=step)
+
+    async def _mend(self, running: RunningBrowser, generation: int) -> None:
+        try:
+            await self._sign_in(running, self._plan, generation)
+        except BrowserLost:
+            running.lost = True
+            raise
+
+    async def _sign_in(self, running: RunningBrowser, plan: SignInPlan, generation: int) -> None:
+        await self._session.mend(
+            self._jar(running), plan, lambda: self._browser.page(running, False), generation=generation
+        )
+
+    def _jar(self, running: RunningBrowser) -> Jar:
+        return Jar(running.context, None if running.owns_context else self._hosts)
+
+    def _sources(self, running: RunningBrowser) -> Sources:
+        fetcher = Fetcher(
+            running.context,
+            origin=self._origin,
+            site=self._site,
+            gate=self._gate,
+            clock=self._clock,
+            timeout_seconds=self._timeout_seconds,
+        )
+        return Sources(
+            fetcher,
+            site=self._site,
+            origin=self._origin,
+            gate=self._gate,
+            clock=self._clock,
+            open_page=lambda printing: self._browser.page(running, printing),
+            timeout_seconds=self._timeout_seconds,
+            label_wait_seconds=self._label_wait_seconds,
+        )
+
+    def _emit(self, event: Event) -> None:
+        if self._on_event is None:
+            return
+        try:
+            self._on_event(event)
+        except Exception as error:  # a broken dashboard must not stop parcels
+            _log.warning("portal: an event sink failed: %s", type(error).__name__)
+
+
+def _account_key(marketplace: Marketplace, credentials: PortalCredentials) -> str:
+    """Names the account in stores and events without showing the e-mail."""
+    text = f"{marketplace.portal_origin}\n{credentials.email.strip().casefold()}"
+    return f"{marketplace.code}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _seconds(name: str, value: float | timedelta) -> float:
+    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    if not seconds >= 0:
+        raise ConfigurationError(f"{name} is not a length of time: {value!r}")
+    return seconds

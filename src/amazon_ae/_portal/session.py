@@ -1,0 +1,244 @@
+"""The one session of an account: taken from the store, mended when it is lost, by one task of one process at a time.
+
+How a lost session is mended::
+
+    who notices -> wait for the lock of this object -> somebody mended meanwhile? then go on
+                -> wait for the lock of the store   -> another process signed in meanwhile? then take its session
+                -> open the home page; sign in only if that asks for it -> save
+
+Whoever waited on a sign-in that failed gets the same error: ten waiting packers are one attempt. After a refusal or a
+challenge nothing is tried again until ``login()`` is called or somebody saves a newer session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from amazon_ae._exceptions import AmazonAeError, ChallengeRequired, LoginRejected, PortalError, StorageError
+from amazon_ae._models.events import SignInEvent
+from amazon_ae._portal.browser import close_page, new_page
+from amazon_ae._portal.cookies import Jar
+from amazon_ae._portal.login_flow import SignIn, SignInPlan
+from amazon_ae._portal.pace import Gate
+from amazon_ae._portal.session_store import SavedSession, SessionStore
+from amazon_ae._portal.snapshot import View
+from amazon_ae._ports import Clock
+
+if TYPE_CHECKING:
+    from playwright.async_api import BrowserContext, Page
+
+__all__ = ["PortalSession"]
+
+_log = logging.getLogger(__name__)
+# Cookies change with every answer. Saved this often, a crash loses little and a packer waits for no disk.
+_SAVE_EVERY: Final = timedelta(seconds=60)
+_SAVE_PATIENCE_SECONDS: Final = 2.0
+
+
+class PortalSession:
+    """Holds one account's session. ``generation`` names the session in use; it grows with every mend."""
+
+    def __init__(
+        self,
+        account: str,
+        store: SessionStore,
+        *,
+        clock: Clock,
+        gate: Gate,
+        on_sign_in: Callable[[SignInEvent], None],
+    ) -> None:
+        self._account = account
+        self._store = store
+        self._clock = clock
+        self._gate = gate
+        self._on_sign_in = on_sign_in
+        self._lock = asyncio.Lock()
+        self._saved = SavedSession()
+        # Which sign-in the store held when it was last read or written: another one there is somebody else's.
+        self._stored_at: str | None = None
+        self._saved_at: datetime | None = None
+        self._refusal: PortalError | None = None
+        self._attempts = 0
+        self._last_failure: AmazonAeError | None = None
+        self.last_views: list[View] = []
+        """The looks of the newest sign-in, for ``check()``."""
+        self.generation: int = 0
+        self.usable: bool = False
+        """Whether there is a session that was good when it was last used."""
+
+    async def load(self) -> dict[str, Any] | None:
+        """The saved cookies to start the browser with; ``None`` if there are none."""
+        self._read(SavedSession.from_bytes(await self._store.load(self._account)))
+        self.usable = self._saved.state is not None
+        return self._saved.state
+
+    def lost(self, generation: int) -> None:
+        """Somebody saw that the session of ``generation`` is gone."""
+        if generation == self.generation:
+            self.usable = False
+
+    def forgive(self) -> None:
+        """Allow a new attempt after a refusal."""
+        self._refusal = None
+
+    async def mend(
+        self,
+        jar: Jar,
+        plan: SignInPlan,
+        open_page: Callable[[], AbstractAsyncContextManager[Page]],
+        *,
+        generation: int,
+    ) -> None:
+        """Have a good session; at once if the one in use is newer than ``generation``.
+
+        Args:
+            jar: the session in the browser.
+            open_page: lends a page of the same context.
+
+        Raises:
+            PortalError: why there is none; see ``SignIn.run``.
+            StorageError: the store failed.
+        """
+        attempts = self._attempts
+        async with self._lock:
+            if self.usable and self.generation != generation:
+                return
+            if self._attempts != attempts and self._last_failure is not None:
+                raise self._last_failure.with_traceback(None)
+            try:
+                async with self._store.lock(self._account):
+                    await self._mend_alone(jar, plan, open_page)
+            except AmazonAeError as error:
+                self._attempts += 1
+                self._last_failure = error
+                if isinstance(error, LoginRejected | ChallengeRequired):
+                    self._refusal = error
+                raise
+            self._attempts += 1
+            self._last_failure = None
+            self.generation += 1
+            self.usable = True
+
+    async def rehearse(self, context: BrowserContext, plan: SignInPlan) -> None:
+        """Sign in somewhere else, with no cookies and for no other purpose than to see the pages. Keeps nothing."""
+        async with self._lock, self._store.lock(self._account):
+            stored_at = self._stored_at
+            self._read(SavedSession.from_bytes(await self._store.load(self._account)))
+            page = await new_page(context, plan.timeout_seconds)
+            try:
+                await self._sign_in(page, plan)
+            finally:
+                self._stored_at = stored_at  # a newer session there was looked at, not taken
+                await close_page(page)
+
+    async def import_state(self, jar: Jar | None, state: dict[str, Any]) -> None:
+        """Take a session that a person made elsewhere, and keep it."""
+        async with self._lock, self._store.lock(self._account):
+            saved = SavedSession.from_bytes(await self._store.load(self._account))
+            if jar is not None:
+                await jar.replace(state)
+            await self._keep(attrs.evolve(saved, state=state, signed_in_at=self._stamp()))
+            self._refusal = None
+            self.generation += 1
+            self.usable = True
+
+    async def remember(self, jar: Jar, *, at_once: bool = False) -> None:
+        """Save the present cookies, unless it was done lately or another process has a newer session. Never raises."""
+        now = self._clock.now()
+        if not self.usable or not (at_once or self._saved_at is None or now - self._saved_at >= _SAVE_EVERY):
+            return
+        self._saved_at = now
+        try:
+            async with asyncio.timeout(_SAVE_PATIENCE_SECONDS), self._store.lock(self._account):
+                saved = SavedSession.from_bytes(await self._store.load(self._account))
+                if saved.signed_in_at == self._stored_at:
+                    at = self._saved.signed_in_at
+                    await self._keep(attrs.evolve(saved, state=await jar.state(), signed_in_at=at))
+        except Exception as error:
+            # The cookies of the last sign-in are still there; at worst the next run signs in once more.
+            _log.warning("portal %s: the session was not saved: %s", self._account, type(error).__name__)
+
+    async def _mend_alone(
+        self, jar: Jar, plan: SignInPlan, open_page: Callable[[], AbstractAsyncContextManager[Page]]
+    ) -> None:
+        saved = SavedSession.from_bytes(await self._store.load(self._account))
+        if saved.state is not None and saved.signed_in_at != self._stored_at:
+            # Another process, or a person, signed in: the home page will tell whether it is still good.
+            await jar.replace(saved.state)
+            self._refusal = None
+        elif self._refusal is not None:
+            raise self._refusal.with_traceback(None)
+        self._read(saved)
+        async with open_page() as page:
+            is_new = await self._sign_in(page, plan)
+            # While the page is open: without a page of an origin Playwright opens one to read its storage.
+            state = await jar.state(plan.timeout_seconds)
+        at = self._stamp() if is_new or self._saved.signed_in_at is None else self._saved.signed_in_at
+        new = attrs.evolve(self._saved, state=state, signed_in_at=at)
+        try:
+            await self._keep(new)
+        except StorageError as error:
+            # The session is in the browser, and parcels wait. It is saved when the store works again (``remember``).
+            _log.warning("portal %s: the new session was not saved: %s", self._account, type(error).__name__)
+            self._saved = new
+
+    async def _sign_in(self, page: Page, plan: SignInPlan) -> bool:
+        async def use_counter(counter: int) -> None:
+            await self._keep(attrs.evolve(self._saved, last_counter=counter))
+
+        sign_in = SignIn(
+            page,
+            plan,
+            clock=self._clock,
+            gate=self._gate,
+            last_counter=self._saved.last_counter,
+            use_counter=use_counter,
+        )
+        started = self._clock.now()
+        outcome, detail = "cancelled", ""
+        try:
+            await sign_in.run()
+            outcome = "signed in"
+        except AmazonAeError as error:
+            outcome = type(error).__name__
+            detail = error.kind if isinstance(error, ChallengeRequired) else ""
+            raise
+        finally:
+            self.last_views = sign_in.views
+            _log.info("portal %s: sign-in: %s %s", self._account, outcome, detail)
+            self._on_sign_in(
+                SignInEvent(
+                    at=self._clock.now(),
+                    account=self._account,
+                    outcome=outcome,
+                    detail=detail,
+                    pages=tuple(page.value for page in sign_in.pages),
+                    typed=sign_in.typed,
+                    headed=plan.person_seconds > 0,
+                    seconds=(self._clock.now() - started).total_seconds(),
+                    skew_seconds=sign_in.skew_seconds,
+                )
+            )
+        return sign_in.typed or len(sign_in.pages) > 1
+
+    def _read(self, saved: SavedSession) -> None:
+        self._saved = saved
+        self._stored_at = saved.signed_in_at
+
+    async def _keep(self, saved: SavedSession) -> None:
+        try:
+            await self._store.save(self._account, saved.to_bytes())
+        except OSError as error:
+            raise StorageError(f"the session store failed: {type(error).__name__}") from error
+        self._read(saved)
+        self._saved_at = self._clock.now()
+
+    def _stamp(self) -> str:
+        return self._clock.now().isoformat()

@@ -1,0 +1,302 @@
+"""Seller Central as data: every address, selector and mark that this library relies on.
+
+The site has no published contract. What is here was read off public code for the marketplaces named beside each entry;
+the UAE's own label and invoice addresses are UNVERIFIED, so links are discovered from the order's page. A host mends a
+change of the site without a release of this library::
+
+    site = SITE.override(selectors={"email": ["#new_email_field"]})
+    SellerPortalScraper(AE, credentials, site=site, ...)
+
+Selectors are CSS that both a browser and ``amazon_ae._portal.html`` understand: tag, ``#id``, ``.class``,
+``[attribute]`` with ``= ~= ^= $= *=``, ``:not()``, descendant and ``>``. Several selectors of one name are tried in
+their order. The browser looks through open shadow roots. No selector depends on the language of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, TypeVar
+
+import attrs
+
+from amazon_ae._exceptions import ConfigurationError
+
+__all__ = ["MARKS", "SITE", "Mark", "Page", "SiteMap"]
+
+T = TypeVar("T")
+
+
+class Page(StrEnum):
+    """Every page that can come up between the first address and a signed-in page."""
+
+    AGENT_POLICY = "agent policy notice"
+    CAPTCHA = "captcha"
+    WAF = "robot check (AWS WAF)"
+    PASSKEY = "passkey"
+    DEVICE_APPROVAL = "approval on another device"
+    PASSWORD_CHANGE = "forced password change"
+    SMS_CODE = "code by mail or SMS"
+    DEVICE_CHOICE = "choice of code device"
+    NO_AUTHENTICATOR = "choice of code device without an authenticator"
+    CODE = "one-time code"
+    UNKNOWN_ACCOUNT = "unknown account"
+    PHONE_NAG = "request for a phone number"
+    REMIND_NAG = "reminder that can be put off"
+    IDENTITY_CHOICE = "switch accounts"
+    PICKER_FAULT = "account picker failed to load"
+    PICKER = "account picker"
+    OLD_PICKER = "account picker, older"
+    NO_PERMISSION = "permission missing"
+    EMAIL_AND_PASSWORD = "e-mail and password"
+    PASSWORD = "password"
+    EMAIL = "e-mail"
+    WRONG_MARKETPLACE = "another marketplace"
+    APP = "signed in"
+    UNKNOWN = "unknown page"
+
+
+@attrs.frozen(kw_only=True)
+class Mark:
+    """What a page is recognised by: one of ``paths`` or ``phrases``, or (all of ``visible`` and ``present``).
+
+    Attributes:
+        paths: beginnings of the address's path.
+        phrases: names in ``SiteMap.phrases``, for the few pages that have no id.
+        visible: names of selectors that must match something that can be seen.
+        present: names of selectors that must match, hidden or not.
+        absent: names of selectors that must match nothing that can be seen; for phrases too.
+        missing: names of selectors that must match nothing at all; for phrases too.
+    """
+
+    page: Page
+    paths: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = ()
+    visible: tuple[str, ...] = ()
+    present: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+MARKS: Final[tuple[Mark, ...]] = (
+    # The order is the rule: what only a person may pass comes first, then choosers, then permission, sign-in, the app.
+    Mark(page=Page.AGENT_POLICY, phrases=("agent_policy",), visible=("agent_policy",)),
+    Mark(page=Page.CAPTCHA, paths=("/errors/validateCaptcha",), visible=("captcha",)),
+    Mark(page=Page.WAF, phrases=("waf",), present=("waf",), missing=("app",)),
+    Mark(page=Page.DEVICE_APPROVAL, present=("approval",)),
+    Mark(page=Page.PASSWORD_CHANGE, paths=("/forgotpassword/reverification", "/ap/forgotpassword")),
+    Mark(page=Page.DEVICE_CHOICE, visible=("device_form",), present=("device_totp",)),
+    Mark(page=Page.NO_AUTHENTICATOR, visible=("device_form",)),
+    Mark(page=Page.CODE, visible=("code",)),
+    Mark(page=Page.SMS_CODE, visible=("cvf_code",)),
+    Mark(page=Page.PASSKEY, paths=("/ap/passkey", "/ax/claim/webauthn"), visible=("passkey",), absent=("password",)),
+    Mark(page=Page.UNKNOWN_ACCOUNT, visible=("unknown_account",)),
+    Mark(page=Page.PHONE_NAG, visible=("phone_nag_skip",)),
+    Mark(page=Page.REMIND_NAG, visible=("remind_nag_skip",)),
+    Mark(page=Page.IDENTITY_CHOICE, visible=("identity_row",)),
+    Mark(page=Page.PICKER_FAULT, visible=("picker_fault",)),
+    Mark(page=Page.PICKER, visible=("picker_row",)),
+    Mark(page=Page.OLD_PICKER, visible=("old_picker_row",)),
+    Mark(page=Page.NO_PERMISSION, paths=("/authorization/failed",)),
+    Mark(page=Page.EMAIL_AND_PASSWORD, visible=("email", "password")),
+    Mark(page=Page.PASSWORD, visible=("password",)),
+    Mark(page=Page.EMAIL, visible=("email",)),
+    Mark(page=Page.APP, present=("app",)),
+)
+
+
+def _texts(items: Mapping[str, str]) -> Mapping[str, str]:
+    return MappingProxyType(dict(items))
+
+
+def _tuples(items: Mapping[str, Sequence[str]]) -> Mapping[str, tuple[str, ...]]:
+    return MappingProxyType({name: tuple(value) for name, value in items.items()})
+
+
+@attrs.frozen(kw_only=True)
+class SiteMap:
+    """The site by name, replaceable entry by entry.
+
+    Attributes:
+        urls: addresses below the marketplace's portal origin; ``{order_id}`` is filled in.
+        selectors: CSS, several per name, tried in their order.
+        phrases: texts that headings or inline scripts hold on the few pages without an id.
+        marketplace_names: how the pickers name a marketplace, in every language, by marketplace code.
+    """
+
+    urls: Mapping[str, str] = attrs.field(converter=_texts)
+    selectors: Mapping[str, tuple[str, ...]] = attrs.field(converter=_tuples)
+    phrases: Mapping[str, tuple[str, ...]] = attrs.field(converter=_tuples)
+    marketplace_names: Mapping[str, tuple[str, ...]] = attrs.field(converter=_tuples)
+
+    def override(
+        self,
+        *,
+        urls: Mapping[str, str] | None = None,
+        selectors: Mapping[str, Sequence[str]] | None = None,
+        phrases: Mapping[str, Sequence[str]] | None = None,
+        marketplace_names: Mapping[str, Sequence[str]] | None = None,
+    ) -> SiteMap:
+        """The same map with some entries replaced, e.g. out of a host's own settings file.
+
+        Raises:
+            ConfigurationError: a name is not in the map (a typing error would otherwise change nothing), or a value is
+                empty.
+        """
+        return SiteMap(
+            urls=_merge("urls", self.urls, urls),
+            selectors=_merge("selectors", self.selectors, _lists("selectors", selectors)),
+            phrases=_merge("phrases", self.phrases, _lists("phrases", phrases)),
+            marketplace_names=_merge(
+                "marketplace_names", self.marketplace_names, _lists("marketplace_names", marketplace_names)
+            ),
+        )
+
+
+def _lists(what: str, items: Mapping[str, Sequence[str]] | None) -> Mapping[str, Sequence[str]] | None:
+    for name, value in (items or {}).items():
+        if isinstance(value, str):
+            raise ConfigurationError(f"{what}[{name!r}] is a list of texts, not one text")
+    return items
+
+
+def _merge(what: str, base: Mapping[str, T], changes: Mapping[str, T] | None) -> dict[str, T]:
+    for name, value in (changes or {}).items():
+        if name not in base:
+            raise ConfigurationError(f"{what}: there is no {name!r}; known are {', '.join(sorted(base))}")
+        if not value:
+            raise ConfigurationError(f"{what}[{name!r}] is empty")
+    return {**base, **(changes or {})}
+
+
+SITE: Final = SiteMap(
+    urls={
+        "home": "/home",  # seen: AE, EG, IN
+        "sign_in": "/ap/",  # a path that begins so is never a signed-in page; seen: all
+        "claim": "/ax/",  # the claim flow since August 2025
+        "order": "/orders-v3/order/{order_id}",  # seen: US, EU, IN
+        "orders": "/orders-v3/mfn/shipped",  # seen: US, EU, IN
+        "packing_slip": "/orders/packing-slip?orderIds={order_id}",  # seen: US, EU
+    },
+    selectors={
+        # Sign-in. Ids seen in AE, EG, IN, US.
+        "email": ["#ap_email", "#ap_email_login", "input[name=email]:not([type=hidden])"],
+        "email_next": ["input#continue", "#continue input", "#continue"],
+        "password": ["#ap_password", "input[name=password]:not([type=hidden])"],
+        "remember_me": ["input[name=rememberMe]"],
+        "sign_in": ["#signInSubmit", "form[name=signIn] [type=submit]"],
+        "unknown_account": ["form#intent-confirmation-form", "#intent-confirmation-container"],
+        "device_form": ["form#auth-select-device-form"],
+        "device_totp": [
+            ".auth-TOTP input[name=otpDeviceContext]",
+            "input.auth-TOTP[name=otpDeviceContext]",
+            "input[name=otpDeviceContext][value*=TOTP]",
+        ],
+        "device_send": ["input#auth-send-code", "#auth-send-code input", "#auth-send-code"],
+        "code": ["#auth-mfa-otpcode", "form#auth-mfa-form input[name=otpCode]"],
+        "remember_device": ["#auth-mfa-remember-device", "input[name=rememberDevice]"],
+        "code_submit": ["#auth-signin-button", "form#auth-mfa-form [type=submit]"],
+        # What a person must pass.
+        "captcha": [
+            "img#auth-captcha-image",
+            "#auth-captcha-guess",
+            "form.cvf-widget-form-captcha",
+            "input[name=cvf_captcha_input]",
+            "form[action$=validateCaptcha]",
+            "input[id^=captchacharacters]",
+            "#cvf-aamation-container",
+        ],
+        "waf": ["script[src*='awswaf.com']", "#captcha-container awswaf-captcha", "awswaf-captcha"],
+        "cvf_code": [
+            "#cvf_input_code",
+            "#cvf-input-code",
+            "#input-box-otp",
+            "form#verification-code-form",
+            "#cvf-submit-otp-button",
+            "form[action*='/ap/cvf'] input[name=code]",
+        ],
+        "approval": [
+            "[name=transactionApprovalStatus]",
+            "form[action*='/approval/poll']",
+            "a#resend-approval-link",
+        ],
+        "passkey": ["#passkey-form", "#passkey-skip-link", "[id^=auth-webauthn]"],  # UNVERIFIED
+        "agent_policy": ["#agent-policy-interstitial", "[data-test-id=agent-policy-continue]"],  # UNVERIFIED
+        # Nags and choices.
+        "phone_nag_skip": ["#ap-account-fixup-phone-skip-link"],
+        "remind_nag_skip": ["#remind-me-later"],
+        "identity_row": [".cvf-account-switcher-claim", "[data-test-id=switch-account-row]"],  # UNVERIFIED
+        "picker_row": [
+            "button.full-page-account-switcher-account-details",
+            "div.full-page-account-switcher-account",
+        ],
+        "picker_confirm": ["kat-button.full-page-account-switcher-button", "kat-button"],
+        "picker_fault": [".full-page-account-switcher-accounts-error"],
+        "old_picker_row": [".picker-app button.picker-button", "button.picker-button", ".picker-name"],
+        "old_picker_confirm": ["button.picker-switch-accounts-button"],
+        "marketplace_switch": ["select#sc-mkt-picker-switcher-select"],
+        # The app.
+        "app": ["meta[name=anti-csrftoken-a2z]"],
+        "tour_close": [
+            ".react-joyride__tooltip button[data-action=skip]",
+            ".react-joyride__tooltip button[data-action=close]",
+            "kat-modal.sellerOnboardingPopup [data-test-id=close]",
+            "kat-modal.sellerOnboardingPopup button.close",
+        ],
+        "orders_row": ["#orders-table tbody tr a[href*='/orders-v3/order/']", "a[href*='/orders-v3/order/']"],
+        "order": ["[data-test-id=order-id-value]", "[data-test-id=order-details-header-action-buttons]"],
+        # Invoice: a link, a form, or a button that opens a list. Seen: EU. Whether the UAE shows them is UNVERIFIED.
+        "invoice_link": [
+            "[href*='/invoice/download']",  # kat-link has an href too
+            "[href*='/documents/download']",
+            "[href*='/document/download']",
+        ],
+        "invoice_form": [
+            "form[action*='/invoice/download']",
+            "form[action*='/documents/download']",
+            "form[action*='/document/download']",
+        ],
+        "invoice_button": [
+            "[data-test-id=manage-idu-invoice-button]:not(.a-button-primary) input[type=submit]",
+            "[data-test-id=manage-idu-invoice-button]:not(.a-button-primary) button",
+        ],
+        "invoice_missing": ["[data-test-id=manage-idu-invoice-button].a-button-primary"],
+        "invoice_click": [
+            ".a-popover-modal[aria-hidden=false] kat-table-body [role=row] button",
+            ".a-popover-modal[aria-hidden=false] kat-table-body [role=row] input[type=submit]",
+            ".a-popover-modal[aria-hidden=false] kat-table-body [role=row] kat-button",
+        ],
+        # Label. UNVERIFIED for the UAE: the address is whatever the order's page links to.
+        "label_link": [
+            "a[data-test-id=print-shipping-label]",
+            "[data-test-id=print-shipping-label] a",
+            "a[href*='/easyship/label']",
+            "a[href*='/easyship/print']",
+            "a[href*='/easyship/batch']",
+            "a[href*='shipping-label']",
+            "a[href*='print-label']",
+            "a[href*='printLabel']",
+        ],
+        "label_schedule": ["a[href*='/easyship/schedule']"],
+        "batch_refresh": ["input[name=refresh]"],
+        "batch_link": [
+            "a[data-test-id=download-shipping-labels]",
+            "a[href*='/labels/download']",
+            "a[href*='/label/download']",
+            "a[href*='/download']",
+            "a[href*='.pdf']",
+        ],
+    },
+    phrases={
+        # Seen in public test data, English only; the Arabic wording is UNVERIFIED.
+        "agent_policy": ["unauthorized AI agent"],
+        "waf": ["gokuProps"],
+    },
+    marketplace_names={
+        "AE": ["United Arab Emirates", "الإمارات العربية المتحدة", "amazon.ae"],
+        "EG": ["Egypt", "مصر", "amazon.eg"],
+        "SA": ["Saudi Arabia", "المملكة العربية السعودية", "السعودية", "amazon.sa"],
+    },
+)
+"""Seller Central as this version knows it: the default of ``SellerPortalScraper(site=...)``."""

@@ -1,0 +1,322 @@
+"""The seams: what a host may replace. Protocols only, no logic.
+
+Business values go in and out. XML, pages, tokens and browsers stay behind the seams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from amazon_ae._models.documents import DocumentKind, DocumentSet
+from amazon_ae._models.feeds import (
+    FeedBatch,
+    FeedReceipt,
+    FeedReport,
+    FeedStatus,
+    ItemKind,
+    ItemOutcome,
+    Outcome,
+    QuotaRule,
+)
+from amazon_ae._models.orders import Order, OrderItem, OrderPage
+from amazon_ae._models.stored import Change, QueueStats, Receipt, StoredBatch, StoredItem
+
+__all__ = ["Clock", "DocumentSource", "FeedGateway", "OrderGateway", "PickupRoute", "Storage"]
+
+T = TypeVar("T")
+ClientT = TypeVar("ClientT", contravariant=True)
+
+
+class Clock(Protocol):
+    """The time. No other module reads it or sleeps."""
+
+    def now(self) -> datetime:
+        """The present instant, aware UTC."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep about ``seconds``. After a sleep, ask ``now()`` again; never trust the nap."""
+        ...
+
+
+class FeedGateway(Protocol):
+    """How batches reach a marketplace. The gateway, not the scheduler, knows which quota a batch draws on."""
+
+    @property
+    def account(self) -> str:
+        """The account whose items this gateway carries, e.g. ``"A1SELLER/AE"``; stores file everything under it."""
+        ...
+
+    def quota_for(self, kind: ItemKind) -> QuotaRule | None:
+        """The quota a batch of this kind draws on; kinds that share return equal rules.
+
+        ``None``: the route paces itself.
+        """
+        ...
+
+    def batch_limit(self, kind: ItemKind) -> int:
+        """The most items one batch may hold."""
+        ...
+
+    async def submit(self, batch: FeedBatch) -> FeedReceipt:
+        """Send one batch, once. Never resends.
+
+        Raises:
+            NotSent: it surely never left; the place may be given back.
+            OutcomeUnknown: it may have arrived: look with ``recent`` before resending.
+            RequestThrottled, QuotaExceeded: nothing was taken; ``retry_at`` says when a place is free.
+            AmazonError: nothing was taken.
+            ConfigurationError: the batch breaks a rule; nothing was sent.
+        """
+        ...
+
+    async def status(self, feed_ids: Sequence[str]) -> Sequence[FeedStatus]:
+        """How feeds stand, all ids in as few requests as the backend allows; unknown ids are left out."""
+        ...
+
+    async def report(self, feed_id: str, batch: FeedBatch) -> FeedReport:
+        """The report of a ``DONE`` feed: exactly one outcome per item of ``batch``.
+
+        Raises:
+            AmazonError: with ``retryable`` where the report is not ready yet.
+            UnreadableResponse: the report stayed unreadable.
+        """
+        ...
+
+    async def recent(self, kind: ItemKind, since: datetime) -> Sequence[FeedStatus]:
+        """Every feed of this kind's type that Amazon received at or after ``since``, oldest first.
+
+        Settles unknown outcomes.
+        """
+        ...
+
+
+class PickupRoute(Protocol[ClientT]):
+    """How a pickup reaches Amazon. The gateway asks it and hands it its own client; the scheduler never sees it."""
+
+    @property
+    def feed_type(self) -> str | None:
+        """The backend's feed type, by which ``recent`` finds pickup feeds; ``None`` where the route spends no feed."""
+        ...
+
+    @property
+    def max_pickups(self) -> int:
+        """The most pickups in one batch."""
+        ...
+
+    def quota(self, submit_feed: QuotaRule) -> QuotaRule | None:
+        """``submit_feed`` where the route spends SubmitFeed, ``None`` where it paces itself."""
+        ...
+
+    async def submit(self, client: ClientT, batch: FeedBatch) -> FeedReceipt:
+        """As ``FeedGateway.submit``; a route without feeds puts one outcome per pickup into the receipt."""
+        ...
+
+    async def report(self, client: ClientT, feed_id: str, batch: FeedBatch) -> FeedReport:
+        """As ``FeedGateway.report``; asked only where ``submit`` gave a feed id."""
+        ...
+
+
+class OrderGateway(Protocol):
+    """Orders, whatever the backend's pages and tokens look like."""
+
+    def orders(
+        self, *, updated_after: datetime, updated_before: datetime | None = None, statuses: Collection[str] = ()
+    ) -> AsyncIterator[OrderPage]:
+        """Pages of orders changed in the window. Each page carries the instant up to which the answer is complete."""
+        ...
+
+    async def items(self, order_id: str) -> Sequence[OrderItem]:
+        """All items of one order."""
+        ...
+
+    async def get(self, order_ids: Sequence[str]) -> Sequence[Order]:
+        """Orders by channel order id, any number; unknown ids are left out."""
+        ...
+
+
+class DocumentSource(Protocol):
+    """Where the papers of a parcel come from; says nothing of browsers."""
+
+    async def documents(self, order_id: str, kinds: Collection[DocumentKind] = ...) -> DocumentSet:
+        """The documents of one order, side by side; a kind that failed holds its own error."""
+        ...
+
+
+class Storage(Protocol):
+    """Where waiting items, batches, the quota ledger and cursors live.
+
+    Every verb is atomic, and durable when it returns. Any number of processes may use one store. ``account`` separates
+    sellers. Instants are the store's own (``now`` of its clock, or the database's), aware UTC, read under the lock.
+
+    An item has a newest value and, at most, one value in flight::
+
+        put ──> waiting ──open──> in flight ──settle──> accepted | rejected (dead letter) | unknown | waiting again
+
+    A value put while an older one is in flight waits until that one is settled: it is neither acknowledged by the older
+    one's outcome nor sent beside it. An item is *in doubt* once a value of it came back without a sure outcome (RETRY,
+    UNKNOWN), until a later one is accepted: Amazon may hold that value, so nothing counts as unchanged meanwhile.
+
+    Versions grow by key for as long as the store remembers the key. Every failure raises ``StorageError`` with the
+    driver's error as ``__cause__``; a caller's mistake (an empty key, ``ledger`` without ``admit``) raises
+    ``ConfigurationError``. ``amazon_ae.testing.check_storage`` is this contract as code.
+    """
+
+    async def put(
+        self,
+        account: str,
+        kind: ItemKind,
+        changes: Sequence[Change],
+        *,
+        keep_first: bool = False,
+        connection: Any = None,
+    ) -> Sequence[Receipt]:
+        """Store changes; one receipt each, in order.
+
+        A key may occur twice: the later one wins and both get its receipt. A key that waits already keeps its
+        ``put_at``. A value equal to the last accepted one, with nothing in flight and not in doubt, is not stored as
+        waiting: ``UNCHANGED`` (an older waiting value or a dead letter is then withdrawn). With ``keep_first``,
+        a key that is waiting, in flight, accepted or unknown stands, as does the first of two equal keys, and the
+        change is ``JOINED``; a rejected one is asked for anew.
+
+        Args:
+            connection: the host's own open connection (same database): the write takes part in its transaction and is
+                neither committed nor rolled back here. A store that cannot do this raises ``ConfigurationError``.
+        """
+        ...
+
+    async def open(
+        self,
+        account: str,
+        kind: ItemKind,
+        *,
+        batch_id: str,
+        limit: int,
+        lease_seconds: float,
+        exclusive: bool,
+        keys: Collection[str] | None = None,
+        ledger: str | None = None,
+        admit: Callable[[str | None, datetime], str | None] | None = None,
+    ) -> StoredBatch | None:
+        """Take waiting items into a new batch and spend a place of the quota for it, all or nothing.
+
+        In one transaction: lock the document ``ledger``, call ``admit(text, now)`` (pure; it may be called again), and
+        only if that returns the ledger's new text take up to ``limit`` waiting items, urgent ones first, then by
+        ``put_at`` (equal ones in any order). Where ``admit`` refuses (returns ``None``), nothing waits, or
+        ``exclusive`` and the account has another unsettled batch of this kind, nothing changes and ``None`` is
+        returned. What ``admit`` raises comes out, and nothing changes.
+
+        Args:
+            batch_id: new and unique; one that is in use raises ``StorageError``.
+            keys: take only these.
+            exclusive: at most one unsettled batch of this account and kind.
+            ledger: goes with ``admit``: both or neither.
+        """
+        ...
+
+    async def mark_submitted(
+        self, batch_id: str, fence: int, *, feed_id: str, submitted_at: datetime, lease_seconds: float
+    ) -> None:
+        """Amazon has it: remember the feed id, renew the lease.
+
+        Raises ``StaleLease`` for an older fence or a settled batch.
+        """
+        ...
+
+    async def renew(self, batch_id: str, fence: int, *, lease_seconds: float) -> None:
+        """Hold the batch for ``lease_seconds`` from now.
+
+        Raises ``StaleLease`` for an older fence or a settled batch.
+        """
+        ...
+
+    async def settle(self, batch_id: str, fence: int, outcomes: Sequence[ItemOutcome]) -> None:
+        """Finish a batch: one outcome per item, by key; the batch is gone afterwards.
+
+        ACCEPTED (with or without warnings): the value that was in flight becomes the last accepted one; a newer waiting
+        value equal to it is withdrawn. REJECTED: a dead letter with code and message. RETRY: the value waits again with
+        its old ``put_at``. UNKNOWN: the item stays aside until ``resolve``. After each of these three, a newer value
+        that waits goes on instead (after RETRY with the older ``put_at``, since when the key is unsent). A key without
+        an outcome is treated as RETRY; an outcome whose key is not in the batch is ignored. Raises ``StaleLease`` for
+        an older fence or a settled batch.
+        """
+        ...
+
+    async def unfinished(self, account: str) -> Sequence[StoredBatch]:
+        """All unsettled batches of the account, oldest first, without their items."""
+        ...
+
+    async def take_over(self, batch_id: str, *, lease_seconds: float) -> StoredBatch | None:
+        """Take a batch whose lease ran out (``now >= lease_until``): its fence grows, the lease starts anew.
+
+        Its items are loaded, in the order in which ``open`` gave them. ``None`` if another holds it or it is gone.
+        """
+        ...
+
+    async def item(self, account: str, kind: ItemKind, key: str) -> StoredItem | None:
+        """How one key stands; ``None`` if it was never put (or dropped)."""
+        ...
+
+    async def waiting(self, account: str, kind: ItemKind, *, limit: int) -> Sequence[StoredItem]:
+        """Items that could leave now, in the order in which ``open`` would take them."""
+        ...
+
+    async def stats(self, account: str, kind: ItemKind) -> QueueStats:
+        """Counts and ages, at a bounded cost however much waits: a count stops at a cap of the store's."""
+        ...
+
+    async def dead(self, account: str, kind: ItemKind, *, after: str = "", limit: int = 100) -> Sequence[StoredItem]:
+        """Dead letters (``REJECTED`` and ``UNKNOWN``) in code point order of their keys, those above ``after``."""
+        ...
+
+    async def reject(self, account: str, kind: ItemKind, outcomes: Sequence[ItemOutcome]) -> None:
+        """Make dead letters of items that could leave now, without sending them (the look-up refused them).
+
+        Others are left alone.
+        """
+        ...
+
+    async def resolve(self, account: str, kind: ItemKind, keys: Sequence[str], *, outcome: Outcome) -> int:
+        """Say what became of dead letters; returns how many of the keys were dead letters.
+
+        RETRY: waits again with its old ``put_at``, and watchers hear of it. ACCEPTED (with or without warnings): its
+        value counts as accepted now. REJECTED: dropped: back to the last accepted value, or forgotten where there is
+        none. UNKNOWN raises ``ConfigurationError``.
+        """
+        ...
+
+    async def load(self, name: str) -> str | None:
+        """A small named document (cursor, ledger); ``None`` if there is none."""
+        ...
+
+    async def change(self, name: str, fn: Callable[[str | None, datetime], tuple[str | None, T]]) -> T:
+        """Read, change and write one named document under its lock; returns what ``fn`` returned second.
+
+        ``fn(text, now)`` is pure and quick; it may be called again. A new text of ``None`` deletes the document.
+        """
+        ...
+
+    async def names(self, prefix: str) -> Sequence[str]:
+        """The names of all documents that begin with ``prefix``, sorted."""
+        ...
+
+    async def purge(self, account: str, kind: ItemKind, *, settled_before: datetime) -> int:
+        """Forget items accepted before that instant; returns how many. Dead letters and waiting items stay.
+
+        May work in several transactions, so that a large purge does not hold up others.
+        """
+        ...
+
+    def watch(self, account: str, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call ``callback`` after every committed ``put`` that this object can see and that left something waiting.
+
+        Likewise after a ``resolve`` that lets a dead letter wait again. ``callback`` is quick and thread-safe: any
+        thread may call it. Returns the undo; calling that twice is fine.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close what this object opened; twice is fine."""
+        ...

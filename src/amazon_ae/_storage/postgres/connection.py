@@ -1,0 +1,386 @@
+"""Connections for ``PostgresStorage``: borrow one, make the schema once, run one transaction, say what failed."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import select
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from amazon_ae._exceptions import ConfigurationError, SchemaTooNew, StorageError
+from amazon_ae._storage.postgres.identity import Home
+from amazon_ae._storage.postgres.schema import SCHEMA_VERSION, migrations, quoted
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection, AsyncCursor
+    from psycopg_pool import AsyncConnectionPool
+
+    Cursor = AsyncCursor[tuple[Any, ...]]
+
+__all__ = ["Database", "ask", "refuse_foreign_connection"]
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+# Two of ours never deadlock (see postgres_sql); one of ours and a host's transaction may: PostgreSQL then undoes one.
+_TRIES: Final = 5
+
+
+class _FromCaller(Exception):
+    """Carries what a caller's own function raised past our error mapping, untouched."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+def ask(function: Callable[..., T], *arguments: Any) -> T:
+    """Call a caller's function inside a transaction: what it raises undoes the transaction and comes out as it is."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        raise _FromCaller(error) from error
+
+
+def refuse_foreign_connection(connection: object) -> None:
+    """Only psycopg's own async connection can take part.
+
+    Raises:
+        ConfigurationError: it is something else; the message says what to pass.
+    """
+    from psycopg import AsyncConnection
+
+    if not isinstance(connection, AsyncConnection):
+        raise ConfigurationError(
+            f"connection= takes an open psycopg.AsyncConnection, not {type(connection).__module__}."
+            f"{type(connection).__qualname__}; a library above psycopg hands its own out under a name such as "
+            "driver_connection"
+        )
+
+
+class Database:
+    """A pool, the host's or our own, and the schema in it. See ``PostgresStorage`` for the arguments."""
+
+    def __init__(
+        self,
+        conninfo_or_pool: str | AsyncConnectionPool[Any],
+        *,
+        schema: str,
+        create_schema: bool,
+        max_connections: int,
+        timeout_seconds: float,
+        statement_timeout_seconds: float | None,
+    ) -> None:
+        self._schema = schema
+        self._create_schema = create_schema
+        self._timeout_seconds = timeout_seconds
+        self._statement_timeout_seconds = statement_timeout_seconds
+        self._max_connections = max_connections
+        self._schema_ready = False
+        self._preparing = asyncio.Lock()
+        self._opened = False
+        self._closed = False
+        self._connect_error: Exception | None = None
+        self._pool: AsyncConnectionPool[Any]
+        self._own = isinstance(conninfo_or_pool, str)
+        try:
+            import psycopg
+            import psycopg_pool  # noqa: F401  # here, so that a missing driver shows at once
+        except ImportError as error:
+            raise ConfigurationError(
+                "PostgresStorage needs psycopg and psycopg_pool: pip install 'amazon-ae[postgres]'"
+            ) from error
+        self._errors = (psycopg.Error, OSError, UnicodeError)
+        self._psycopg = psycopg
+        self._pool = self._make_pool(conninfo_or_pool) if isinstance(conninfo_or_pool, str) else conninfo_or_pool
+        self._home = Home(self.connect, self._cursor)
+
+    def _make_pool(self, conninfo: str) -> AsyncConnectionPool[Any]:
+        from psycopg import AsyncConnection, IsolationLevel
+        from psycopg.conninfo import conninfo_to_dict
+        from psycopg_pool import AsyncConnectionPool
+
+        try:
+            given = conninfo_to_dict(conninfo)
+        except self._psycopg.Error:
+            # The driver's own message quotes the string, and a password may be in it.
+            raise ConfigurationError("the connection string cannot be read") from None
+        # So that a host that vanished without a word is noticed within about a minute; what the string says goes first.
+        patient = {
+            "connect_timeout": max(2, round(self._timeout_seconds)),
+            "keepalives_idle": 20,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            "application_name": "amazon_ae",
+        }
+        database = self
+
+        class Connection(AsyncConnection[Any]):
+            """Remembers why no connection could be made: the pool only says that it waited in vain."""
+
+            @classmethod
+            async def connect(cls, *args: Any, **kwargs: Any) -> Any:
+                try:
+                    connection = await super().connect(*args, **kwargs)
+                except Exception as error:
+                    database._connect_error = error
+                    raise
+                database._connect_error = None
+                return connection
+
+        async def configure(connection: AsyncConnection[Any]) -> None:
+            await connection.set_isolation_level(IsolationLevel.READ_COMMITTED)
+            if self._statement_timeout_seconds is not None:
+                milliseconds = str(round(self._statement_timeout_seconds * 1000))
+                # The second one frees the locks of a process that was stopped in the middle of a transaction.
+                await connection.execute(
+                    b"SELECT set_config('statement_timeout', %(ms)s, false), "
+                    b"set_config('idle_in_transaction_session_timeout', %(ms)s, false)",
+                    {"ms": milliseconds},
+                )
+
+        return AsyncConnectionPool(
+            conninfo,
+            connection_class=Connection,
+            kwargs={"autocommit": True, **{name: value for name, value in patient.items() if name not in given}},
+            min_size=1,
+            max_size=self._max_connections,
+            open=False,
+            configure=configure,
+            timeout=self._timeout_seconds,
+            reconnect_timeout=self._timeout_seconds,
+            name=f"amazon_ae {self._schema}",
+        )
+
+    async def run(
+        self,
+        work: Callable[[Cursor], Awaitable[T]],
+        *,
+        transaction: bool = True,
+        keep: Callable[[T], bool] = lambda result: True,
+        after: Callable[[Cursor, T], Awaitable[None]] | None = None,
+    ) -> T:
+        """Do ``work`` on a connection of the pool, all or nothing; again, if the database undid it for another's sake.
+
+        Args:
+            transaction: ``False`` where ``work`` is one statement, which is a transaction by itself.
+            keep: says of the result whether to commit; else everything is undone.
+            after: what to do once it is committed, on the same connection.
+
+        Raises:
+            StorageError: nothing was written, or the connection was lost while the commit was on its way.
+        """
+        with self._translated():
+            if not self._schema_ready:
+                await self._prepare()
+            for attempt in range(1, _TRIES + 1):
+                try:
+                    async with self._borrow() as connection:
+                        cursor = self._cursor(connection)
+                        # READ COMMITTED, whatever the server's default that failed a bare statement the first time.
+                        if transaction or attempt > 1:
+                            async with connection.transaction() as block:
+                                result = await work(cursor)
+                                if not keep(result):
+                                    raise self._psycopg.Rollback(block)
+                        else:
+                            result = await work(cursor)
+                        if after is not None:
+                            await after(cursor, result)
+                        return result
+                except (self._psycopg.errors.SerializationFailure, self._psycopg.errors.DeadlockDetected) as error:
+                    if attempt == _TRIES:
+                        raise
+                    _log.debug("PostgreSQL undid a transaction (%s): once more", error.sqlstate)
+        raise AssertionError("unreachable")
+
+    async def within(self, connection: AsyncConnection[Any], work: Callable[[Cursor], Awaitable[T]]) -> T:
+        """Do ``work`` in the host's transaction: all of it or, after an error, nothing of it. Commits nothing.
+
+        Raises:
+            ConfigurationError: there is no transaction, and none would begin: autocommit. Or the connection is to
+                another database.
+            StorageError: nothing of it was written; the transaction is as it was, if its connection lives.
+        """
+        with self._translated():
+            cursor = self._cursor(connection)
+            idle = connection.info.transaction_status == self._psycopg.pq.TransactionStatus.IDLE
+            if idle and connection.autocommit:
+                raise ConfigurationError(
+                    "connection= is in autocommit mode with no transaction: async with connection.transaction() first"
+                )
+            if connection.info.transaction_status != self._psycopg.pq.TransactionStatus.INTRANS:
+                # Begins the host's transaction, as any first statement does; the block below then is a savepoint in it.
+                # A transaction that has failed already says so here.
+                await cursor.execute(b"SELECT 1")
+            async with connection.transaction():
+                await self._home.check(cursor)
+                if not self._schema_ready:
+                    # Asked here first: a pool of one connection may have handed that one to the host.
+                    self._schema_ready = await self._installed(cursor) == SCHEMA_VERSION
+                    if not self._schema_ready:
+                        await self._prepare()
+                return await work(cursor)
+
+    async def connect(self) -> AsyncConnection[Any]:
+        """A connection outside of the pool, made as the pool makes its own; whoever asks closes it."""
+        conninfo, kwargs = await _told(self._pool.conninfo), await _told(self._pool.kwargs)
+        connection: AsyncConnection[Any] = await self._pool.connection_class.connect(conninfo or "", **(kwargs or {}))
+        try:
+            await connection.set_autocommit(True)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    async def aclose(self) -> None:
+        """Close the own pool; the host's stays open. Twice is fine."""
+        if self._own and not self._closed:
+            self._closed = True
+            await self._pool.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_opened", False) and not self._closed:
+            warnings.warn("PostgresStorage was not closed: await aclose()", ResourceWarning, stacklevel=2)
+
+    def _cursor(self, connection: AsyncConnection[Any]) -> Cursor:
+        from psycopg.rows import tuple_row
+
+        # Not connection.cursor(): the host's connection may make cursors and rows of another kind.
+        return self._psycopg.AsyncCursor(connection, row_factory=tuple_row)
+
+    @asynccontextmanager
+    async def _borrow(self) -> AsyncIterator[AsyncConnection[Any]]:
+        """A live connection of the pool: every statement a transaction, READ COMMITTED; put back as it was."""
+        if self._own:
+            await self._pool.open()
+            self._opened = True
+        while True:
+            async with self._pool.connection(self._timeout_seconds) as connection:
+                was = connection.autocommit, connection.isolation_level, connection.read_only
+                if not self._own:
+                    await connection.set_autocommit(True)
+                    await connection.set_isolation_level(self._psycopg.IsolationLevel.READ_COMMITTED)
+                    await connection.set_read_only(None)
+                try:
+                    if await self._lives(connection):
+                        yield connection
+                        return
+                finally:
+                    if not self._own and not connection.closed:
+                        if connection.info.transaction_status == self._psycopg.pq.TransactionStatus.IDLE:
+                            await connection.set_autocommit(was[0])
+                            await connection.set_isolation_level(was[1])
+                            await connection.set_read_only(was[2])
+                        else:
+                            await connection.close()
+
+    async def _lives(self, connection: AsyncConnection[Any]) -> bool:
+        """Whether a connection that lay idle still works; costs a round trip only where the server has sent something.
+
+        A server that shut down said so on every idle connection. Asked before the first statement, a dead one is
+        replaced without anybody noticing; found by a statement, it would be a ``StorageError``.
+        """
+        if not _readable(connection.fileno()):
+            return True
+        try:
+            await connection.execute(b"")
+        except self._psycopg.Error:
+            await connection.close()
+            return False
+        return True
+
+    async def _prepare(self) -> None:
+        """Make or upgrade the schema, once; many processes may start together."""
+        async with self._preparing:
+            if self._schema_ready:
+                return
+            async with self._borrow() as connection:
+                cursor = self._cursor(connection)
+                installed = await self._installed(cursor)
+                if installed < SCHEMA_VERSION:
+                    if not self._create_schema:
+                        raise StorageError(
+                            f"schema {self._schema} has version {installed} and {SCHEMA_VERSION} is needed: run "
+                            f"PostgresStorage.schema_sql({self._schema!r}, after={installed}) in your migration"
+                        )
+                    async with connection.transaction():
+                        lock = (f"amazon_ae schema {self._schema}",)
+                        await cursor.execute(b"SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", lock)
+                        # Somebody may have made it while we waited for the lock.
+                        installed = await self._installed(cursor)
+                        await cursor.execute(
+                            b"SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = %s)", (self._schema,)
+                        )
+                        (exists,) = await cursor.fetchone() or (False,)
+                        for step in migrations(self._schema, after=installed, schema_exists=exists):
+                            await cursor.execute(step.encode())
+            self._schema_ready = True
+
+    async def _installed(self, cursor: Cursor) -> int:
+        """The schema version that is there, 0 for none.
+
+        Raises:
+            SchemaTooNew: a newer library made it.
+            ConfigurationError: the database does not keep text as UTF-8.
+        """
+        encoding = cursor.connection.info.parameter_status("server_encoding")
+        if encoding not in ("UTF8", None):
+            raise ConfigurationError(f"the database keeps text as {encoding}; SKUs need a database in UTF8")
+        # Not to_regclass(): that may answer from a cache that is as old as the transaction.
+        await cursor.execute(
+            b"SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace "
+            b"WHERE n.nspname = %s AND c.relname = 'schema_version'",
+            (self._schema,),
+        )
+        if await cursor.fetchone() is None:
+            return 0
+        await cursor.execute(f"SELECT COALESCE(max(version), 0) FROM {quoted(self._schema)}.schema_version".encode())
+        (version,) = await cursor.fetchone() or (0,)
+        if version > SCHEMA_VERSION:
+            raise SchemaTooNew(
+                f"schema {self._schema} has version {version}, this library knows {SCHEMA_VERSION}: upgrade amazon-ae"
+            )
+        return int(version)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except _FromCaller as carried:
+            error = carried.error
+        except self._errors as failure:
+            raise self._failed(failure) from (self._reason(failure) or failure)
+        else:
+            return
+        raise error
+
+    def _failed(self, failure: Exception) -> StorageError:
+        reason = self._reason(failure)
+        lines = str(failure).splitlines() or [type(failure).__name__]
+        return StorageError(f"PostgreSQL: {lines[0]}" + (f": {str(reason).splitlines()[0]}" if reason else ""))
+
+    def _reason(self, failure: Exception) -> Exception | None:
+        """Why the pool waited in vain, where that is known."""
+        from psycopg_pool import PoolTimeout
+
+        return self._connect_error if isinstance(failure, PoolTimeout) else None
+
+
+async def _told(value: Any) -> Any:
+    """The value of a pool's setting, which may be a function or a coroutine function that tells it."""
+    if callable(value):
+        value = value()
+    return await value if inspect.isawaitable(value) else value
+
+
+def _readable(fileno: int) -> bool:
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(fileno, select.POLLIN)
+        return bool(poll.poll(0))
+    return bool(select.select([fileno], [], [], 0)[0])

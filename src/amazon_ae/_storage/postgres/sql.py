@@ -1,0 +1,271 @@
+"""The statements of ``PostgresStorage``: the rules of ``transitions``, set by set, in the database's own words.
+
+``{s}`` is the schema, quoted. Every statement that may meet another process locks in one order (documents, then a
+batch, then items by key), so that two of them cannot wait for each other. ``at`` is the injected clock's instant, or
+NULL for the database's: ``clock_timestamp()`` where a lock is held by then, since ``now()`` is the instant at which the
+transaction began to wait for it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from amazon_ae._storage.postgres.schema import quoted
+
+__all__ = ["COUNT_CAP", "Statements"]
+
+COUNT_CAP: Final = 10_000
+"""``stats`` counts no further: its cost stays that of 10,000 index entries, however much waits."""
+
+_ITEM: Final = (
+    "i.key, i.state, i.version, i.value, i.urgent, i.reference, i.put_at, i.batch_id, b.feed_id, "
+    "i.accepted_value, i.accepted_version, i.accepted_at, i.code, i.message"
+)
+_ITEMS: Final = "{s}.items AS i LEFT JOIN {s}.batches AS b USING (batch_id)"
+_BATCH: Final = "batch_id, account, kind, fence, opened_at, lease_until, feed_id, submitted_at, size"
+# As the partial index items_waiting has it: the planner only uses the index where it finds the same words.
+_CAN_LEAVE: Final = "account = %(account)s AND kind = %(kind)s AND state = 'waiting' AND batch_id IS NULL"
+
+_INSERT: Final = """
+INSERT INTO {s}.items AS i (account, kind, key, state, version, value, urgent, put_at, reference)
+SELECT %(account)s, %(kind)s, c.k, 'waiting', 1, c.v, c.u::boolean,
+    COALESCE(%(at)s::timestamptz, statement_timestamp()), c.r
+FROM (SELECT %(changes)s::json AS j) AS given, ROWS FROM (
+    json_array_elements_text(j -> 'k'), json_array_elements_text(j -> 'v'),
+    json_array_elements_text(j -> 'u'), json_array_elements_text(j -> 'r')
+) AS c(k, v, u, r)
+ON CONFLICT (account, kind, key) DO UPDATE SET
+"""
+# Amazon surely has this value (the words of transitions.put); and then, with nothing else waiting, nothing changes.
+_AMAZON_HAS_IT: Final = "i.batch_id IS NULL AND NOT i.in_doubt AND i.accepted_value IS NOT DISTINCT FROM EXCLUDED.value"
+_NOTHING_NEW: Final = f"WHEN i.state = 'accepted' AND {_AMAZON_HAS_IT} THEN"
+
+_PUT: Final = (
+    _INSERT
+    + f"""
+    state = CASE WHEN {_AMAZON_HAS_IT} THEN 'accepted' ELSE 'waiting' END,
+    version = CASE {_NOTHING_NEW} i.version ELSE i.version + 1 END,
+    value = EXCLUDED.value,
+    urgent = CASE {_NOTHING_NEW} i.urgent ELSE EXCLUDED.urgent END,
+    reference = CASE {_NOTHING_NEW} i.reference ELSE EXCLUDED.reference END,
+    put_at = CASE {_NOTHING_NEW} i.put_at WHEN i.state = 'waiting' THEN i.put_at ELSE EXCLUDED.put_at END,
+    code = CASE {_NOTHING_NEW} i.code ELSE '' END,
+    message = CASE {_NOTHING_NEW} i.message ELSE '' END
+RETURNING i.key, i.version, i.state"""
+)
+
+# A row that stands is locked all the same, so that STANDING finds it in the same transaction.
+_PUT_FIRST: Final = (
+    _INSERT
+    + f"""
+    state = CASE WHEN {_AMAZON_HAS_IT} THEN 'accepted' ELSE 'waiting' END,
+    version = i.version + 1, value = EXCLUDED.value, urgent = EXCLUDED.urgent, reference = EXCLUDED.reference,
+    put_at = EXCLUDED.put_at, code = '', message = ''
+WHERE i.state = 'rejected'
+RETURNING i.key, i.version, i.state"""
+)
+_STANDING: Final = """
+SELECT key, version FROM {s}.items WHERE account = %(account)s AND kind = %(kind)s AND key = ANY(%(keys)s)"""
+
+# MATERIALIZED keeps the planner from asking the clock before the lock is held: the outer row exists only afterwards.
+_LOCK_DOCUMENT: Final = """
+WITH document AS MATERIALIZED (SELECT body FROM {s}.documents WHERE name = %(name)s FOR UPDATE)
+SELECT body, clock_timestamp() FROM document"""
+# Something must be there to be locked; whoever comes second waits here for the first.
+_PLACE_DOCUMENT: Final = "INSERT INTO {s}.documents (name) VALUES (%(name)s) ON CONFLICT DO NOTHING"
+_SAVE_DOCUMENT: Final = "UPDATE {s}.documents SET body = %(body)s WHERE name = %(name)s"
+_DROP_DOCUMENT: Final = "DELETE FROM {s}.documents WHERE name = %(name)s"
+
+# Reading all rows, or sorting or hashing them, is never right for a queue; but that is what the planner does on the old
+# statistics of a table that was filled a moment ago. These hold for the running transaction only.
+_NO_FULL_SCAN: Final = "SELECT set_config('enable_seqscan', 'off', true)"
+_BY_INDEX: Final = ", ".join(
+    f"set_config('enable_{way}', 'off', true)" for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin")
+)
+_LOCK_LANE: Final = "SELECT pg_advisory_xact_lock(hashtextextended(%(lane)s, 0))"
+_LANE_BUSY: Final = "SELECT EXISTS (SELECT FROM {s}.batches WHERE account = %(account)s AND kind = %(kind)s)"
+
+# The keys as one array, not as a table to join with: whatever the statistics say, that is one look at the primary key
+# for each, where a join may run the wrong way round, 10,000 times 10,000.
+_TAKE_REST: Final = """
+UPDATE {s}.items AS i
+SET state = 'in_flight', batch_id = %(batch_id)s, flight_version = i.version, flight_value = i.value,
+    flight_put_at = i.put_at
+WHERE i.account = %(account)s AND i.kind = %(kind)s AND i.key = ANY(ARRAY(SELECT key FROM taken))
+RETURNING i.key, i.version, i.value"""
+_BEGIN_TAKE: Final = f"SELECT {_BY_INDEX}, set_config('enable_sort', 'off', true)"
+_TAKE: Final = (
+    f"""
+WITH taken AS MATERIALIZED (
+    SELECT key FROM {{s}}.items WHERE {_CAN_LEAVE}
+    ORDER BY urgent DESC, put_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)"""
+    + _TAKE_REST
+)
+_BEGIN_TAKE_KEYS: Final = f"SELECT {_BY_INDEX}"
+_TAKE_KEYS: Final = (
+    f"""
+WITH taken AS MATERIALIZED (
+    SELECT key FROM {{s}}.items WHERE {_CAN_LEAVE} AND key = ANY(%(keys)s)
+    ORDER BY urgent DESC, put_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)"""
+    + _TAKE_REST
+)
+_OPEN_BATCH: Final = f"""
+INSERT INTO {{s}}.batches (batch_id, account, kind, fence, size, opened_at, lease_until)
+VALUES (%(batch_id)s, %(account)s, %(kind)s, 1, %(size)s, %(at)s, %(lease_until)s)
+RETURNING {_BATCH}"""
+
+_SUBMITTED: Final = """
+UPDATE {s}.batches SET feed_id = %(feed_id)s, submitted_at = %(submitted_at)s,
+    lease_until = COALESCE(%(at)s::timestamptz, clock_timestamp()) + %(lease)s
+WHERE batch_id = %(batch_id)s AND fence = %(fence)s"""
+_RENEW: Final = """
+UPDATE {s}.batches SET lease_until = COALESCE(%(at)s::timestamptz, clock_timestamp()) + %(lease)s
+WHERE batch_id = %(batch_id)s AND fence = %(fence)s"""
+_TAKE_OVER: Final = f"""
+UPDATE {{s}}.batches SET fence = fence + 1,
+    lease_until = COALESCE(%(at)s::timestamptz, clock_timestamp()) + %(lease)s
+WHERE batch_id = %(batch_id)s AND lease_until <= COALESCE(%(at)s::timestamptz, clock_timestamp())
+RETURNING {_BATCH}"""
+_FLIGHT: Final = "SELECT key, flight_version, flight_value FROM {s}.items WHERE batch_id = %(batch_id)s"
+_UNFINISHED: Final = f"SELECT {_BATCH} FROM {{s}}.batches WHERE account = %(account)s ORDER BY opened_at, batch_id"
+
+_CLOSE_BATCH: Final = "DELETE FROM {s}.batches WHERE batch_id = %(batch_id)s AND fence = %(fence)s"
+_LOCK_FLIGHT: Final = """
+SELECT count(*) FROM (SELECT FROM {s}.items WHERE batch_id = %(batch_id)s ORDER BY key FOR UPDATE) AS locked"""
+# transitions.settle, for all items at once: "alone" is a row whose newest value is the one in flight; behind any other
+# flight a newer value waits, and "landed" says that it is equal to what was accepted.
+_SETTLE: Final = """
+UPDATE {s}.items AS i
+SET (state, code, message, put_at, in_doubt, accepted_version, accepted_value, accepted_at) = (
+        SELECT
+            CASE WHEN r.landed THEN 'accepted' WHEN r.alone AND r.told THEN r.outcome ELSE 'waiting' END,
+            CASE WHEN r.landed OR r.alone AND r.told THEN COALESCE(r.outcomes ->> 1, '') ELSE i.code END,
+            CASE WHEN r.landed OR r.alone AND r.told THEN COALESCE(r.outcomes ->> 2, '') ELSE i.message END,
+            CASE WHEN r.outcome = 'retry' THEN i.flight_put_at ELSE i.put_at END,
+            CASE WHEN r.accepted THEN false ELSE i.in_doubt OR r.outcome IN ('retry', 'unknown') END,
+            CASE WHEN r.accepted THEN i.flight_version ELSE i.accepted_version END,
+            CASE WHEN r.accepted THEN i.flight_value ELSE i.accepted_value END,
+            CASE WHEN r.accepted THEN COALESCE(%(at)s::timestamptz, clock_timestamp()) ELSE i.accepted_at END
+        FROM (
+            SELECT q.*, q.accepted AND (q.alone OR i.value = i.flight_value) AS landed, q.outcome <> 'retry' AS told
+            FROM (
+                SELECT p.*, p.outcome IN ('accepted', 'accepted_with_warnings') AS accepted
+                FROM (
+                    SELECT o.outcomes, COALESCE(o.outcomes ->> 0, 'retry') AS outcome, i.state = 'in_flight' AS alone
+                    FROM (SELECT %(outcomes)s::jsonb -> i.key AS outcomes) AS o
+                ) AS p
+            ) AS q
+        ) AS r
+    ),
+    batch_id = NULL, flight_version = NULL, flight_value = NULL, flight_put_at = NULL
+WHERE i.batch_id = %(batch_id)s"""
+
+_GET: Final = f"SELECT {_ITEM} FROM {_ITEMS} WHERE i.account = %(account)s AND i.kind = %(kind)s AND i.key = %(key)s"
+_WAITING: Final = f"""
+SELECT {_ITEM} FROM (
+    SELECT * FROM {{s}}.items WHERE {_CAN_LEAVE} ORDER BY urgent DESC, put_at LIMIT %(limit)s
+) AS i LEFT JOIN {{s}}.batches AS b USING (batch_id) ORDER BY i.urgent DESC, i.put_at"""
+_DEAD: Final = f"""
+SELECT {_ITEM} FROM (
+    (SELECT * FROM {{s}}.items WHERE account = %(account)s AND kind = %(kind)s AND state = 'rejected'
+     AND key > %(after)s ORDER BY key LIMIT %(limit)s)
+    UNION ALL
+    (SELECT * FROM {{s}}.items WHERE account = %(account)s AND kind = %(kind)s AND state = 'unknown'
+     AND key > %(after)s ORDER BY key LIMIT %(limit)s)
+) AS i LEFT JOIN {{s}}.batches AS b USING (batch_id) ORDER BY i.key LIMIT %(limit)s"""
+
+_COUNT: Final = "(SELECT count(*) FROM (SELECT FROM {{s}}.items WHERE {where} LIMIT {cap}) AS counted)"
+_OLDEST: Final = "(SELECT put_at FROM {{s}}.items WHERE {where} ORDER BY put_at LIMIT 1)"
+_LANE: Final = "account = %(account)s AND kind = %(kind)s"
+_STATS: Final = "SELECT " + ", ".join(
+    (
+        _COUNT.format(where=f"{_CAN_LEAVE} AND NOT urgent", cap=COUNT_CAP),
+        _COUNT.format(where=f"{_CAN_LEAVE} AND urgent", cap=COUNT_CAP),
+        f"(SELECT COALESCE(sum(size), 0) FROM {{s}}.batches WHERE {_LANE})",
+        _COUNT.format(where=f"{_LANE} AND state = 'rejected'", cap=COUNT_CAP),
+        _COUNT.format(where=f"{_LANE} AND state = 'unknown'", cap=COUNT_CAP),
+        _OLDEST.format(where=f"{_CAN_LEAVE} AND NOT urgent"),
+        _OLDEST.format(where=f"{_CAN_LEAVE} AND urgent"),
+    )
+)
+
+_LOCK_KEYS: Final = """
+SELECT count(*) FROM (
+    SELECT FROM {s}.items WHERE account = %(account)s AND kind = %(kind)s AND key = ANY(%(keys)s)
+    ORDER BY key FOR UPDATE
+) AS locked"""
+_REJECT: Final = f"""
+UPDATE {{s}}.items AS i
+SET state = 'rejected', code = %(outcomes)s::jsonb -> i.key ->> 1, message = %(outcomes)s::jsonb -> i.key ->> 2
+WHERE {_CAN_LEAVE} AND key = ANY(%(keys)s)"""
+_IS_DEAD: Final = f"{_LANE} AND key = ANY(%(keys)s) AND state IN ('rejected', 'unknown')"
+_RESOLVE_RETRY: Final = f"UPDATE {{s}}.items SET state = 'waiting', code = '', message = '' WHERE {_IS_DEAD}"
+_RESOLVE_ACCEPTED: Final = f"""
+UPDATE {{s}}.items SET state = 'accepted', code = '', message = '', in_doubt = false, accepted_version = version,
+    accepted_value = value, accepted_at = COALESCE(%(at)s::timestamptz, clock_timestamp())
+WHERE {_IS_DEAD}"""
+_RESOLVE_DROP: Final = f"""
+UPDATE {{s}}.items SET state = 'accepted', code = '', message = '', value = accepted_value
+WHERE {_IS_DEAD} AND accepted_value IS NOT NULL"""
+_RESOLVE_FORGET: Final = f"DELETE FROM {{s}}.items WHERE {_IS_DEAD} AND accepted_value IS NULL"
+
+_LOAD: Final = "SELECT body FROM {s}.documents WHERE name = %(name)s"
+_NAMES: Final = """
+SELECT name FROM {s}.documents
+WHERE name >= %(prefix)s AND starts_with(name, %(prefix)s) AND body IS NOT NULL ORDER BY name"""
+# Skips what is locked: it is being changed just now, so it is not old.
+_PURGE: Final = f"""
+WITH old AS MATERIALIZED (
+    SELECT key FROM {{s}}.items WHERE {_LANE} AND key > %(after)s AND state = 'accepted' AND accepted_at < %(before)s
+    ORDER BY key LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+DELETE FROM {{s}}.items AS i
+WHERE i.account = %(account)s AND i.kind = %(kind)s AND i.key = ANY(ARRAY(SELECT key FROM old))
+RETURNING i.key"""
+
+
+class Statements:
+    """Every statement with the schema's name in it, ready for ``execute``."""
+
+    def __init__(self, schema: str) -> None:
+        def ready(text: str) -> bytes:
+            return text.replace("{s}", quoted(schema)).encode()
+
+        self.put: bytes = ready(_PUT)
+        self.put_first: bytes = ready(_PUT_FIRST)
+        self.standing: bytes = ready(_STANDING)
+        self.lock_document: bytes = ready(_LOCK_DOCUMENT)
+        self.place_document: bytes = ready(_PLACE_DOCUMENT)
+        self.save_document: bytes = ready(_SAVE_DOCUMENT)
+        self.drop_document: bytes = ready(_DROP_DOCUMENT)
+        self.no_full_scan: bytes = ready(_NO_FULL_SCAN)
+        self.begin_take: bytes = ready(_BEGIN_TAKE)
+        self.begin_take_keys: bytes = ready(_BEGIN_TAKE_KEYS)
+        self.lock_lane: bytes = ready(_LOCK_LANE)
+        self.lane_busy: bytes = ready(_LANE_BUSY)
+        self.take: bytes = ready(_TAKE)
+        self.take_keys: bytes = ready(_TAKE_KEYS)
+        self.open_batch: bytes = ready(_OPEN_BATCH)
+        self.submitted: bytes = ready(_SUBMITTED)
+        self.renew: bytes = ready(_RENEW)
+        self.take_over: bytes = ready(_TAKE_OVER)
+        self.flight: bytes = ready(_FLIGHT)
+        self.unfinished: bytes = ready(_UNFINISHED)
+        self.close_batch: bytes = ready(_CLOSE_BATCH)
+        self.lock_flight: bytes = ready(_LOCK_FLIGHT)
+        self.settle: bytes = ready(_SETTLE)
+        self.get: bytes = ready(_GET)
+        self.waiting: bytes = ready(_WAITING)
+        self.dead: bytes = ready(_DEAD)
+        self.stats: bytes = ready(_STATS)
+        self.lock_keys: bytes = ready(_LOCK_KEYS)
+        self.reject: bytes = ready(_REJECT)
+        self.resolve_retry: bytes = ready(_RESOLVE_RETRY)
+        self.resolve_accepted: bytes = ready(_RESOLVE_ACCEPTED)
+        self.resolve_drop: bytes = ready(_RESOLVE_DROP)
+        self.resolve_forget: bytes = ready(_RESOLVE_FORGET)
+        self.load: bytes = ready(_LOAD)
+        self.names: bytes = ready(_NAMES)
+        self.purge: bytes = ready(_PURGE)

@@ -1,0 +1,226 @@
+"""What the stores share: the row of an item, instants as integers, and the checks of what a caller hands in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome
+from amazon_ae._models.stored import Change, ItemState, Receipt, ReceiptState, StoredBatch, StoredItem
+
+__all__ = [
+    "BatchRow",
+    "ItemRow",
+    "by_key",
+    "can_be_kept",
+    "check_changes",
+    "check_ledger",
+    "check_resolution",
+    "check_text",
+    "instant",
+    "lease_end",
+    "micros",
+    "receipts_in_order",
+]
+
+# What a database may refuse or cut short: NUL, and halves of surrogate pairs, which have no UTF-8 form.
+_UNFIT: Final = re.compile("[\x00\ud800-\udfff]")
+_INSTEAD: Final = "\ufffd"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def micros(at: datetime) -> int:
+    """An aware instant as whole microseconds since 1970 UTC: exact, and compared as the instant is."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def instant(value: int) -> datetime:
+    """Read back what ``micros`` made, aware UTC."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def lease_end(now: datetime, lease_seconds: float) -> int:
+    """When a lease of ``lease_seconds`` from ``now`` on runs out, in ``micros``."""
+    return micros(now + timedelta(seconds=lease_seconds))
+
+
+class ItemRow(NamedTuple):
+    """One item as a store keeps it: a newest value, at most one value in flight, and what was last accepted.
+
+    A plain tuple, since 100,000 of them pass between driver and ``transitions`` in one call. Instants are ``micros``.
+
+    Invariants: ``batch_id`` is set exactly while a value is in flight. ``state`` is that of the newest value:
+    ``IN_FLIGHT``: the newest value is the one in flight; ``WAITING`` with a ``batch_id``: it waits behind an older one.
+    ``ACCEPTED`` means ``value == accepted_value``. ``in_doubt``: Amazon may hold another value than the last accepted.
+    ``id`` is the store's own number of the row, growing with the first put.
+    """
+
+    account: str
+    kind: str
+    key: str
+    version: int
+    state: str
+    value: str
+    urgent: int
+    reference: str | None
+    put_at: int
+    batch_id: str | None = None
+    flight_version: int | None = None
+    flight_value: str | None = None
+    flight_put_at: int | None = None
+    accepted_version: int | None = None
+    accepted_value: str | None = None
+    accepted_at: int | None = None
+    in_doubt: int = 0
+    code: str = ""
+    message: str = ""
+    id: int = 0
+
+    def to_item(self, feed_id: str | None = None) -> StoredItem:
+        """The item as a caller sees it; ``feed_id`` is its batch's."""
+        return StoredItem(
+            key=self.key,
+            state=ItemState(self.state),
+            version=self.version,
+            value=self.value,
+            urgent=bool(self.urgent),
+            reference=self.reference,
+            put_at=instant(self.put_at),
+            batch_id=self.batch_id,
+            feed_id=feed_id,
+            accepted_value=self.accepted_value,
+            accepted_version=self.accepted_version,
+            accepted_at=None if self.accepted_at is None else instant(self.accepted_at),
+            code=self.code,
+            message=self.message,
+        )
+
+
+class BatchRow(NamedTuple):
+    """One unsettled batch as a store keeps it. Instants are ``micros``; ``size`` is its number of items."""
+
+    batch_id: str
+    account: str
+    kind: str
+    fence: int
+    opened_at: int
+    lease_until: int
+    feed_id: str | None
+    submitted_at: int | None
+    size: int
+
+    def to_batch(self, items: Iterable[tuple[str, int, str]] = ()) -> StoredBatch:
+        """The batch as a caller sees it; ``items`` are (key, version, value) in any order."""
+        return StoredBatch(
+            batch_id=self.batch_id,
+            account=self.account,
+            kind=ItemKind(self.kind),
+            fence=self.fence,
+            opened_at=instant(self.opened_at),
+            lease_until=instant(self.lease_until),
+            feed_id=self.feed_id,
+            submitted_at=None if self.submitted_at is None else instant(self.submitted_at),
+            items=tuple(sorted(items)),
+            size=self.size,
+        )
+
+
+def check_text(name: str, text: str) -> None:
+    """Refuse what no database can keep as a name: nothing, a NUL, half a surrogate pair.
+
+    Raises:
+        ConfigurationError: the message says which text and why; fix the call.
+    """
+    if not text:
+        raise ConfigurationError(f"{name} must not be empty")
+    if text.isascii():
+        if "\x00" in text:
+            raise ConfigurationError(f"{name} must not hold a NUL character: {text[:60]!r}")
+        return
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ConfigurationError(f"{name} is not valid Unicode text (half a surrogate pair): {text[:60]!r}") from None
+    if "\x00" in text:
+        raise ConfigurationError(f"{name} must not hold a NUL character: {text[:60]!r}")
+
+
+def can_be_kept(text: str) -> bool:
+    """Whether a database can keep it at all; what it cannot was never put, so nobody need ask for it."""
+    return _UNFIT.search(text) is None
+
+
+def check_changes(account: str, changes: Sequence[Change], *, keep_first: bool) -> dict[str, Change]:
+    """The change that counts for each key, by key, in the order of first mention; every text is checked.
+
+    Raises:
+        ConfigurationError: an account, key, value or reference that no database can keep.
+    """
+    check_text("account", account)
+    counts: dict[str, Change] = {}
+    for change in changes:
+        check_text("key", change.key)
+        check_text("value", change.value)
+        if change.reference:
+            check_text("reference", change.reference)
+        if not (keep_first and change.key in counts):
+            counts[change.key] = change
+    return counts
+
+
+def receipts_in_order(
+    changes: Sequence[Change], receipts: Mapping[str, Receipt], *, keep_first: bool
+) -> Sequence[Receipt]:
+    """One receipt for each change, in order, from one for each key."""
+    if not keep_first or len(changes) == len(receipts):
+        return [receipts[change.key] for change in changes]
+    seen: set[str] = set()
+    answer: list[Receipt] = []
+    for change in changes:
+        receipt = receipts[change.key]
+        answer.append(Receipt(change.key, receipt.version, ReceiptState.JOINED) if change.key in seen else receipt)
+        seen.add(change.key)
+    return answer
+
+
+def check_ledger(ledger: str | None, admit: Callable[[str | None, datetime], str | None] | None, limit: int) -> None:
+    """``ledger`` and ``admit`` go together, and a batch holds at least one item.
+
+    Raises:
+        ConfigurationError: one without the other, or a limit below 1.
+    """
+    if (ledger is None) != (admit is None):
+        raise ConfigurationError("ledger and admit go together: give both or neither")
+    if limit < 1:
+        raise ConfigurationError(f"limit must be at least 1, not {limit}")
+
+
+def by_key(outcomes: Collection[ItemOutcome]) -> dict[str, ItemOutcome]:
+    """Outcomes by key; the last one of a key counts.
+
+    Amazon's text is kept as far as any database can keep it: an odd character must not leave a batch unsettled for
+    ever. What no database can keep becomes U+FFFD. An outcome whose key is no such text belongs to no item: left out.
+    """
+    told: dict[str, ItemOutcome] = {}
+    for outcome in outcomes:
+        key, code, message = outcome.key, outcome.code, outcome.message
+        if not can_be_kept(f"{key}{code}{message}"):
+            if not can_be_kept(key):
+                continue
+            outcome = ItemOutcome(key, outcome.outcome, _UNFIT.sub(_INSTEAD, code), _UNFIT.sub(_INSTEAD, message))
+        told[key] = outcome
+    return told
+
+
+def check_resolution(outcome: Outcome) -> None:
+    """A dead letter is resolved by a sure outcome or by another try.
+
+    Raises:
+        ConfigurationError: for UNKNOWN, which resolves nothing.
+    """
+    if outcome is Outcome.UNKNOWN:
+        raise ConfigurationError("UNKNOWN resolves nothing: say RETRY, ACCEPTED or REJECTED")

@@ -1,1 +1,0 @@
-"""Rules as plain functions: quota, lanes, polling, pickup days. No async, no clock, no network, no log."""

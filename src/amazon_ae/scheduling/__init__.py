@@ -1,6 +1,0 @@
-"""``FeedScheduler``: what waits, leaves when the quota admits it, and comes back with its own outcome."""
-
-from amazon_ae.scheduling.room import SchedulerTiming
-from amazon_ae.scheduling.scheduler import FeedScheduler
-
-__all__ = ["FeedScheduler", "SchedulerTiming"]

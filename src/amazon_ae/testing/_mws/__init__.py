@@ -1,0 +1,30 @@
+"""A stateful fake of Amazon MWS that shares no code with the client: see ``FakeMws``."""
+
+from __future__ import annotations
+
+from amazon_ae.testing._mws.fake import FAKE_CREDENTIALS, FAKE_PICKUP_FEED_TYPE, Exchange, FakeMws
+from amazon_ae.testing._mws.faults import MwsFault
+from amazon_ae.testing._mws.state import (
+    FakeFeed,
+    FakeOrder,
+    FakePackage,
+    FakePickup,
+    FakeReport,
+    FeedMessage,
+    SeenRequest,
+)
+
+__all__ = [
+    "FAKE_CREDENTIALS",
+    "FAKE_PICKUP_FEED_TYPE",
+    "Exchange",
+    "FakeFeed",
+    "FakeMws",
+    "FakeOrder",
+    "FakePackage",
+    "FakePickup",
+    "FakeReport",
+    "FeedMessage",
+    "MwsFault",
+    "SeenRequest",
+]

@@ -1,0 +1,174 @@
+"""The gate through which every request comes: it counts, spoils what was planned to go wrong, and gives out cookies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from email.utils import format_datetime
+from typing import Final
+from urllib.parse import parse_qs
+
+import attrs
+from starlette.requests import cookie_parser
+from starlette.responses import HTMLResponse
+
+from amazon_ae._models.documents import DocumentKind
+from amazon_ae.testing._seller_central.faults import Fault
+from amazon_ae.testing._seller_central.state import SiteRequest, SiteState, new_token
+from amazon_ae.testing._seller_central.variants import Language
+from amazon_ae.testing._seller_central.visits import BROWSER_COOKIE, LANGUAGE_COOKIE, SESSION_COOKIE
+from amazon_ae.testing._serving import AsgiApp, Message, Receive, Scope, Send, drop_connection
+
+__all__ = ["Gate"]
+
+_YEAR_SECONDS: Final = 365 * 86_400
+_ERROR_PAGE: Final = "<!doctype html><html><head><title>Sorry!</title></head><body>Something went wrong.</body></html>"
+_STRANGE_PAGE: Final = "<!doctype html><html><head><title>Hello</title></head><body>Something quite new.</body></html>"
+# A browser shows a page of its own for an empty 500; the real site sends one. A bot wall's 403 is bare.
+_ANSWERS: Final[Mapping[Fault, tuple[int, str]]] = {
+    Fault.STATUS_500: (500, _ERROR_PAGE),
+    Fault.STATUS_503: (503, _ERROR_PAGE),
+    Fault.BARE_403: (403, ""),
+    Fault.STRANGE_PAGE: (200, _STRANGE_PAGE),
+}
+
+
+class Gate:
+    """Stands before the site's own application. The control page and the browser tab's icon are not its business.
+
+    An icon's late answer must bring no cookies: it would replace those of a sign-in that began meanwhile.
+    """
+
+    def __init__(self, state: SiteState, app: AsgiApp) -> None:
+        self._state = state
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI 3)."""
+        if scope["type"] != "http" or scope["path"].startswith(("/__sandbox", "/favicon.ico")):
+            scope["sandbox.browser_id"] = _cookies(scope).get(BROWSER_COOKIE) or new_token()
+            await self._app(scope, receive, send)
+            return
+        state, counts = self._state, self._state.counts
+        kind, order_id = self._about(scope)
+        log = SiteRequest(
+            method=scope["method"], path=scope["path"], at=state.clock.now(), status=0, kind=kind, order_id=order_id
+        )
+        counts.requests += 1
+        counts.in_flight += 1
+        counts.most_in_flight = max(counts.most_in_flight, counts.in_flight)
+        status = 0
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                date = format_datetime(state.clock.now(), usegmt=True)
+                message = {**message, "headers": [*message.get("headers", []), (b"date", date.encode())]}
+            await send(message)
+
+        try:
+            await self._pass(scope, receive, watched, kind, order_id)
+        finally:
+            counts.in_flight -= 1
+            state.requests.append(attrs.evolve(log, status=status))
+
+    async def _pass(
+        self, scope: Scope, receive: Receive, send: Send, kind: DocumentKind | None, order_id: str | None
+    ) -> None:
+        """Apply the planned faults; hand on what is left."""
+        fault: Fault | None = None
+        for planned in self._state.faults.take(scope["path"], kind, order_id):
+            if planned.fault is Fault.DELAY:
+                await self._state.clock.sleep(planned.seconds)
+                continue
+            fault = planned.fault
+            scope["sandbox.fault"] = planned
+        if fault is not None and fault in _ANSWERS:
+            status, page = _ANSWERS[fault]
+            await HTMLResponse(page, status_code=status)(scope, receive, send)
+        elif fault is Fault.HANG:
+            await _until_client_leaves(receive)
+        elif fault is Fault.DROP:
+            await drop_connection(scope, receive)
+        elif fault is Fault.CUT:
+            # Without cookies: Playwright (1.65) misses a connection that ends while it still stores an answer's
+            # cookies, and then waits for its time limit instead of telling at once that the answer was cut.
+            scope["sandbox.browser_id"] = _cookies(scope).get(BROWSER_COOKIE) or new_token()
+            await self._app(scope, receive, _cut(send))
+            await drop_connection(scope, receive)
+        else:
+            if fault is Fault.SIGN_OUT:
+                self._state.sessions.pop(_cookies(scope).get(SESSION_COOKIE, ""), None)
+            await self._app(scope, receive, _with_cookies(scope, send))
+
+    def _about(self, scope: Scope) -> tuple[DocumentKind | None, str | None]:
+        """Which document of which order a request wants, as far as its address tells."""
+        path: str = scope["path"]
+        query = _query(scope)
+        named = (query.get("orderIds") or query.get("orderId") or [""])[0] or None
+        parts = path.split("/")
+        if path == "/orders/packing-slip":
+            return DocumentKind.PACKING_SLIP, named
+        if path == "/invoice/download":
+            return DocumentKind.INVOICE, named
+        if path.startswith("/documents/download/"):
+            return DocumentKind.INVOICE, self._state.invoices.get(parts[3])
+        if path == "/easyship/label/download":
+            return DocumentKind.SHIPPING_LABEL, named
+        if path.startswith("/easyship/label/batch/"):
+            batch = self._state.batches.get(parts[4])
+            kind = DocumentKind.SHIPPING_LABEL if path.endswith(".pdf") else None
+            return kind, batch.order_id if batch else None
+        if path.startswith("/orders-v3/order/"):
+            return None, parts[3]
+        return None, named
+
+
+def _with_cookies(scope: Scope, send: Send) -> Send:
+    """Add the cookies that every answer brings, and tell the handlers whose browser asks."""
+    known = _cookies(scope).get(BROWSER_COOKIE)
+    scope["sandbox.browser_id"] = browser_id = known or new_token()
+    # Amazon re-issues session-token with every answer; a program must keep what it was given last.
+    fresh = {"session-token": new_token()} | ({} if known else {BROWSER_COOKIE: browser_id})
+    if (language := _query(scope).get("language", [""])[0][:2]) in tuple(Language):
+        fresh[LANGUAGE_COOKIE] = language
+    lines = [
+        (b"set-cookie", f"{name}={value}; Max-Age={_YEAR_SECONDS}; Path=/; HttpOnly; SameSite=lax".encode())
+        for name, value in fresh.items()
+    ]
+
+    async def adding(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", []), *lines]}
+        await send(message)
+
+    return adding
+
+
+def _cut(send: Send) -> Send:
+    """Send only the first half of the body, and never its end."""
+    is_cut = False
+
+    async def half(message: Message) -> None:
+        nonlocal is_cut
+        if message["type"] != "http.response.body":
+            await send(message)
+        elif not is_cut:
+            is_cut = True
+            body = message.get("body", b"")
+            await send({**message, "body": body[: max(1, len(body) // 2)], "more_body": True})
+
+    return half
+
+
+async def _until_client_leaves(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _query(scope: Scope) -> dict[str, list[str]]:
+    return parse_qs(scope.get("query_string", b"").decode("latin-1"))
+
+
+def _cookies(scope: Scope) -> dict[str, str]:
+    return cookie_parser(b"; ".join(value for name, value in scope["headers"] if name == b"cookie").decode("latin-1"))

@@ -1,0 +1,112 @@
+"""One request as the handlers see it: whose browser it is, which face it is shown, and whether it is signed in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from urllib.parse import parse_qsl, urlsplit
+
+import attrs
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from amazon_ae.testing._papers import PortalOrder
+from amazon_ae.testing._seller_central.order_pages import Frame, sentence_page
+from amazon_ae.testing._seller_central.state import Browser, Session, SiteState
+from amazon_ae.testing._seller_central.texts import say
+from amazon_ae.testing._seller_central.variants import Language, SiteVariants
+
+__all__ = [
+    "BROWSER_COOKIE",
+    "LANGUAGE_COOKIE",
+    "SESSION_COOKIE",
+    "TRUST_COOKIE",
+    "VARIANTS_COOKIE",
+    "Handler",
+    "Visit",
+    "frame_of",
+    "local_path",
+    "order_for",
+    "read_form",
+    "unknown_order",
+    "visit_of",
+]
+
+BROWSER_COOKIE = "session-id"
+SESSION_COOKIE = "at-sandbox"
+TRUST_COOKIE = "device-sandbox"
+VARIANTS_COOKIE = "sandbox-variants"
+LANGUAGE_COOKIE = "language"
+
+
+@attrs.frozen
+class Visit:
+    """A request, with what the site knows of who asks."""
+
+    request: Request
+    browser: Browser
+    variants: SiteVariants
+    session: Session | None
+
+    @property
+    def language(self) -> Language:
+        """The language of the answer."""
+        return self.variants.language
+
+    @property
+    def wanted(self) -> str:
+        """Path and query, to come back to."""
+        url = self.request.url
+        return url.path + (f"?{url.query}" if url.query else "")
+
+
+Handler = Callable[[Visit, Session], Awaitable[Response]]
+"""Answers a visitor who is signed in and may see the page."""
+
+
+def visit_of(request: Request, state: SiteState) -> Visit:
+    """Look up browser, variants and session by the cookies. Variants in the cookie win over the site's."""
+    variants = state.variants
+    # A cookie that does not fit (an old name) is ignored: a person could not get rid of an error page.
+    with suppress(ValueError):
+        variants = variants.with_text(request.cookies.get(VARIANTS_COOKIE, "").strip('"'))
+    for name in (request.query_params.get("language"), request.cookies.get(LANGUAGE_COOKIE)):
+        if name and name[:2] in tuple(Language):
+            variants = attrs.evolve(variants, language=Language(name[:2]))
+            break
+    session = state.session(request.cookies.get(SESSION_COOKIE, ""), state.clock.now())
+    return Visit(request, state.browser(request.scope["sandbox.browser_id"]), variants, session)
+
+
+def frame_of(visit: Visit, session: Session) -> Frame:
+    """What a page behind the sign-in needs to know of this visitor."""
+    return Frame(
+        variants=visit.variants,
+        csrf=session.csrf,
+        marketplace=session.marketplace,
+        closed=frozenset(visit.browser.closed),
+    )
+
+
+def order_for(state: SiteState, session: Session, order_id: str) -> PortalOrder | None:
+    """An order of the marketplace that this visitor chose; all of them are the UAE's."""
+    return state.orders.get(order_id) if session.marketplace in (None, "AE") else None
+
+
+def unknown_order(visit: Visit, session: Session) -> Response:
+    """404: there is no such order, or no such paper of it."""
+    sentence = say("unknown_order", visit.language)
+    page = sentence_page(frame_of(visit, session), say("problem", visit.language), sentence)
+    return HTMLResponse(page, status_code=404)
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """The fields of a posted form; of several with one name, the last."""
+    return dict(parse_qsl((await request.body()).decode("utf-8", errors="replace"), keep_blank_values=True))
+
+
+def local_path(url: str) -> str:
+    """Path and query of ``url``; never another site, whatever was asked for."""
+    parts = urlsplit(url)
+    path = "/" + parts.path.lstrip("/\\")
+    return path + (f"?{parts.query}" if parts.query else "")

@@ -1,0 +1,77 @@
+"""Amazon's side of a simulation over the real client and ``FakeMws``: signatures, documents and reports included."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+import httpx
+
+from amazon_ae._models.feeds import FeedBatch, FeedReceipt, FeedReport, FeedStatus, ItemKind, QuotaRule
+from amazon_ae._mws.client import MwsClient
+from amazon_ae._mws.gateway import MwsGateway
+from amazon_ae._mws.pickup_routes import SchedulePickupFeed
+from amazon_ae._ports import Clock, FeedGateway
+from amazon_ae.testing._builders import make_order
+from amazon_ae.testing._clocks import VirtualClock
+from amazon_ae.testing._mws import FakeMws
+from amazon_ae.testing._simulation.trade import Books, Load, Side, sku_name
+
+__all__ = ["wire"]
+
+
+class _Heard:
+    """A gateway that tells the books of every feed it got through."""
+
+    def __init__(self, gateway: FeedGateway, books: Books, clock: Clock) -> None:
+        self._gateway = gateway
+        self._books = books
+        self._clock = clock
+
+    @property
+    def account(self) -> str:
+        return self._gateway.account
+
+    def quota_for(self, kind: ItemKind) -> QuotaRule | None:
+        return self._gateway.quota_for(kind)
+
+    def batch_limit(self, kind: ItemKind) -> int:
+        return self._gateway.batch_limit(kind)
+
+    async def submit(self, batch: FeedBatch) -> FeedReceipt:
+        receipt = await self._gateway.submit(batch)
+        self._books.accepted(batch, self._clock.now())
+        return receipt
+
+    async def status(self, feed_ids: Sequence[str]) -> Sequence[FeedStatus]:
+        return await self._gateway.status(feed_ids)
+
+    async def report(self, feed_id: str, batch: FeedBatch) -> FeedReport:
+        return await self._gateway.report(feed_id, batch)
+
+    async def recent(self, kind: ItemKind, since: datetime) -> Sequence[FeedStatus]:
+        return await self._gateway.recent(kind, since)
+
+
+def wire(clock: VirtualClock, books: Books, load: Load) -> Side:
+    """The slow, complete marketplace."""
+    fake = FakeMws(clock=clock)
+    for number in range(load.skus):
+        fake.add_sku(sku_name(number))
+
+    def packed(order_id: str) -> None:
+        fake.add_order(make_order(order_id))
+
+    books.on_packed = packed
+    taken: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
+
+    def requests() -> dict[str, tuple[int, int]]:
+        for seen in fake.requests:
+            (refused if seen.status == 503 else taken)[seen.action] += 1
+        return {action: (taken[action], refused[action]) for action in taken | refused}
+
+    client = MwsClient(fake.credentials, fake.marketplace, http=httpx.AsyncClient(transport=fake), clock=clock)
+    gateway = MwsGateway(client, pickup_route=SchedulePickupFeed(feed_type=fake.pickup_feed_type))
+    return Side(_Heard(gateway, books, clock), gateway, requests)
