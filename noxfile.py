@@ -18,6 +18,7 @@ nox.options.error_on_missing_interpreters = True
 HERE = Path(__file__).parent
 # Recorded answers are kept beside the checkout and never inside it; without them those tests skip and say so.
 SAMPLES = HERE.parent / "shared" / "samples"
+SPAPI = HERE.parent / "shared" / "spapi"
 EXTRAS = ".[portal,postgres,sandbox,plot,tz]"
 TEST_TOOLS = [
     "pytest",
@@ -48,6 +49,7 @@ def tests(session: nox.Session) -> None:
     session.install(EXTRAS, *TEST_TOOLS)
     get_browser(session)
     samples = [f"--samples={SAMPLES}"] if SAMPLES.is_dir() else []
+    samples += [f"--spapi={SPAPI}"] if SPAPI.is_dir() else []
     session.run("python", "-m", "pytest", "-n", "2", "--dist", "loadscope", *samples, *session.posargs)
 
 

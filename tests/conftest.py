@@ -25,6 +25,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="folder of recorded and official answers; without it those tests skip",
     )
+    parser.addoption(
+        "--spapi",
+        metavar="DIR",
+        default=None,
+        help="folder of Amazon's Selling Partner API models, schemas and sandbox pairs; without it those tests skip",
+    )
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +39,15 @@ def samples(request: pytest.FixtureRequest) -> Path:
     folder = request.config.getoption("--samples")
     if folder is None or not Path(folder).is_dir():
         pytest.skip("no folder of recorded answers was given (--samples DIR)")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def spapi_material(request: pytest.FixtureRequest) -> Path:
+    """The folder of Amazon's own Selling Partner API material: models/, schemas/, samples/, sandbox_pairs.json."""
+    folder = request.config.getoption("--spapi")
+    if folder is None or not Path(folder).is_dir():
+        pytest.skip("no folder of Amazon's Selling Partner API material was given (--spapi DIR)")
     return Path(folder)
 
 

@@ -71,6 +71,7 @@ from ._models.marketplaces import (
     Marketplace as Marketplace,
     MwsCredentials as MwsCredentials,
     PortalCredentials as PortalCredentials,
+    SpApiCredentials as SpApiCredentials,
 )
 from ._models.money import (
     Money as Money,

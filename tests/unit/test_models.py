@@ -14,7 +14,7 @@ from hypothesis import given, strategies as st
 from amazon_ae._exceptions import ConfigurationError, DocumentInvalid
 from amazon_ae._models.documents import Document, DocumentKind, DocumentSet
 from amazon_ae._models.feeds import InventoryUpdate, PickupRequest
-from amazon_ae._models.marketplaces import AE, EG, SA, MwsCredentials, PortalCredentials
+from amazon_ae._models.marketplaces import AE, EG, SA, MwsCredentials, PortalCredentials, SpApiCredentials
 
 
 def test_the_uae_is_the_first_marketplace() -> None:
@@ -190,3 +190,37 @@ def test_a_credential_that_is_no_text_is_named_and_not_shown() -> None:
     with pytest.raises(ConfigurationError, match="PortalCredentials: password must be a text, not bytes") as caught:
         PortalCredentials(email="a@example.ae", password=wrong, totp="JBSWY3DPEHPK3PXP")
     assert "hidden-key" not in "".join(traceback.format_exception(caught.value))
+
+
+SELLING_PARTNER = {
+    "seller_id": "A1SELLER",
+    "client_id": "amzn1.application-oa2-client.1",
+    "client_secret": "amzn1.oa2-cs.v1.hidden",
+    "refresh_token": "Atzr|hidden",
+}
+
+
+def test_the_selling_partner_secrets_are_in_no_repr() -> None:
+    """Client secret and refresh token are keys to the seller's shop."""
+    shown = repr(SpApiCredentials(**SELLING_PARTNER))
+    assert "A1SELLER" in shown
+    assert "hidden" not in shown
+
+
+def test_selling_partner_credentials_come_from_a_given_environment() -> None:
+    """With the day on which the secret ends, where it is set."""
+    env = {f"AMAZON_AE_SPAPI_{name.upper()}": value for name, value in SELLING_PARTNER.items()}
+    assert SpApiCredentials.from_env(env) == SpApiCredentials(**SELLING_PARTNER)
+    assert SpApiCredentials.from_env(env | {"AMAZON_AE_SPAPI_ROTATE_BY": "2027-03-01"}).rotate_by == date(2027, 3, 1)
+    with pytest.raises(ConfigurationError, match="AMAZON_AE_SPAPI_ROTATE_BY must be a day"):
+        SpApiCredentials.from_env(env | {"AMAZON_AE_SPAPI_ROTATE_BY": "soon"})
+    with pytest.raises(ConfigurationError, match="AMAZON_AE_SPAPI_REFRESH_TOKEN is not set"):
+        SpApiCredentials.from_env(env | {"AMAZON_AE_SPAPI_REFRESH_TOKEN": ""})
+
+
+@pytest.mark.parametrize("field", SELLING_PARTNER)
+def test_a_selling_partner_key_with_a_line_end_is_refused_without_being_shown(field: str) -> None:
+    """Read out of a file, it would only be an unknown client or token."""
+    with pytest.raises(ConfigurationError, match=f"SpApiCredentials: {field}") as caught:
+        SpApiCredentials(**(SELLING_PARTNER | {field: "hidden\n"}))
+    assert "hidden" not in str(caught.value)

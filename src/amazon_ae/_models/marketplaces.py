@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -12,7 +13,7 @@ from amazon_ae._exceptions import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["AE", "EG", "SA", "Marketplace", "MwsCredentials", "PortalCredentials"]
+__all__ = ["AE", "EG", "SA", "Marketplace", "MwsCredentials", "PortalCredentials", "SpApiCredentials"]
 
 
 def _required(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
@@ -41,7 +42,7 @@ def _token(instance: object, attribute: attrs.Attribute[Any], value: Any) -> Non
 
 @attrs.frozen(kw_only=True)
 class Marketplace:
-    """One Amazon store. To talk to a sandbox, ``attrs.evolve(AE, mws_endpoint=..., portal_origin=...)``.
+    """One Amazon store. To talk to a sandbox, ``attrs.evolve(AE, mws_endpoint=..., spapi_endpoint=...)``.
 
     Attributes:
         code: ISO 3166 country code, e.g. ``"AE"``.
@@ -51,6 +52,9 @@ class Marketplace:
         currency: ISO 4217.
         time_zone: IANA name; pickup days are counted in it.
         sales_channel: what orders carry in ``SalesChannel``; by analogy with recorded marketplaces, UNVERIFIED.
+        spapi_endpoint: the Selling Partner API's host, by default the one of Amazon's EU region, which AE, SA and EG
+            belong to (developer guide, "SP-API endpoints").
+        lwa_endpoint: where Login with Amazon exchanges tokens; one host for all regions.
     """
 
     code: str
@@ -60,6 +64,8 @@ class Marketplace:
     currency: str
     time_zone: str
     sales_channel: str
+    spapi_endpoint: str = "https://sellingpartnerapi-eu.amazon.com"
+    lwa_endpoint: str = "https://api.amazon.com"
 
     @property
     def zone(self) -> ZoneInfo:
@@ -139,6 +145,56 @@ class MwsCredentials:
             access_key_id=_read(env, f"{prefix}ACCESS_KEY_ID"),
             secret_key=_read(env, f"{prefix}SECRET_KEY"),
             auth_token=env.get(f"{prefix}AUTH_TOKEN") or None,
+        )
+
+
+def _day(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if value is not None and (not isinstance(value, date) or isinstance(value, datetime)):
+        raise ConfigurationError(f"{type(instance).__name__}: {attribute.name} must be a date, not {value!r}")
+
+
+@attrs.frozen(kw_only=True)
+class SpApiCredentials:
+    """What opens the Selling Partner API: the application's keys and the seller who authorised it.
+
+    Attributes:
+        seller_id: the seller's id (merchant token). No answer of the API contains it.
+        client_id: the application's Login with Amazon client id.
+        client_secret: its secret; never shown. Amazon refuses **all** calls once it is 180 days old and not rotated.
+        refresh_token: what the seller's authorisation gave (``Atzr|...``); never shown. It survives a rotation.
+        rotate_by: the day on which the secret ends; the client warns from 30 days before. ``None``: no warning.
+
+    Raises:
+        ConfigurationError: one of them is empty, or begins or ends with a blank or a line end.
+    """
+
+    seller_id: str = attrs.field(validator=_key)
+    client_id: str = attrs.field(validator=_key)
+    client_secret: str = attrs.field(repr=False, validator=_key)
+    refresh_token: str = attrs.field(repr=False, validator=_key)
+    rotate_by: date | None = attrs.field(default=None, validator=_day)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str], prefix: str = "AMAZON_AE_SPAPI_") -> SpApiCredentials:
+        """Read ``<prefix>SELLER_ID``, ``CLIENT_ID``, ``CLIENT_SECRET``, ``REFRESH_TOKEN`` and, if set, ``ROTATE_BY``.
+
+        Args:
+            env: normally ``os.environ``; passed in, so that nothing is read behind your back.
+
+        Raises:
+            ConfigurationError: a name is missing, or ``ROTATE_BY`` is no day (``YYYY-MM-DD``); the message says which.
+        """
+        day = env.get(f"{prefix}ROTATE_BY") or None
+        try:
+            rotate_by = None if day is None else date.fromisoformat(day)
+        except ValueError as error:
+            raise ConfigurationError(f"{prefix}ROTATE_BY must be a day such as 2027-03-01, not {day!r}") from error
+        return cls(
+            seller_id=_read(env, f"{prefix}SELLER_ID"),
+            client_id=_read(env, f"{prefix}CLIENT_ID"),
+            client_secret=_read(env, f"{prefix}CLIENT_SECRET"),
+            refresh_token=_read(env, f"{prefix}REFRESH_TOKEN"),
+            rotate_by=rotate_by,
         )
 
 
