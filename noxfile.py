@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,7 @@ TEST_TOOLS = [
     "rich",
 ]
 PYTHON = ["src", "tests", "examples", "benchmarks", "docs/conf.py", "noxfile.py"]
+IMPORT_ALL = "import amazon_ae; [getattr(amazon_ae, name) for name in amazon_ae.__all__]; print(amazon_ae.__version__)"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 
 
@@ -54,11 +56,39 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def fast(session: nox.Session) -> None:
+    """Run the tests that need neither a browser nor PostgreSQL, in under three minutes."""
+    session.install(EXTRAS, *TEST_TOOLS)
+    session.run("python", "-m", "pytest", "-n", "2", "--dist", "loadscope", "-m", "not slow", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Measure branch coverage of all tests; fails below the floor that ``pyproject.toml`` states."""
+    session.install("-e", EXTRAS, *TEST_TOOLS, "pytest-cov")
+    get_browser(session)
+    session.run(
+        "python",
+        "-m",
+        "pytest",
+        "-n",
+        "2",
+        "--dist",
+        "loadscope",
+        "--cov",
+        "--cov-report=term-missing:skip-covered",
+        *session.posargs,
+    )
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and form with ruff."""
     session.install("ruff>=0.9")
     session.run("ruff", "format", "--check", *PYTHON)
     session.run("ruff", "check", *PYTHON)
+    session.install("codespell>=2.4")
+    session.run("codespell", "src", "docs", "examples", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 
 
 @nox.session
@@ -82,6 +112,68 @@ def docs(session: nox.Session) -> None:
     """Build the documentation; a broken link or reference is an error. (The tests execute its examples.)"""
     session.install(EXTRAS, "pytest", "sphinx", "furo", "myst-parser")
     session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build wheel and sdist, check their metadata and README, and run the fast tests from the unpacked sdist."""
+    session.install("build", "twine", *TEST_TOOLS)
+    dist = Path(session.create_tmp()) / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(dist))
+    sdist, wheel = next(dist.glob("*.tar.gz")), next(dist.glob("*.whl"))
+    session.run("twine", "check", "--strict", str(sdist), str(wheel))
+    session.run("tar", "-xzf", str(sdist), "-C", str(dist), external=True)
+    session.install(f"amazon-ae[portal,postgres,sandbox,plot,tz] @ {wheel.resolve().as_uri()}")
+    with session.chdir(dist / sdist.name.removesuffix(".tar.gz")):
+        session.run("python", "-m", "pytest", "-n", "2", "-q", "-m", "not slow", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("extra", ["", "portal", "postgres", "sandbox", "plot", "tz"])
+def extras(session: nox.Session, extra: str) -> None:
+    """Install each extra alone and import every public name that it promises."""
+    session.install(f".[{extra}]" if extra else ".")
+    session.run("python", "-c", IMPORT_ALL)
+    if extra == "sandbox":
+        session.run("python", "-c", "from amazon_ae.testing import open_sandbox")
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """Run the fast tests with the lowest versions that ``pyproject.toml`` declares."""
+    session.install("uv")
+    session.run(
+        "uv",
+        "pip",
+        "install",
+        "--python",
+        str(Path(session.virtualenv.location) / "bin" / "python"),
+        "--resolution",
+        "lowest-direct",
+        EXTRAS,
+    )
+    session.install(*TEST_TOOLS)
+    session.run("python", "-m", "pytest", "-n", "2", "-q", "-m", "not slow", *session.posargs)
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Check that a release can be tagged: ``nox -s release -- 0.1.0``; builds into ``dist/``, tags, uploads nothing."""
+    session.install("build", "twine")
+    (wanted,) = session.posargs or ("",)
+    stated = re.search(r'^version = "(.+)"$', (HERE / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    if stated is None or stated[1] != wanted:
+        session.error(f"pyproject.toml says version {stated[1] if stated else '?'}; you asked for {wanted or 'none'}")
+    if f"## {wanted} - " not in (HERE / "CHANGELOG.md").read_text(encoding="utf-8"):
+        session.error(f"CHANGELOG.md has no section '## {wanted} - YYYY-MM-DD'")
+    if session.run("git", "status", "--porcelain", external=True, silent=True):
+        session.error("the checkout has changes: commit them first")
+    shutil.rmtree(HERE / "dist", ignore_errors=True)
+    session.run("python", "-m", "build")
+    session.run("twine", "check", "--strict", *map(str, (HERE / "dist").iterdir()))
+    session.run("git", "tag", "-a", f"v{wanted}", "-m", f"amazon-ae {wanted}", external=True)
+    session.log(f"tagged v{wanted}; push the tag, and the workflow publishes what it builds from it")
 
 
 @nox.session

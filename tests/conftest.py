@@ -33,6 +33,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a browser or PostgreSQL as slow, so that ``-m "not slow"`` needs neither."""
+    for item in items:
+        if (
+            item.get_closest_marker("browser")
+            or item.get_closest_marker("postgres")
+            or "postgres_uri" in getattr(item, "fixturenames", ())
+        ):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def samples(request: pytest.FixtureRequest) -> Path:
     """The folder of recorded and official answers."""

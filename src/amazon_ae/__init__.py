@@ -6,4 +6,12 @@ Every public name can be imported from here; `__init__.pyi` lists them. Each is 
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_import_name, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("amazon-ae")
+    return _import_name(name)

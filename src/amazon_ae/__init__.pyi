@@ -168,3 +168,5 @@ from ._storage.sqlite.store import (
 from ._transport.retries import (
     RetryPolicy as RetryPolicy,
 )
+
+__version__: str
