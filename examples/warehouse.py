@@ -105,9 +105,10 @@ async def pack(
         return
     board.count("parcels")
     papers = await portal.documents(order_id)
-    while papers.failed and all(error.retryable for error in papers.failed.values()):
+    tries = 1  # Amazon makes a label within minutes; after five of them a person looks
+    while tries < 30 and papers.failed and all(error.retryable for error in papers.failed.values()):
         await board.clock.sleep(10)
-        papers = await portal.documents(order_id)
+        papers, tries = await portal.documents(order_id), tries + 1
     for kind, error in papers.failed.items():
         board.say(f"parcel {order_id}: no {kind}: {error}")
     save_documents(papers, folder / order_id)

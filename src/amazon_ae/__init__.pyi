@@ -11,6 +11,7 @@ from ._exceptions import (
     BrowserNotFound as BrowserNotFound,
     ChallengeRequired as ChallengeRequired,
     ConfigurationError as ConfigurationError,
+    DocumentError as DocumentError,
     DocumentInvalid as DocumentInvalid,
     DocumentNotReady as DocumentNotReady,
     InvalidRequest as InvalidRequest,

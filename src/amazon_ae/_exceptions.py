@@ -23,6 +23,9 @@
      ├ StorageError                     the database failed; nothing was half-written
      │   ├ StaleLease                   this work was taken over by another process: drop it
      │   └ SchemaTooNew                 the store was written by a newer library: upgrade
+     ├ DocumentError                    one document of one order, whatever its source: .step, .retryable
+     │   ├ DocumentNotReady             not made yet: ask again after .retry_after_seconds
+     │   └ DocumentInvalid              what came back is not that order's document; .retryable says if again helps
      └ PortalError                      Seller Central: .step, .retryable
          ├ BrowserNotFound              no Chromium: the message names the commands that get one
          ├ BrowserLost                  the browser ended underneath: call again, a new one is started
@@ -31,8 +34,6 @@
          ├ ChallengeRequired            a person must pass .kind once: login(headed=True)
          ├ PermissionMissing            this user may not see the page: ask the account's owner
          ├ PageChanged                  the site is not as known: run check(), override the selector
-         ├ DocumentNotReady             not made yet: ask again after .retry_after_seconds
-         ├ DocumentInvalid              what came back is not that order's document
          ├ PortalStopped                the kill switch is on
          └ PortalTimeout(TimeoutError)  the site did not answer in time
 """
@@ -49,6 +50,7 @@ __all__ = [
     "BrowserNotFound",
     "ChallengeRequired",
     "ConfigurationError",
+    "DocumentError",
     "DocumentInvalid",
     "DocumentNotReady",
     "InvalidRequest",
@@ -270,6 +272,36 @@ class SchemaTooNew(StorageError):
     """The store was written by a newer version of this library: upgrade the library, never downgrade the store."""
 
 
+class DocumentError(AmazonAeError):
+    """One document of one order could not be had, whatever source it was asked of.
+
+    Attributes:
+        step: the document's kind, or what was being done, e.g. ``"invoice"``.
+        retryable: the same call may succeed later without a person's help.
+    """
+
+    def __init__(self, message: str, *, retryable: bool = False, step: str = "") -> None:
+        super().__init__(f"{step}: {message}" if step else message)
+        self.step = step
+        self.retryable = retryable
+
+
+class DocumentNotReady(DocumentError):
+    """The document is not made yet. Ask again after ``retry_after_seconds``."""
+
+    def __init__(self, message: str, *, retry_after_seconds: float, step: str = "") -> None:
+        super().__init__(message, retryable=True, step=step)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class DocumentInvalid(DocumentError):
+    """What came back is not that order's document: not a PDF, empty, cut short, another order's, another kind.
+
+    Ask once more if ``retryable`` (it was damaged on its way). Otherwise the source gives the same again: a person
+    looks at the order.
+    """
+
+
 class PortalError(AmazonAeError):
     """Something about Seller Central.
 
@@ -334,22 +366,6 @@ class PermissionMissing(PortalError):
 
 class PageChanged(PortalError):
     """The site is not as this version knows it. Run ``check()``; selectors can be overridden without a release."""
-
-
-class DocumentNotReady(PortalError):
-    """The document is still being made. Ask again after ``retry_after_seconds``."""
-
-    retryable = True
-
-    def __init__(self, message: str, *, retry_after_seconds: float, step: str = "") -> None:
-        super().__init__(message, step=step)
-        self.retry_after_seconds = retry_after_seconds
-
-
-class DocumentInvalid(PortalError):
-    """What came back is not that order's document (not a PDF, empty, unreadable, another order's). Try once more."""
-
-    retryable = True
 
 
 class PortalStopped(PortalError):

@@ -13,11 +13,11 @@ import pytest
 from amazon_ae._exceptions import (
     AmazonError,
     ConfigurationError,
+    DocumentError,
     DocumentInvalid,
     DocumentNotReady,
     NotSent,
     OutcomeUnknown,
-    PortalError,
 )
 from amazon_ae._models.documents import DocumentKind
 from amazon_ae._mws.client import MwsClient
@@ -177,7 +177,7 @@ async def test_the_feed_has_no_packing_slip_and_refuses_what_is_no_order_id(worl
     """The other kinds are not kept back; nothing is sent for a malformed id."""
     papers = await world.source().documents(READY, [SLIP, INVOICE, INVOICE])
     assert list(papers) == [SLIP, INVOICE]
-    assert isinstance(papers.failed[SLIP], PortalError)
+    assert isinstance(papers.failed[SLIP], DocumentError)
     assert list(papers.ready) == [INVOICE]
     asked = len(world.fake.requests)
     for order_id in ("", "../../home", f"{READY}\n", f"{READY};{UNSCHEDULED}"):

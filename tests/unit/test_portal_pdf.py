@@ -65,28 +65,28 @@ def _locked() -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"),
+    ("content", "reason", "retryable"),
     [
-        (b"", "zero bytes"),
-        (b"<!doctype html><html>sign in</html>", "a web page"),
-        (b"\x89PNG....", "no PDF"),
-        (b"{}", "no PDF"),
-        (LABEL[: len(LABEL) // 2], "cut on its way"),
-        (b"%PDF-1.4\nrubbish\n%%EOF\n", "cannot be read"),
-        (_without_pages(), "no page"),
-        (_locked(), "asks for a password"),
-        (OTHER, "another order's"),
+        (b"", "zero bytes", True),
+        (b"<!doctype html><html>sign in</html>", "a web page", True),
+        (b"{}", "no PDF", True),
+        (LABEL[: len(LABEL) // 2], "cut on its way", True),
+        (b"%PDF-1.4\nrubbish\n%%EOF\n", "cannot be read", True),
+        (_without_pages(), "no page", False),
+        (_locked(), "asks for a password", False),
+        (OTHER, "another order's", False),
         (
             write_pdf([page.without_text() for page in paper_pages(DocumentKind.SHIPPING_LABEL, ORDER)]),
             "holds no text",
+            False,
         ),
     ],
 )
-def test_what_is_not_the_orders_document_is_refused(content: bytes, reason: str) -> None:
-    """Each way in which it goes wrong is told apart, and the caller may try once more."""
+def test_what_is_not_the_orders_document_is_refused(content: bytes, reason: str, retryable: bool) -> None:
+    """Each fault has its own message, and says whether the same request may give something else."""
     with pytest.raises(DocumentInvalid, match=reason) as caught:
         inspect_pdf(content, ORDER.order_id, step="invoice")
-    assert caught.value.retryable
+    assert caught.value.retryable is retryable
     assert caught.value.step == "invoice"
     assert caught.value.__cause__ is None
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import attrs
 
-from amazon_ae._exceptions import ConfigurationError, PortalError
+from amazon_ae._exceptions import ConfigurationError, DocumentError, PortalError
 
 __all__ = ["Document", "DocumentKind", "DocumentSet", "kinds_asked"]
 
@@ -37,14 +37,15 @@ def kinds_asked(kinds: Collection[DocumentKind]) -> list[DocumentKind]:
 
 @attrs.frozen(kw_only=True)
 class Document:
-    """One verified PDF: it is that order's, readable and not empty.
+    """One verified document: it is that order's, readable and not empty.
 
     Attributes:
-        order_id: the channel (Amazon) order id, found in the PDF's text.
-        content: the PDF's bytes.
+        order_id: the channel (Amazon) order id, found in the document's text.
+        content: the document's bytes.
         pages: number of pages, >= 1.
         width_mm, height_mm: paper size of the first page.
         fetched_at: aware UTC.
+        media_type: what ``content`` is, e.g. ``"application/pdf"``.
     """
 
     order_id: str
@@ -54,6 +55,7 @@ class Document:
     width_mm: float
     height_mm: float
     fetched_at: datetime
+    media_type: str = "application/pdf"
 
     @property
     def sha256(self) -> str:
@@ -70,16 +72,16 @@ class Document:
 class DocumentSet(Mapping[DocumentKind, Document]):
     """The documents of one order. A kind that failed raises its own error when asked for, the others are not lost.
 
-    ``papers[DocumentKind.INVOICE]`` gives the document or raises that kind's ``PortalError``;
+    ``papers[DocumentKind.INVOICE]`` gives the document or raises that kind's ``DocumentError`` or ``PortalError``;
     ``papers.ready`` and ``papers.failed`` give both sides without raising.
     """
 
     order_id: str
-    results: Mapping[DocumentKind, Document | PortalError]
+    results: Mapping[DocumentKind, Document | DocumentError | PortalError]
 
     def __getitem__(self, kind: DocumentKind) -> Document:
         result = self.results[kind]
-        if isinstance(result, PortalError):
+        if isinstance(result, DocumentError | PortalError):
             raise result
         return result
 
@@ -95,6 +97,6 @@ class DocumentSet(Mapping[DocumentKind, Document]):
         return {kind: item for kind, item in self.results.items() if isinstance(item, Document)}
 
     @property
-    def failed(self) -> dict[DocumentKind, PortalError]:
+    def failed(self) -> dict[DocumentKind, DocumentError | PortalError]:
         """Why the others did not."""
-        return {kind: item for kind, item in self.results.items() if isinstance(item, PortalError)}
+        return {kind: item for kind, item in self.results.items() if not isinstance(item, Document)}

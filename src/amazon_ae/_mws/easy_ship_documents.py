@@ -20,9 +20,9 @@ from amazon_ae._exceptions import (
     AmazonAeError,
     AmazonError,
     ConfigurationError,
+    DocumentError,
     DocumentNotReady,
     NotSent,
-    PortalError,
     QuotaExceeded,
     RequestThrottled,
 )
@@ -96,25 +96,25 @@ class EasyShipDocumentsFeed:
     async def documents(
         self, order_id: str, kinds: Collection[DocumentKind] = (DocumentKind.SHIPPING_LABEL, DocumentKind.INVOICE)
     ) -> DocumentSet:
-        """The documents of one order. A kind that failed holds a ``PortalError`` whose cause is Amazon's own error.
+        """The documents of one order. A kind that failed holds a ``DocumentError`` whose cause is Amazon's own error.
 
         Raises:
             ConfigurationError: that is not an Amazon order id; nothing was sent.
             StorageError: the store failed.
         """
-        results: dict[DocumentKind, Document | PortalError] = {}
+        results: dict[DocumentKind, Document | DocumentError] = {}
         feeds: dict[DocumentKind, str] = {}
         EasyShipDocumentRequest(order_id, "Invoice")  # refuses what is no order id
         for kind in dict.fromkeys(kinds):
             try:
                 feeds[kind] = await self._feed_for(order_id, kind)
-            except PortalError as error:
+            except DocumentError as error:
                 results[kind] = error
         await self._follow(order_id, feeds, results)
         return DocumentSet(order_id, {kind: results[kind] for kind in dict.fromkeys(kinds)})
 
     async def _follow(
-        self, order_id: str, feeds: dict[DocumentKind, str], results: dict[DocumentKind, Document | PortalError]
+        self, order_id: str, feeds: dict[DocumentKind, str], results: dict[DocumentKind, Document | DocumentError]
     ) -> None:
         """Look at all feeds at once until each is done or patience ends."""
         clock = self._client.clock
@@ -142,7 +142,7 @@ class EasyShipDocumentsFeed:
     async def _feed_for(self, order_id: str, kind: DocumentKind) -> str:
         """The feed that was asked for this document, or a new one."""
         if kind not in _TYPES:
-            raise PortalError("Amazon's Easy Ship feed has no such document; take it from the panel", step=kind)
+            raise DocumentError("Amazon's Easy Ship feed has no such document; take it from the panel", step=kind)
         text = await self._storage.load(self._name(order_id, kind))
         if text is not None:
             return str(json.loads(text)["feed_id"])
@@ -187,16 +187,16 @@ class EasyShipDocumentsFeed:
 
         await self._storage.change(rule.name, book)
 
-    async def _collect(self, order_id: str, kind: DocumentKind, feed: FeedSubmission) -> Document | PortalError:
+    async def _collect(self, order_id: str, kind: DocumentKind, feed: FeedSubmission) -> Document | DocumentError:
         """The document of a feed that has ended."""
         try:
             if feed.feed_processing_status != "_DONE_":
-                raise PortalError("Amazon cancelled the request; ask again", step=kind)
+                raise DocumentError("Amazon cancelled the request; ask again", step=kind)
             report = await fetch_report(self._client, feed.feed_submission_id)
             if errors := [row for row in report.rows if row.is_error]:
-                raise PortalError(f"Amazon refused: {errors[0].code}: {errors[0].text}", step=kind)
+                raise DocumentError(f"Amazon refused: {errors[0].code}: {errors[0].text}", step=kind)
             if not report.references:
-                raise PortalError("the processing report names no ReportReferenceId", step=kind)
+                raise DocumentError("the processing report names no ReportReferenceId", step=kind)
             content = await self._fetch(report.references[0].value)
             facts = await asyncio.to_thread(self._inspect, content, order_id)
         except AmazonError as error:
@@ -206,7 +206,7 @@ class EasyShipDocumentsFeed:
             return _wrapped(error, kind)
         except AmazonAeError as error:
             await self._forget(order_id, kind)
-            return error if isinstance(error, PortalError) else _wrapped(error, kind)
+            return error if isinstance(error, DocumentError) else _wrapped(error, kind)
         await self._forget(order_id, kind)
         return Document(
             order_id=order_id,
@@ -252,8 +252,8 @@ def _booked(ledger: Ledger, ticket: str, outcome: FeedSubmission | AmazonAeError
             return ledger.pin(ticket)
 
 
-def _wrapped(error: AmazonAeError, kind: DocumentKind) -> PortalError:
-    wrapped = PortalError(str(error), step=kind)
-    wrapped.retryable = getattr(error, "retryable", isinstance(error, NotSent))
+def _wrapped(error: AmazonAeError, kind: DocumentKind) -> DocumentError:
+    retryable = bool(getattr(error, "retryable", isinstance(error, NotSent)))
+    wrapped = DocumentError(str(error), retryable=retryable, step=kind)
     wrapped.__cause__ = error
     return wrapped

@@ -64,14 +64,14 @@ def inspect_pdf(content: bytes, order_id: str, *, step: str = "", require_order_
     import pypdf
 
     if not content:
-        raise DocumentInvalid("the answer is empty (zero bytes)", step=step)
+        raise DocumentInvalid("the answer is empty (zero bytes)", retryable=True, step=step)
     if len(content) > MOST_BYTES:
         raise DocumentInvalid(f"the answer has more than {MOST_BYTES // 1_000_000} MB", step=step)
     if not content[:1024].lstrip().startswith(b"%PDF-"):
         what = "a web page" if b"<" in content[:64] else "no PDF"
-        raise DocumentInvalid(f"the answer is {what}, not a PDF", step=step)
+        raise DocumentInvalid(f"the answer is {what}, not a PDF", retryable=True, step=step)
     if b"%%EOF" not in content[-1024:]:
-        raise DocumentInvalid("the PDF ends early: it was cut on its way", step=step)
+        raise DocumentInvalid("the PDF ends early: it was cut on its way", retryable=True, step=step)
     try:
         reader = pypdf.PdfReader(BytesIO(content), strict=False)
         if reader.is_encrypted and not reader.decrypt(""):
@@ -92,7 +92,7 @@ def inspect_pdf(content: bytes, order_id: str, *, step: str = "", require_order_
         raise
     except Exception as error:  # pypdf has many ways to stumble over damaged bytes, recursion among them
         # "from None": a parser's message may quote the document.
-        raise DocumentInvalid(f"the PDF cannot be read ({type(error).__name__})", step=step) from None
+        raise DocumentInvalid(f"the PDF cannot be read ({type(error).__name__})", retryable=True, step=step) from None
     return PdfFacts(pages=pages, width_mm=round(width, 1), height_mm=round(height, 1))
 
 

@@ -25,6 +25,7 @@ from amazon_ae._exceptions import (
     AmazonAeError,
     BrowserLost,
     ConfigurationError,
+    DocumentError,
     PortalError,
     PortalUnavailable,
 )
@@ -206,13 +207,13 @@ class SellerPortalScraper:
                 task = shared[generation] = asyncio.ensure_future(self._sources(running).order_page(order_id))
             return await asyncio.shield(task)
 
-        results: dict[DocumentKind, Document | PortalError] = {}
+        results: dict[DocumentKind, Document | DocumentError | PortalError] = {}
         broken: list[BaseException] = []
 
         async def one(kind: DocumentKind) -> None:
             try:
                 results[kind] = await self._document(running, order_id, kind, order_page)
-            except PortalError as error:
+            except (DocumentError, PortalError) as error:
                 results[kind] = error
             except Exception as error:
                 broken.append(error)

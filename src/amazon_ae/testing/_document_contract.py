@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import attrs
 
-from amazon_ae._exceptions import ConfigurationError, DocumentNotReady, PortalError
+from amazon_ae._exceptions import ConfigurationError, DocumentError, DocumentNotReady, PortalError
 from amazon_ae._models.documents import Document, DocumentKind
 from amazon_ae._ports import DocumentSource
 
@@ -99,7 +99,8 @@ async def check_unknown_orders_fail_by_kind(trial: DocumentTrial) -> None:
     papers = await trial.source.documents(trial.unknown)
     _equal(dict(papers.ready), {}, "no document of an order that does not exist")
     for kind, error in papers.failed.items():
-        _true(isinstance(error, PortalError), f"{kind} failed with {error!r}, which is no PortalError")
+        typed = isinstance(error, DocumentError | PortalError)
+        _true(typed, f"{kind} failed with {error!r}, which is neither a DocumentError nor a PortalError")
     _equal(set(papers.failed), set(DocumentKind), "every kind holds its error")
 
 

@@ -10,7 +10,7 @@ from typing import Final
 import attrs
 
 from amazon_ae._clocks import SystemClock
-from amazon_ae._exceptions import ConfigurationError, DocumentInvalid, DocumentNotReady, PortalError
+from amazon_ae._exceptions import ConfigurationError, DocumentError, DocumentInvalid, DocumentNotReady, PortalError
 from amazon_ae._models.documents import Document, DocumentKind, DocumentSet, kinds_asked
 from amazon_ae._models.text import check_order_id
 from amazon_ae._ports import Clock
@@ -33,7 +33,7 @@ class PortalRequest:
 
 @attrs.define(eq=False)
 class _Fault:
-    error: PortalError
+    error: DocumentError | PortalError
     order_id: str | None
     times: int | None
 
@@ -92,7 +92,12 @@ class FakeSellerPortal:
         self.add_order(attrs.evolve(order, pickup=pickup))
 
     def fail(
-        self, kind: DocumentKind, error: PortalError, *, times: int | None = 1, order_id: str | None = None
+        self,
+        kind: DocumentKind,
+        error: DocumentError | PortalError,
+        *,
+        times: int | None = 1,
+        order_id: str | None = None,
     ) -> None:
         """Let the next ``times`` documents of this kind hold ``error`` instead; ``None`` is for ever.
 
@@ -127,7 +132,7 @@ class FakeSellerPortal:
         if self._orders is not self._own:
             raise ConfigurationError("this portal reads the host's own orders: change them there")
 
-    def _document(self, order_id: str, kind: DocumentKind) -> Document | PortalError:
+    def _document(self, order_id: str, kind: DocumentKind) -> Document | DocumentError | PortalError:
         if (error := self._fault(order_id, kind)) is not None:
             return error
         now = self._clock.now()
@@ -157,7 +162,7 @@ class FakeSellerPortal:
             return self.label_seconds - (now - order.pickup.scheduled_at).total_seconds()
         return 0.0
 
-    def _fault(self, order_id: str, kind: DocumentKind) -> PortalError | None:
+    def _fault(self, order_id: str, kind: DocumentKind) -> DocumentError | PortalError | None:
         faults = self._faults.get(kind, [])
         for fault in faults:
             if fault.order_id in (None, order_id):
