@@ -49,21 +49,45 @@ from ._models.documents import (
     DocumentSet as DocumentSet,
 )
 from ._models.easy_ship import (
+    EasyShipInvoice as EasyShipInvoice,
     PackageDimensions as PackageDimensions,
     PackageItem as PackageItem,
     PackageWeight as PackageWeight,
+    PickupSlot as PickupSlot,
+    PickupSlots as PickupSlots,
+    ScheduledPackage as ScheduledPackage,
 )
 from ._models.events import (
+    DocumentEvent as DocumentEvent,
+    DoubtSettled as DoubtSettled,
     Event as Event,
     EventSink as EventSink,
+    FeedCancelled as FeedCancelled,
+    FeedDelayed as FeedDelayed,
+    FeedEvent as FeedEvent,
+    FeedInDoubt as FeedInDoubt,
+    FeedRefused as FeedRefused,
+    FeedSettled as FeedSettled,
+    FeedSubmitted as FeedSubmitted,
+    LookupFailed as LookupFailed,
+    PickupSettled as PickupSettled,
+    QuotaCorrected as QuotaCorrected,
+    SignInEvent as SignInEvent,
 )
 from ._models.feeds import (
+    FeedBatch as FeedBatch,
+    FeedItem as FeedItem,
+    FeedReceipt as FeedReceipt,
+    FeedReport as FeedReport,
+    FeedState as FeedState,
+    FeedStatus as FeedStatus,
     InventoryUpdate as InventoryUpdate,
     ItemKind as ItemKind,
     ItemOutcome as ItemOutcome,
     Outcome as Outcome,
     PickupRequest as PickupRequest,
     QuotaRule as QuotaRule,
+    QuotaSeen as QuotaSeen,
 )
 from ._models.marketplaces import (
     AE as AE,
@@ -79,25 +103,51 @@ from ._models.money import (
 )
 from ._models.orders import (
     Address as Address,
+    AutomatedShippingSettings as AutomatedShippingSettings,
+    BuyerRequestedCancel as BuyerRequestedCancel,
+    BuyerTaxInfo as BuyerTaxInfo,
+    InvoiceData as InvoiceData,
     Order as Order,
     OrderItem as OrderItem,
     OrderPage as OrderPage,
+    PaymentExecutionDetail as PaymentExecutionDetail,
+    PointsGranted as PointsGranted,
+    TaxClassification as TaxClassification,
+    TaxCollection as TaxCollection,
+    TaxRegistration as TaxRegistration,
 )
 from ._models.pickups import (
     Forecast as Forecast,
     PickupOutcome as PickupOutcome,
     SchedulerStats as SchedulerStats,
 )
+from ._models.reports import (
+    ReportInfo as ReportInfo,
+    ReportRequest as ReportRequest,
+)
+from ._models.responses import (
+    Download as Download,
+    Page as Page,
+    ResponseMeta as ResponseMeta,
+    ServiceMessage as ServiceMessage,
+    ServiceStatus as ServiceStatus,
+)
 from ._models.sellers import (
+    MarketplaceInfo as MarketplaceInfo,
+    Participation as Participation,
     SellerParticipations as SellerParticipations,
 )
 from ._models.stored import (
+    Change as Change,
     ItemState as ItemState,
     QueueStats as QueueStats,
     Receipt as Receipt,
     ReceiptState as ReceiptState,
+    StoredBatch as StoredBatch,
+    StoredItem as StoredItem,
 )
 from ._models.submissions import (
+    FeedCancellation as FeedCancellation,
     FeedSubmission as FeedSubmission,
 )
 from ._mws.client import (
@@ -107,7 +157,18 @@ from ._mws.easy_ship_documents import (
     EasyShipDocumentsFeed as EasyShipDocumentsFeed,
 )
 from ._mws.feed_bodies import (
+    AcknowledgedItem as AcknowledgedItem,
+    EasyShipDocumentRequest as EasyShipDocumentRequest,
+    FulfilledItem as FulfilledItem,
+    OrderAcknowledgement as OrderAcknowledgement,
+    OrderFulfillment as OrderFulfillment,
     PickupFormat as PickupFormat,
+    easy_ship_document_feed as easy_ship_document_feed,
+    inventory_feed as inventory_feed,
+    join_feed as join_feed,
+    order_acknowledgement_feed as order_acknowledgement_feed,
+    order_fulfillment_feed as order_fulfillment_feed,
+    schedule_pickup_file as schedule_pickup_file,
 )
 from ._mws.gateway import (
     MwsGateway as MwsGateway,
@@ -132,6 +193,7 @@ from ._portal.scraper import (
 from ._portal.session_store import (
     FileSessionStore as FileSessionStore,
     MemorySessionStore as MemorySessionStore,
+    SavedSession as SavedSession,
     SessionStore as SessionStore,
 )
 from ._portal.site_map import (
@@ -168,6 +230,11 @@ from ._storage.sqlite.store import (
 )
 from ._transport.retries import (
     RetryPolicy as RetryPolicy,
+)
+from ._transport.throttles import (
+    THROTTLES as THROTTLES,
+    Throttle as Throttle,
+    ThrottleTable as ThrottleTable,
 )
 
 __version__: str
