@@ -1,7 +1,7 @@
 """Greedy processes on one store, a bad network, sudden deaths: Amazon's own count is never passed.
 
-``test_core_quota`` proves it of the ledger alone. Here the whole scheduler spends. Two judges who share no line with it
-count what arrives: the paper market's meter, and a plain look at every hour and every interval.
+``test_quota_ledger`` proves it of the ledger alone. Here the whole scheduler spends. Two judges that share no code with
+it count what arrives: the paper market's meter, and a plain look at every hour and every interval.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from amazon_ae.testing._simulation import PaperMarket
 
 ACCOUNT = "A1SIMULATED/AE"
 # Everything leaves as soon as a place is free: only the ledger holds it back.
-GREEDY = FeedPolicy(prompt_spacing=0.0, spare_places=0.0, last_place=60.0, stock_every_seconds=1.0)
+GREEDY = FeedPolicy(prompt_spacing=0.0, spare_slots=0.0, last_slot=60.0, stock_every_seconds=1.0)
 HOURS = 5
 
 

@@ -22,8 +22,8 @@ from amazon_ae._storage.sqlite.store import SQLiteStorage
 PROCESSES = 8
 ACCOUNT = "A1RACE/AE"
 # The documented bucket, and an hour that is the only limit.
-BUCKET = QuotaRule(name="race/bucket", burst=15, restore_seconds=120.0, per_hour=30)
-HOUR = QuotaRule(name="race/hour", burst=30, restore_seconds=0.001, per_hour=30)
+BUCKET = QuotaRule(name="race/bucket", burst=15, restore_seconds=120.0, limit=30)
+HOUR = QuotaRule(name="race/hour", burst=30, restore_seconds=0.001, limit=30)
 
 
 class Counting:

@@ -208,7 +208,7 @@ async def test_a_result_that_is_not_ready_says_so() -> None:
 def test_the_ledger_gets_the_limits_under_the_name_that_amazon_counts_by() -> None:
     """Seller and developer, not marketplace."""
     rule = client_of(Amazon(b"")).feeds.submit_quota
-    assert (rule.burst, rule.restore_seconds, rule.per_hour) == (15, 120, 30)
+    assert (rule.burst, rule.restore_seconds, rule.limit) == (15, 120, 30)
     assert rule.name == f"{CREDENTIALS.seller_id}/{CREDENTIALS.access_key_id}/SubmitFeed"
 
 

@@ -97,7 +97,7 @@ async def test_kinds_that_share_submit_feed_share_a_rule_named_after_seller_and_
     assert rule == world.gateway.quota_for(ItemKind.PICKUP)
     credentials = world.fake.credentials
     assert rule.name == f"{credentials.seller_id}/{credentials.access_key_id}/SubmitFeed"
-    assert (rule.burst, rule.restore_seconds, rule.per_hour) == (15, 120, 30)
+    assert (rule.burst, rule.restore_seconds, rule.limit) == (15, 120, 30)
     assert world.gateway.batch_limit(ItemKind.INVENTORY) == 30_000
     assert world.gateway.batch_limit(ItemKind.PICKUP) == 500
     assert MwsGateway(world.client, pickup_route=EasyShipPickup()).quota_for(ItemKind.PICKUP) is None

@@ -213,7 +213,7 @@ async def test_forecast_and_stats_say_why() -> None:
         asked = asyncio.ensure_future(scheduler.schedule_pickup(order_id))
         await shop.clock.sleep(10)
         forecast = await scheduler.forecast(order_id=order_id)
-        assert forecast.why == "a place in the quota"
+        assert forecast.why == "a slot in the quota"
         assert forecast.leaves_at is not None
         assert (forecast.leaves_at - shop.start).total_seconds() == pytest.approx(120, abs=1)
         stats = await scheduler.stats()

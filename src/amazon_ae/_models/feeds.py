@@ -11,6 +11,7 @@ import json
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from math import inf
 from typing import Any, Final
 
 import attrs
@@ -237,15 +238,26 @@ class QuotaRule:
     Attributes:
         name: what shares it shares this name, e.g. ``"A1SELLER/AKIA.../SubmitFeed"``; also the ledger's name in
             storage.
-        burst: places when nothing was spent for long.
-        restore_seconds: one place comes back per this many seconds.
-        per_hour: at most this many in any rolling hour; ``None`` where Amazon sets none.
+        burst: slots in the bucket when nothing was spent for long.
+        restore_seconds: one slot comes back per this many seconds.
+        limit: at most this many in any rolling ``window_seconds``; ``None`` where Amazon sets none.
+        window_seconds: the length of that window: 3,600 for MWS ("30 an hour"), 300 for "5 feeds in 5 minutes".
+
+    Raises:
+        ConfigurationError: limits under which no request could ever leave.
     """
 
     name: str
     burst: int
     restore_seconds: float
-    per_hour: int | None = None
+    limit: int | None = None
+    window_seconds: float = 3600.0
+
+    def __attrs_post_init__(self) -> None:
+        if self.burst < 1 or (self.limit is not None and self.limit < 1):
+            raise ConfigurationError(f"quota {self.name}: burst and limit must be at least 1")
+        if not (0 < self.restore_seconds < inf and 0 < self.window_seconds < inf):
+            raise ConfigurationError(f"quota {self.name}: restore_seconds and window_seconds must be above 0")
 
 
 @attrs.frozen(kw_only=True)

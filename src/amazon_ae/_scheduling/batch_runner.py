@@ -213,7 +213,7 @@ class Flights:
 
     def _accepted(self, flight: Flight, receipt: FeedReceipt, *, waited_seconds: float, urgent: bool) -> None:
         room, seen = self.room, receipt.quota
-        flight.booking = lambda ledger: ledger.pin(flight.batch_id).observe(seen)
+        flight.booking = lambda ledger: ledger.pin(flight.batch_id, seen)
         flight.since = room.now()
         flight.look_at = flight.since + timedelta(seconds=room.timing.first_poll_seconds)
         flight.submitted_at = receipt.submitted_at
@@ -302,7 +302,7 @@ class Flights:
         flight.booking = None
         last = ledger.spent[-1] if ledger.spent else None
         reason = flight.refusal
-        if last is not None and last.lane == FOREIGN and last.at == ledger.now:
+        if last is not None and last.priority == FOREIGN and last.at == ledger.now:
             reason = "headers"
         if reason:
             at, account = self.room.now(), self.room.account

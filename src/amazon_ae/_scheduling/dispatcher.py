@@ -1,4 +1,4 @@
-"""One look: what is due is started, what may leave leaves, and the next look gets its time. ``core.lanes`` decides."""
+"""One look: what is due is started, what may leave leaves, and the next look gets its time. ``policy`` decides."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class Looker:
                 self._start(self._send(decision, tuple(group), rule, stats[chosen.kind]))
                 group[group.index(chosen)] = attrs.evolve(chosen, waiting=0, urgent=0)
                 if ledger is not None:
-                    ledger = ledger.reserve(chosen.kind, decision.lane) or ledger
+                    ledger = ledger.reserve(chosen.kind, decision.priority) or ledger
         return wait
 
     def _groups(self, queues: Mapping[ItemKind, Queue]) -> list[tuple[QuotaRule | None, list[Queue]]]:
@@ -212,7 +212,7 @@ class Looker:
                 ledger = Ledger.read(text, rule, now) if rule is not None else None
                 if ledger is None or decide(ledger, group, self._policy) != decision:
                     return None
-                after = ledger.reserve(batch_id, decision.lane)
+                after = ledger.reserve(batch_id, decision.priority)
                 return None if after is None else after.to_text()
 
             batch = await room.storage.open(
@@ -221,7 +221,7 @@ class Looker:
                 batch_id=batch_id,
                 limit=limit,
                 lease_seconds=room.timing.lease_seconds,
-                exclusive=decision.lane == STOCK,
+                exclusive=decision.priority == STOCK,
                 keys=keys,
                 ledger=None if rule is None else rule.name,
                 admit=None if rule is None else admit,
@@ -231,7 +231,7 @@ class Looker:
                 return
             oldest = stats.oldest_at or batch.opened_at
             waited = max(0.0, (batch.opened_at - oldest).total_seconds())
-            await self.flights.send(batch, opened=opened, waited_seconds=waited, urgent=decision.lane == URGENT)
+            await self.flights.send(batch, opened=opened, waited_seconds=waited, urgent=decision.priority == URGENT)
         except Exception:
             room.hold(kind, "a pause: a feed could not be prepared", first=1.0, limit=60.0)
             raise

@@ -1,20 +1,21 @@
-"""The quota ledger: a bucket and a rolling hour, never over, whatever the network does.
+"""The quota ledger: a bucket and a rolling window, never over, whatever the network does.
 
-Amazon counts a request when it *arrives*; nobody here knows that instant. Three rules make the count exact anyway:
+Amazon counts a request when it *arrives*, an instant that no client knows. Three rules keep the count exact anyway:
 
-1. A place is counted from its reservation. Until the answer (or its absence) is known, it counts as if spent **now**.
-2. When the answer is in, the place is pinned to that instant, which is never before the arrival.
+1. A slot counts from its reservation. Until the answer (or its absence) is known, it counts as if spent **now**.
+2. When the answer is in, the slot is pinned to that instant, which is never before the arrival.
 3. Only a request that surely never left is taken out again.
 
-Why that suffices, for any latency: of the requests that arrive in some hour, look at the one reserved last, at *r*.
-    Every other one was either unanswered at *r*, and counted, or pinned at or after its own arrival, less than an
-    hour before *r*, and counted. The reservation was made with all of them in the sum, so they are at most
-    ``per_hour``. The same argument, with an interval of any length in place of the hour, holds for the bucket.
+Why that suffices, for any latency: of the requests that arrive in some window, look at the one reserved last, at *r*.
+    Every other one was either unanswered at *r*, and counted, or pinned at or after its own arrival, less than a
+    window before *r*, and counted. The reservation was made with all of them in the sum, so they are at most
+    ``limit``. The same argument, with an interval of any length in place of the window, holds for the bucket.
 
 Amazon's own word corrects downwards only. The ledger is one small JSON document in the store's time. Its instants are
-whole microseconds since the epoch, so that no rounding ever makes a place out of nothing. Nothing here reads a clock.
+whole microseconds since the epoch, so that no rounding ever makes a slot out of nothing. Nothing here reads a clock.
 
-The numbers of a rule are Amazon's (MWS developer guide, "Throttling", and each operation's page).
+The numbers of a rule are Amazon's (MWS developer guide, "Throttling", and each operation's page; for the Selling
+Partner API the usage plan of each operation and the notes on the feed type).
 """
 
 from __future__ import annotations
@@ -29,33 +30,37 @@ import attrs
 from amazon_ae._exceptions import StorageError
 from amazon_ae._models.feeds import QuotaRule, QuotaSeen
 
-__all__ = ["FOREIGN", "Ledger", "Place"]
+__all__ = ["FOREIGN", "Ledger", "Slot"]
 
 FOREIGN: Final = "foreign"
-"""The lane of a place that another program spent."""
+"""The priority class of a slot that another program spent."""
 
 
 _SECOND: Final = 1_000_000
-_HOUR: Final = 3600 * _SECOND
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 # A store's clock that steps back by less is skew between processes: the ledger's time stands still until it has caught
 # up. A larger step is a clock being set: what was spent counts as spent just now.
 _SKEW: Final = 60 * _SECOND
-# No request lives for a day: an unanswered place that old has no owner any more.
-_ABANDONED: Final = 24 * _HOUR
+# No request lives for a day: an unanswered slot that old has no owner any more.
+_ABANDONED: Final = 24 * 3600 * _SECOND
+# A fixed distance of stock feeds (``FeedPolicy.every``) may be an hour, longer than some windows.
+_HOUR: Final = 3600 * _SECOND
+# Amazon's remaining count speaks of the arrival, up to a slow answer ago: slots are kept this much longer than the
+# window to compare both counts at one instant (see ``Ledger.pin``).
+_KEPT_LONGER: Final = 900 * _SECOND
 _VERSION: Final = 1
 
 
 @attrs.frozen
-class Place:
-    """One spent place: when (microseconds since the epoch, the store's time) and what left by it.
+class Slot:
+    """One spent slot: when (microseconds since the epoch, the store's time) and what left by it.
 
-    ``lane`` is the policy's word (``core.lanes``), or ``FOREIGN`` for a place that another program spent.
+    ``priority`` is one of the policy's priority classes, or ``FOREIGN`` for a slot that another program spent.
     """
 
     at: int
-    lane: str
+    priority: str
 
 
 @attrs.frozen(kw_only=True)
@@ -64,12 +69,12 @@ class Ledger:
 
     Attributes:
         rule: Amazon's limits.
-        now: the store's time of which this ledger speaks, microseconds since the epoch; never runs backwards but for a
-            clock that was set back.
-        full_at: when the bucket would be full again if nothing more was spent, unanswered places left out.
-        spent: places pinned within the last hour, oldest first.
-        open: (batch id, place) of those whose answer is not in; each counts as spent now.
-        blocked_until: no place before this instant (``QuotaExceeded``); 0 without such a word.
+        now: the store's time of which this ledger speaks, microseconds since the epoch; never runs backwards unless the
+            clock was set back.
+        full_at: when the bucket would be full again if nothing more was spent, unanswered slots left out.
+        spent: slots pinned within the last window and a little longer, oldest first.
+        open: (batch id, slot) of those whose answer is not in; each counts as spent now.
+        blocked_until: no slot before this instant (``QuotaExceeded``); 0 without such an answer.
         set_back: the clock was set back since this was written. Store it: until then, every reading takes what was
             spent for spent just now.
     """
@@ -77,8 +82,8 @@ class Ledger:
     rule: QuotaRule
     now: int
     full_at: int
-    spent: tuple[Place, ...] = ()
-    open: tuple[tuple[str, Place], ...] = ()
+    spent: tuple[Slot, ...] = ()
+    open: tuple[tuple[str, Slot], ...] = ()
     blocked_until: int = 0
     set_back: bool = False
 
@@ -87,6 +92,8 @@ class Ledger:
     @classmethod
     def read(cls, text: str | None, rule: QuotaRule, now: datetime) -> Ledger:
         """The ledger as of ``now`` (aware UTC, the store's time); a full one when ``text`` is ``None``.
+
+        The document does not name the rule: a ledger that was written under other limits is read under these.
 
         Raises:
             StorageError: the document is no ledger of this version: upgrade the library.
@@ -102,8 +109,8 @@ class Ledger:
                 rule=rule,
                 now=int(value["now"]),
                 full_at=int(value["full_at"]),
-                spent=tuple(Place(int(at), str(lane)) for at, lane in value["spent"]),
-                open=tuple((str(name), Place(int(at), str(lane))) for name, at, lane in value["open"]),
+                spent=tuple(Slot(int(at), str(priority)) for at, priority in value["spent"]),
+                open=tuple((str(name), Slot(int(at), str(priority))) for name, at, priority in value["open"]),
                 blocked_until=int(value["blocked_until"]),
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -116,8 +123,8 @@ class Ledger:
             "v": _VERSION,
             "now": self.now,
             "full_at": self.full_at,
-            "spent": [[place.at, place.lane] for place in self.spent],
-            "open": [[name, place.at, place.lane] for name, place in self.open],
+            "spent": [[slot.at, slot.priority] for slot in self.spent],
+            "open": [[name, slot.at, slot.priority] for name, slot in self.open],
             "blocked_until": self.blocked_until,
         }
         return json.dumps(document, separators=(",", ":"))
@@ -128,119 +135,155 @@ class Ledger:
 
     def _at(self, now: int) -> Ledger:
         if now < self.now - _SKEW:
-            # How long ago a place was really spent, nobody knows any more, but it is no negative time: whatever lies
-            # in the new clock's future counts as spent now, and the bucket stands where it stood.
+            # How long ago a slot was really spent is lost, but it is no negative time: whatever lies in the new
+            # clock's future counts as spent now, and the bucket stands where it stood.
             debt = max(0, self.full_at - self.now)
             return attrs.evolve(
                 self,
                 now=now,
                 full_at=now + debt,
-                spent=tuple(attrs.evolve(place, at=min(place.at, now)) for place in self.spent),
-                open=tuple((name, attrs.evolve(place, at=min(place.at, now))) for name, place in self.open),
-                blocked_until=min(self.blocked_until, now + _HOUR),
+                spent=tuple(attrs.evolve(slot, at=min(slot.at, now)) for slot in self.spent),
+                open=tuple((name, attrs.evolve(slot, at=min(slot.at, now))) for name, slot in self.open),
+                blocked_until=min(self.blocked_until, now + self._window),
                 set_back=True,
             )
         now = max(now, self.now)
+        kept = self._horizon if self.rule.limit is None else max(self._horizon, _HOUR) + _KEPT_LONGER
         return attrs.evolve(
             self,
             now=now,
-            spent=tuple(place for place in self.spent if now - place.at <= _HOUR),
+            spent=tuple(slot for slot in self.spent if now - slot.at <= kept),
             open=tuple(entry for entry in self.open if now - entry[1].at <= _ABANDONED),
         )
 
     # What is free.
 
     @property
+    def horizon_seconds(self) -> float:
+        """How far back spending matters: the window, or the time in which an empty bucket fills, if that is longer."""
+        return self._horizon / _SECOND
+
+    @property
     def used(self) -> int:
-        """Places of the rolling hour that are taken, unanswered ones included."""
-        return len(self.spent) + len(self.open)
+        """Slots of the rolling window that are taken, unanswered ones included."""
+        return len(self._counted) + len(self.open)
 
     @property
     def bucket(self) -> float:
-        """Places in the bucket; below zero only while Amazon's word and unanswered places are both counted."""
+        """Slots in the bucket; below zero only while Amazon's word and unanswered slots are both counted."""
         return self.rule.burst - max(0, self.full_at - self.now) / self._restore - len(self.open)
 
     @property
     def free(self) -> int:
-        """How many places could be spent now."""
+        """How many slots could be spent now."""
         if self.now < self.blocked_until:
             return 0
         capacity = self.rule.burst * self._restore
         free = (capacity - max(0, self.full_at - self.now)) // self._restore - len(self.open)
-        if self.rule.per_hour is not None:
-            free = min(free, self.rule.per_hour - self.used)
+        if self.rule.limit is not None:
+            free = min(free, self.rule.limit - self.used)
         return max(0, free)
 
-    def wait_seconds(self, places: int = 1) -> float:
-        """Seconds until ``places`` are free if nothing else happens; 0 if they are.
+    def wait_seconds(self, slots: int = 1) -> float:
+        """Seconds until ``slots`` are free if nothing else happens; 0 if they are.
 
-        Unanswered places count as answered now. ``inf`` for more places than the limits ever hold.
+        Unanswered slots count as answered now. ``inf`` for more slots than the limits ever hold.
         """
         rule = self.rule
-        if places > rule.burst or (rule.per_hour is not None and places > rule.per_hour):
+        if slots > rule.burst or (rule.limit is not None and slots > rule.limit):
             return math.inf
         instant = max(self.now, self.blocked_until)
         debt = max(0, self.full_at - self.now) + len(self.open) * self._restore
-        instant = max(instant, self.now + debt - (rule.burst - places) * self._restore)
-        if rule.per_hour is not None and (over := self.used + places - rule.per_hour) > 0:
-            back = self.spent[over - 1].at if over <= len(self.spent) else self.now
-            instant = max(instant, back + _HOUR + 1)
+        instant = max(instant, self.now + debt - (rule.burst - slots) * self._restore)
+        if rule.limit is not None and (over := self.used + slots - rule.limit) > 0:
+            counted = self._counted
+            back = counted[over - 1].at if over <= len(counted) else self.now
+            instant = max(instant, back + self._window + 1)
         return (instant - self.now) / _SECOND
 
-    def ages(self, *lanes: str) -> list[float]:
-        """How many seconds ago the places of these lanes were spent, within the hour, the latest first."""
-        places = [*self.spent, *(place for _, place in self.open)]
-        return sorted((self.now - place.at) / _SECOND for place in places if place.lane in lanes)
+    def ages(self, *priorities: str) -> list[float]:
+        """How many seconds ago slots of these classes were spent, the latest first, older ones than the horizon too."""
+        slots = [*self.spent, *(slot for _, slot in self.open)]
+        return sorted((self.now - slot.at) / _SECOND for slot in slots if slot.priority in priorities)
 
     # What changes it.
 
-    def reserve(self, name: str, lane: str) -> Ledger | None:
-        """Take a place for the batch ``name``; ``None`` if there is none. Store the result **before** anything is
+    def reserve(self, name: str, priority: str) -> Ledger | None:
+        """Take a slot for the batch ``name``; ``None`` if there is none. Store the result **before** anything is
         sent.
         """
         if self.free < 1 or any(known == name for known, _ in self.open):
             return None
-        return attrs.evolve(self, open=(*self.open, (name, Place(self.now, lane))))
+        return attrs.evolve(self, open=(*self.open, (name, Slot(self.now, priority))))
 
     def cancel(self, name: str) -> Ledger:
-        """The request of ``name`` never left, or Amazon refused to take it: its place was never spent."""
+        """The request of ``name`` never left, or Amazon refused to take it: its slot was never spent."""
         return attrs.evolve(self, open=tuple(entry for entry in self.open if entry[0] != name))
 
-    def pin(self, name: str) -> Ledger:
-        """The answer to ``name`` is in, or nobody will get one: its place counts as spent at this instant. Twice is
-        fine.
+    def pin(self, name: str, seen: QuotaSeen | None = None) -> Ledger:
+        """The answer to ``name`` is in, or there will be none: its slot counts as spent at this instant. Twice is fine.
+
+        Args:
+            name: the batch's id.
+            seen: Amazon's headers. If they leave fewer slots than our count at the instant of the reservation, another
+                program spent the difference. That instant is compared, and not this one: a slot may have left our
+                window while the answer was on its way, although Amazon still counted it when the request arrived.
         """
-        lane = next((place.lane for known, place in self.open if known == name), None)
-        return self if lane is None else self.cancel(name)._spend(lane)
+        slot = next((slot for known, slot in self.open if known == name), None)
+        if slot is None:
+            return self
+        return self.cancel(name)._spend(slot.priority).observe(seen, since=slot.at)
 
     def throttled(self) -> Ledger:
         """Amazon said ``RequestThrottled``: whatever we count, its bucket is empty now."""
         return attrs.evolve(self, full_at=self.now + self.rule.burst * self._restore)
 
     def exceeded(self, seconds: float | None) -> Ledger:
-        """Amazon said ``QuotaExceeded``: no place for ``seconds``, the rest of its hour (a whole hour if it did not
+        """Amazon said ``QuotaExceeded``: no slot for ``seconds``, the rest of its window (a whole one if it did not
         say).
         """
-        wait = 3600.0 if seconds is None else min(max(seconds, 0.0), 3600.0)
+        longest = self.rule.window_seconds
+        wait = longest if seconds is None else min(max(seconds, 0.0), longest)
         return attrs.evolve(self, blocked_until=max(self.blocked_until, self.now + math.ceil(wait * _SECOND)))
 
-    def observe(self, seen: QuotaSeen | None) -> Ledger:
-        """Amazon's headers: if fewer places are left than we count, another program spent the difference.
+    def observe(self, seen: QuotaSeen | None, *, since: int | None = None) -> Ledger:
+        """Amazon's headers: if fewer slots are left than we count, another program spent the difference.
 
-        More left than we count changes nothing: the header lags, and Amazon's hour is not the rolling one.
+        More left than we count changes nothing: the header lags, and Amazon's window need not be the rolling one.
+
+        Args:
+            seen: the headers; ``None`` changes nothing.
+            since: an instant (microseconds) before the request arrived, from which on the window is counted; ``None``
+                for now.
         """
-        if seen is None or self.rule.per_hour is None:
+        if seen is None or self.rule.limit is None:
             return self
+        begin = (self.now if since is None else min(since, self.now)) - self._window
+        ours = sum(slot.at >= begin for slot in self.spent) + len(self.open)
         ledger = self
-        for _ in range(self.rule.per_hour - self.used - max(0, math.floor(seen.remaining))):
+        for _ in range(self.rule.limit - ours - max(0, math.floor(seen.remaining))):
             ledger = ledger._spend(FOREIGN)
         return ledger
 
-    def _spend(self, lane: str) -> Ledger:
+    def _spend(self, priority: str) -> Ledger:
         # Amazon's own bucket never goes below zero, so neither need ours: that only happens after foreign spending.
         full_at = min(max(self.full_at, self.now), self.now + (self.rule.burst - 1) * self._restore) + self._restore
-        return attrs.evolve(self, full_at=full_at, spent=(*self.spent, Place(self.now, lane)))
+        return attrs.evolve(self, full_at=full_at, spent=(*self.spent, Slot(self.now, priority)))
+
+    @property
+    def _counted(self) -> tuple[Slot, ...]:
+        """The pinned slots within the window, oldest first."""
+        return tuple(slot for slot in self.spent if self.now - slot.at <= self._window)
 
     @property
     def _restore(self) -> int:
         return math.ceil(self.rule.restore_seconds * _SECOND)
+
+    @property
+    def _window(self) -> int:
+        return math.ceil(self.rule.window_seconds * _SECOND)
+
+    @property
+    def _horizon(self) -> int:
+        filled = self.rule.burst * self._restore
+        return filled if self.rule.limit is None else max(filled, self._window)

@@ -1,4 +1,4 @@
-"""The public face of the scheduler: one look after the other, each decided by ``core.lanes``."""
+"""The public face of the scheduler: one look after the other, each decided by ``policy``."""
 
 from __future__ import annotations
 

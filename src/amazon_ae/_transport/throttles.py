@@ -60,7 +60,7 @@ class Throttle:
             name=f"{seller_id}/{access_key_id}/{self.actions[0]}",
             burst=self.burst,
             restore_seconds=self.restore_seconds,
-            per_hour=self.per_hour,
+            limit=self.per_hour,
         )
 
 

@@ -87,7 +87,7 @@ class PaperMarket:
         self._processing = timedelta(seconds=processing_seconds)
         self._on_feed = on_feed
         self._account = account
-        self._rule = QuotaRule(name=f"{account}/SubmitFeed", burst=15, restore_seconds=120.0, per_hour=30)
+        self._rule = QuotaRule(name=f"{account}/SubmitFeed", burst=15, restore_seconds=120.0, limit=30)
         self._feeds: dict[str, tuple[ItemKind, datetime]] = {}
         self._pace = ClockLimiter(clock, burst=6, restore_seconds=60)  # as a gateway paces its look-ups
         # MWS API reference, the pages of SubmitFeed, GetFeedSubmissionList, GetFeedSubmissionResult and GetOrder.

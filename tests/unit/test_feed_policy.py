@@ -14,23 +14,23 @@ from amazon_ae._models.feeds import ItemKind, QuotaRule
 from amazon_ae._scheduling.policy import FeedPolicy, LookAgain, Queue, Send, decide, plan
 from amazon_ae._scheduling.quota import Ledger
 
-RULE = QuotaRule(name="A1/AK/SubmitFeed", burst=15, restore_seconds=120.0, per_hour=30)
+RULE = QuotaRule(name="A1/AK/SubmitFeed", burst=15, restore_seconds=120.0, limit=30)
 START = datetime(2021, 11, 18, 9, 0, tzinfo=UTC)
 POLICY = FeedPolicy()
 PICKUP, INVENTORY = ItemKind.PICKUP, ItemKind.INVENTORY
 
 
-def ledger(*ages: float, lane: str = "stock") -> Ledger:
-    """A ledger whose places were spent so many seconds ago, by one lane."""
-    return with_places([(age, lane) for age in ages])
+def ledger(*ages: float, priority: str = "stock") -> Ledger:
+    """A ledger whose slots were spent so many seconds ago, by one priority class."""
+    return with_slots([(age, priority) for age in ages])
 
 
-def with_places(places: list[tuple[float, str]]) -> Ledger:
+def with_slots(slots: list[tuple[float, str]]) -> Ledger:
     now = Ledger.read(None, RULE, START)
-    for number, (age, lane) in enumerate(sorted(places, reverse=True)):
+    for number, (age, priority) in enumerate(sorted(slots, reverse=True)):
         now = Ledger.read(now.to_text(), RULE, START + timedelta(seconds=7200 - age))
-        taken = now.reserve(str(number), lane)
-        assert taken is not None, "the places of this test break the quota"
+        taken = now.reserve(str(number), priority)
+        assert taken is not None, "the slots of this test break the quota"
         now = taken.pin(str(number))
     return Ledger.read(now.to_text(), RULE, START + timedelta(seconds=7200))
 
@@ -49,7 +49,7 @@ def test_nothing_waits() -> None:
 
 def test_a_pickup_leaves_at_once_in_a_quiet_hour() -> None:
     """A person waits: no spacing while prompt feeds take little of the hour."""
-    assert decide(ledger(5.0, lane="pickup"), queues(pickups=1, stock=100), POLICY) == Send(PICKUP, "pickup")
+    assert decide(ledger(5.0, priority="pickup"), queues(pickups=1, stock=100), POLICY) == Send(PICKUP, "pickup")
 
 
 def test_pickups_come_before_urgent_stock_and_that_before_the_rest() -> None:
@@ -62,7 +62,7 @@ def test_pickups_come_before_urgent_stock_and_that_before_the_rest() -> None:
 
 def test_many_prompt_feeds_are_spaced() -> None:
     """When pickups have taken half of the hour, the next one waits for company."""
-    busy = ledger(*range(10, 3500, 230), lane="pickup")
+    busy = ledger(*range(10, 3500, 230), priority="pickup")
     decision = decide(busy, queues(pickups=1), POLICY)
     assert isinstance(decision, LookAgain)
     assert 100 < decision.seconds < 300
@@ -71,7 +71,7 @@ def test_many_prompt_feeds_are_spaced() -> None:
 
 def test_a_crowd_leaves_sooner_than_a_single_parcel() -> None:
     """Forty people at the bench weigh more than one."""
-    busy = ledger(*range(10, 3500, 230), lane="pickup")
+    busy = ledger(*range(10, 3500, 230), priority="pickup")
     one, many = (plan(busy, queues(pickups=count), POLICY)[0].wait_seconds for count in (1, 40))
     assert many < one * 0.8
 
@@ -79,8 +79,8 @@ def test_a_crowd_leaves_sooner_than_a_single_parcel() -> None:
 def test_urgent_stock_waits_no_longer_than_a_pickup_would() -> None:
     """In the same hour, with as many waiting, and beside a feed that is being processed."""
     for spent in ([], list(range(10, 3500, 230)), list(range(0, 1500, 100))):
-        pickup = plan(ledger(*spent, lane="pickup"), queues(pickups=3), POLICY)[0]
-        urgent = plan(ledger(*spent, lane="pickup"), queues(urgent=3, busy=True), POLICY)[0]
+        pickup = plan(ledger(*spent, priority="pickup"), queues(pickups=3), POLICY)[0]
+        urgent = plan(ledger(*spent, priority="pickup"), queues(urgent=3, busy=True), POLICY)[0]
         assert urgent.wait_seconds <= pickup.wait_seconds
 
 
@@ -95,17 +95,17 @@ def test_stock_makes_room_for_packing() -> None:
     """The more of the hour packing takes, the rarer stock leaves."""
     gaps = []
     for count in (0, 5, 10):
-        places = [(10.0, "stock"), *((20.0 + 300 * number, "pickup") for number in range(count))]
-        decision = decide(with_places(places), queues(stock=1), POLICY)
+        slots = [(10.0, "stock"), *((20.0 + 300 * number, "pickup") for number in range(count))]
+        decision = decide(with_slots(slots), queues(stock=1), POLICY)
         assert isinstance(decision, LookAgain)
         gaps.append(decision.seconds)
     assert gaps == sorted(gaps)
     assert gaps[2] > gaps[0] * 1.3
 
 
-def test_stock_leaves_the_last_place_to_packing() -> None:
+def test_stock_leaves_the_last_slot_to_packing() -> None:
     """One place left and the next two minutes away: it stays free, and a pickup takes it."""
-    nearly = ledger(*[1.0] * 14, lane="stock")
+    nearly = ledger(*[1.0] * 14, priority="stock")
     assert nearly.free == 1
     waiting = decide(nearly, queues(stock=1), attrs.evolve(POLICY, stock_every_seconds=0.5))
     assert isinstance(waiting, LookAgain)
@@ -139,7 +139,7 @@ def test_one_stock_feed_per_twenty_minutes() -> None:
     assert isinstance(waiting, LookAgain)
     assert waiting.seconds == pytest.approx(900)
     assert decide(ledger(1201.0), queues(stock=1), policy) == Send(INVENTORY, "stock")
-    busy = ledger(*range(10, 3500, 230), lane="pickup")
+    busy = ledger(*range(10, 3500, 230), priority="pickup")
     assert decide(busy, queues(pickups=1), policy) == Send(PICKUP, "pickup")
 
 
@@ -166,31 +166,31 @@ def test_a_policy_that_makes_no_sense_is_refused(change: dict[str, float]) -> No
         FeedPolicy(**change)
 
 
-places = st.lists(st.tuples(st.floats(0, 3599), st.sampled_from(["pickup", "urgent", "stock"])), max_size=14)
+slots = st.lists(st.tuples(st.floats(0, 3599), st.sampled_from(["pickup", "urgent", "stock"])), max_size=14)
 counts = st.integers(0, 600)
 
 
 @settings(max_examples=200, deadline=None)
-@given(places=places, pickups=counts, stock=counts, urgent=counts, busy=st.booleans())
+@given(slots=slots, pickups=counts, stock=counts, urgent=counts, busy=st.booleans())
 def test_what_the_decision_sends_is_there_and_has_a_place(
-    places: list[tuple[float, str]], pickups: int, stock: int, urgent: int, busy: bool
+    slots: list[tuple[float, str]], pickups: int, stock: int, urgent: int, busy: bool
 ) -> None:
     """Never a feed of nothing, never one without a place."""
-    now = with_places(places)
+    now = with_slots(slots)
     decision = decide(now, queues(pickups=pickups, stock=stock, urgent=urgent, busy=busy), POLICY)
     if isinstance(decision, Send):
-        assert now.reserve("new", decision.lane) is not None
-        assert {"pickup": pickups, "urgent": urgent, "stock": stock}[decision.lane] > 0
-        assert decision.lane != "stock" or not busy
+        assert now.reserve("new", decision.priority) is not None
+        assert {"pickup": pickups, "urgent": urgent, "stock": stock}[decision.priority] > 0
+        assert decision.priority != "stock" or not busy
 
 
 @settings(max_examples=200, deadline=None)
-@given(places=places, pickups=counts, stock=counts, urgent=counts)
+@given(slots=slots, pickups=counts, stock=counts, urgent=counts)
 def test_looking_again_at_the_told_time_is_never_in_vain_for_ever(
-    places: list[tuple[float, str]], pickups: int, stock: int, urgent: int
+    slots: list[tuple[float, str]], pickups: int, stock: int, urgent: int
 ) -> None:
     """What waits leaves within two hours and a handful of looks: no busy waiting, no starvation."""
-    now, looks = with_places(places), 0
+    now, looks = with_slots(slots), 0
     waiting = queues(pickups=pickups, stock=stock, urgent=urgent)
     if not pickups + stock + urgent:
         return

@@ -7,14 +7,15 @@ import json
 import math
 from datetime import UTC, datetime, timedelta
 
+import attrs
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from amazon_ae._exceptions import StorageError
+from amazon_ae._exceptions import ConfigurationError, StorageError
 from amazon_ae._models.feeds import QuotaRule, QuotaSeen
 from amazon_ae._scheduling.quota import FOREIGN, Ledger
 
-RULE = QuotaRule(name="A1/AK/SubmitFeed", burst=15, restore_seconds=120.0, per_hour=30)
+RULE = QuotaRule(name="A1/AK/SubmitFeed", burst=15, restore_seconds=120.0, limit=30)
 START = datetime(2021, 11, 18, 9, 0, tzinfo=UTC)
 
 
@@ -31,8 +32,8 @@ def again(ledger: Ledger, seconds: float) -> Ledger:
     return Ledger.read(ledger.to_text(), RULE, at(seconds))
 
 
-def spend(ledger: Ledger, name: str, lane: str = "stock") -> Ledger:
-    reserved = ledger.reserve(name, lane)
+def spend(ledger: Ledger, name: str, priority: str = "stock") -> Ledger:
+    reserved = ledger.reserve(name, priority)
     assert reserved is not None
     return reserved.pin(name)
 
@@ -42,21 +43,22 @@ def assert_within_amazons_limits(arrivals: list[int], rule: QuotaRule = RULE) ->
     arrivals = sorted(arrivals)
     restore, burst = round(rule.restore_seconds * 1e6), rule.burst
     for index, first in enumerate(arrivals):
-        if rule.per_hour is not None:
-            in_hour = sum(first <= arrival <= first + 3_600_000_000 for arrival in arrivals[index:])
-            assert in_hour <= rule.per_hour
+        if rule.limit is not None:
+            length = round(rule.window_seconds * 1e6)
+            in_window = sum(first <= arrival <= first + length for arrival in arrivals[index:])
+            assert in_window <= rule.limit
         for count, last in enumerate(arrivals[index:], 1):
             assert (count - burst) * restore <= last - first
 
 
 def test_a_new_ledger_holds_the_burst() -> None:
-    """Nothing was spent: all fifteen places of the bucket are free."""
+    """Nothing was spent: all fifteen slots of the bucket are free."""
     assert fresh().free == 15
     assert fresh().wait_seconds() == 0
 
 
 def test_the_burst_then_one_place_per_restore() -> None:
-    """After fifteen, the next place is free exactly two minutes later, and not a microsecond before."""
+    """After fifteen, the next slot is free exactly two minutes later, and not a microsecond before."""
     ledger = fresh()
     for number in range(15):
         ledger = spend(ledger, str(number))
@@ -79,7 +81,41 @@ def test_no_more_than_thirty_in_any_rolling_hour() -> None:
     assert_within_amazons_limits([second * 1_000_000 for second in sent])
 
 
-def test_an_unanswered_place_counts_as_spent_now() -> None:
+FIVE_IN_FIVE_MINUTES = QuotaRule(name="A1/createFeed", burst=5, restore_seconds=0.001, limit=5, window_seconds=300.0)
+
+
+def test_five_feeds_in_any_five_minutes() -> None:
+    """A window of another length: the sixth leaves when the first is five minutes old, not a microsecond earlier."""
+    ledger = Ledger.read(None, FIVE_IN_FIVE_MINUTES, START)
+    for number in range(5):
+        reserved = Ledger.read(ledger.to_text(), FIVE_IN_FIVE_MINUTES, at(number)).reserve(str(number), "stock")
+        assert reserved is not None
+        ledger = reserved.pin(str(number))
+    assert ledger.free == 0
+    assert Ledger.read(ledger.to_text(), FIVE_IN_FIVE_MINUTES, at(300)).free == 0
+    later = Ledger.read(ledger.to_text(), FIVE_IN_FIVE_MINUTES, at(300.000001))
+    assert (later.free, later.used) == (1, 4)
+
+
+def test_a_ledger_of_an_hourly_rule_is_read_under_a_window() -> None:
+    """What an earlier version wrote: its slots count for as long as the window of the rule says."""
+    written = (
+        '{"v":1,"now":1637226000000000,"full_at":1637226240000000,'
+        '"spent":[[1637223000000000,"stock"],[1637225900000000,"pickup"]],'
+        '"open":[["b1",1637225990000000,"urgent"]],"blocked_until":0}'
+    )
+    assert Ledger.read(written, RULE, START).used == 3
+    assert Ledger.read(written, FIVE_IN_FIVE_MINUTES, START).used == 2
+
+
+@pytest.mark.parametrize("wrong", [{"burst": 0}, {"limit": 0}, {"restore_seconds": 0.0}, {"window_seconds": 0.0}])
+def test_a_rule_under_which_nothing_could_leave_is_refused(wrong: dict[str, float]) -> None:
+    """Where it is made, not by a wait without end."""
+    with pytest.raises(ConfigurationError, match="SubmitFeed"):
+        attrs.evolve(RULE, **wrong)
+
+
+def test_an_unanswered_slot_counts_as_spent_now() -> None:
     """A request on its way for an hour may still arrive now: it leaves neither the hour nor the bucket."""
     reserved = fresh().reserve("slow", "pickup")
     assert reserved is not None
@@ -89,8 +125,8 @@ def test_an_unanswered_place_counts_as_spent_now() -> None:
     assert again(later.pin("slow"), 3700 + 120).free == 15
 
 
-def test_an_answer_pins_the_place_to_its_own_instant() -> None:
-    """The hour of a place begins when its answer is in, not when it was reserved."""
+def test_an_answer_pins_the_slot_to_its_own_instant() -> None:
+    """The hour of a slot begins when its answer is in, not when it was reserved."""
     reserved = fresh().reserve("a", "pickup")
     assert reserved is not None
     pinned = again(reserved, 100).pin("a")
@@ -108,7 +144,7 @@ def test_only_what_never_left_is_given_back() -> None:
     assert before.pin("unknown") == before
 
 
-def test_a_batch_takes_one_place_only() -> None:
+def test_a_batch_takes_one_slot_only() -> None:
     """The same batch cannot reserve twice."""
     reserved = fresh().reserve("a", "pickup")
     assert reserved is not None
@@ -116,7 +152,7 @@ def test_a_batch_takes_one_place_only() -> None:
 
 
 def test_amazons_throttle_empties_the_bucket() -> None:
-    """After ``RequestThrottled`` the next place is one restore away, whatever we had counted."""
+    """After ``RequestThrottled`` the next slot is one restore away, whatever we had counted."""
     ledger = fresh().throttled()
     assert ledger.free == 0
     assert ledger.wait_seconds() == 120.0
@@ -132,7 +168,7 @@ def test_the_exceeded_hour_closes_the_ledger_until_its_reset() -> None:
     assert fresh().exceeded(1e9).wait_seconds() == 3600
 
 
-def test_fewer_places_left_than_we_count_means_foreign_spending() -> None:
+def test_fewer_slots_left_than_we_count_means_foreign_spending() -> None:
     """The header says 20, we count 30: ten were spent by somebody else."""
     ledger = fresh().observe(QuotaSeen(maximum=30.0, remaining=20.0))
     assert ledger.used == 10
@@ -140,12 +176,24 @@ def test_fewer_places_left_than_we_count_means_foreign_spending() -> None:
     assert len(ledger.ages(FOREIGN)) == 10
 
 
-def test_more_places_left_than_we_count_changes_nothing() -> None:
-    """The header lags: it never gives a place back."""
+def test_more_slots_left_than_we_count_changes_nothing() -> None:
+    """The header lags: it never gives a slot back."""
     ledger = spend(spend(fresh(), "a"), "b")
     assert ledger.observe(QuotaSeen(maximum=30.0, remaining=30.0)) == ledger
     assert ledger.observe(QuotaSeen(maximum=30.0, remaining=28.0)) == ledger
     assert ledger.observe(None) == ledger
+
+
+def test_a_slow_answer_is_no_foreign_spending() -> None:
+    """Amazon counted at the arrival, when an old slot was still in its hour; the answer took longer."""
+    ledger = spend(fresh(0), "old")
+    reserved = again(ledger, 3599).reserve("slow", "stock")
+    assert reserved is not None
+    seen = QuotaSeen(maximum=30.0, remaining=28.0)
+    answered = again(reserved, 3602).pin("slow", seen)
+    assert answered.ages(FOREIGN) == []
+    assert answered.used == 1
+    assert len(again(reserved, 3602).pin("slow", attrs.evolve(seen, remaining=26.0)).ages(FOREIGN)) == 2
 
 
 def test_a_clock_that_was_set_back_frees_nothing() -> None:
@@ -168,7 +216,7 @@ def test_a_little_skew_makes_time_stand_still() -> None:
     assert again(again(ledger, 0), 31).now > ledger.now
 
 
-def test_a_place_without_an_owner_is_forgotten_after_a_day() -> None:
+def test_a_slot_without_an_owner_is_forgotten_after_a_day() -> None:
     """No request lives that long."""
     reserved = fresh().reserve("lost", "pickup")
     assert reserved is not None
@@ -181,7 +229,7 @@ def test_a_rule_without_an_hour_is_a_bucket_only() -> None:
     rule = QuotaRule(name="slots", burst=2, restore_seconds=4.0)
     ledger = Ledger.read(None, rule, START)
     assert ledger.observe(QuotaSeen(maximum=1, remaining=0)) == ledger
-    assert [ledger.wait_seconds(places) for places in (1, 2, 3)] == [0, 0, math.inf]
+    assert [ledger.wait_seconds(slots) for slots in (1, 2, 3)] == [0, 0, math.inf]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"v":2}', '{"v":1,"now":"x"}', "null"])
@@ -213,9 +261,10 @@ steps = st.lists(
 )
 
 
+@pytest.mark.parametrize("rule", [RULE, FIVE_IN_FIVE_MINUTES], ids=["hour", "five minutes"])
 @settings(max_examples=300, deadline=None)
 @given(steps=steps)
-def test_never_over_for_any_latency(steps: list[tuple[float, str, float, float]]) -> None:
+def test_never_over_for_any_latency(rule: QuotaRule, steps: list[tuple[float, str, float, float]]) -> None:
     """Whatever the network and the processes do, Amazon's own count stays within both limits."""
     clock, arrivals, pending = 0.0, [], []
     text: str | None = None
@@ -223,14 +272,16 @@ def test_never_over_for_any_latency(steps: list[tuple[float, str, float, float]]
         until = clock + pause
         while pending and pending[0][0] <= until:
             clock, name = heapq.heappop(pending)
-            text = Ledger.read(text, RULE, at(clock)).pin(name).to_text()
+            text = Ledger.read(text, rule, at(clock)).pin(name).to_text()
         clock = until
-        ledger = Ledger.read(text, RULE, at(clock))
+        ledger = Ledger.read(text, rule, at(clock))
         if what == "throttled":
             text = ledger.throttled().to_text()
             continue
         if what == "observe":
-            text = ledger.observe(QuotaSeen(maximum=30, remaining=30 - len(arrivals))).to_text()
+            text = ledger.observe(
+                QuotaSeen(maximum=rule.limit or 0, remaining=(rule.limit or 0) - len(arrivals))
+            ).to_text()
             continue
         reserved = ledger.reserve(str(number), "stock")
         if reserved is None:
@@ -245,7 +296,7 @@ def test_never_over_for_any_latency(steps: list[tuple[float, str, float, float]]
         # A process that dies after sending is found out when its lease has run out, long after the arrival.
         known = clock + travel + answer + (900 if what == "crash" else 0)
         heapq.heappush(pending, (known, str(number)))
-    assert_within_amazons_limits(arrivals)
+    assert_within_amazons_limits(arrivals, rule)
 
 
 @settings(max_examples=200, deadline=None)
@@ -275,15 +326,15 @@ def test_never_over_when_the_clock_is_set_back(steps: list[tuple[float, int]]) -
 
 
 @settings(max_examples=200, deadline=None)
-@given(spends=st.lists(st.floats(0, 900), max_size=40), places=st.integers(1, 15))
-def test_the_wait_is_exact(spends: list[float], places: int) -> None:
-    """After the wait the places are there; a microsecond earlier they are not."""
+@given(spends=st.lists(st.floats(0, 900), max_size=40), slots=st.integers(1, 15))
+def test_the_wait_is_exact(spends: list[float], slots: int) -> None:
+    """After the wait the slots are there; a microsecond earlier they are not."""
     clock, ledger = 0.0, fresh()
     for number, pause in enumerate(spends):
         clock += pause
         ledger = again(ledger, clock)
         ledger = ledger if ledger.free == 0 else spend(ledger, str(number))
-    wait = ledger.wait_seconds(places)
-    assert ledger.after(wait).free >= places
+    wait = ledger.wait_seconds(slots)
+    assert ledger.after(wait).free >= slots
     if wait > 0.000002:
-        assert ledger.after(wait - 0.000002).free < places
+        assert ledger.after(wait - 0.000002).free < slots
