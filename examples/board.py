@@ -9,8 +9,16 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from amazon_ae import Clock, Event, FeedScheduler
-from amazon_ae._models.events import DocumentEvent, DoubtSettled, FeedSettled, FeedSubmitted, SignInEvent
+from amazon_ae import (
+    Clock,
+    DocumentEvent,
+    DoubtSettled,
+    Event,
+    FeedScheduler,
+    FeedSettled,
+    FeedSubmitted,
+    SignInEvent,
+)
 
 ROWS = ("orders", "buffer", "quota", "feeds", "parcels", "refused", "documents", "sign-ins")
 

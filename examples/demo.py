@@ -22,9 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from amazon_ae import DocumentKind
-from amazon_ae.testing import MwsFault, ScaledClock
-from amazon_ae.testing._mws import FakeFeed
-from amazon_ae.testing._sandbox import Sandbox, open_sandbox
+from amazon_ae.testing import FakeFeed, MwsFault, Sandbox, ScaledClock, open_sandbox
 from warehouse import PARCELS, stock_changes
 
 HERE = Path(__file__).parent

@@ -9,23 +9,42 @@ from typing import assert_type
 
 import httpx
 
-from amazon_ae._exceptions import OutcomeUnknown, QuotaTimeout
-from amazon_ae._models.easy_ship import PackageDimensions, PackageWeight, PickupSlot, PickupSlots, ScheduledPackage
-from amazon_ae._models.feeds import QuotaRule, QuotaSeen
-from amazon_ae._models.marketplaces import AE, MwsCredentials
-from amazon_ae._models.money import Money
-from amazon_ae._models.orders import Address, Order, OrderItem, OrderPage
-from amazon_ae._models.reports import ReportInfo, ReportRequest
-from amazon_ae._models.responses import Download, Page, ResponseMeta, ServiceStatus
-from amazon_ae._models.sellers import SellerParticipations
-from amazon_ae._models.submissions import FeedCancellation, FeedSubmission
-from amazon_ae._mws.client import MwsClient
+from amazon_ae import (
+    AE,
+    THROTTLES,
+    Address,
+    Clock,
+    Download,
+    FeedCancellation,
+    FeedSubmission,
+    Money,
+    MwsClient,
+    MwsCredentials,
+    Order,
+    OrderItem,
+    OrderPage,
+    OutcomeUnknown,
+    PackageDimensions,
+    PackageWeight,
+    Page,
+    PickupSlot,
+    PickupSlots,
+    QuotaRule,
+    QuotaSeen,
+    QuotaTimeout,
+    ReportInfo,
+    ReportRequest,
+    ResponseMeta,
+    RetryPolicy,
+    ScheduledPackage,
+    SellerParticipations,
+    ServiceStatus,
+    Throttle,
+    ThrottleTable,
+)
 from amazon_ae._mws.feeds import XML
-from amazon_ae._ports import Clock
 from amazon_ae._transport.calls import Exchange
 from amazon_ae._transport.pacing import Pacer
-from amazon_ae._transport.retries import RetryPolicy
-from amazon_ae._transport.throttles import THROTTLES, Throttle, ThrottleTable
 
 
 def record(exchange: Exchange) -> None:
