@@ -75,6 +75,7 @@ from ._models.events import (
     SignInEvent as SignInEvent,
 )
 from ._models.feeds import (
+    BatchTerms as BatchTerms,
     FeedBatch as FeedBatch,
     FeedItem as FeedItem,
     FeedReceipt as FeedReceipt,

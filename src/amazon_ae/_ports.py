@@ -5,12 +5,13 @@ Business values go in and out. XML, pages, tokens and browsers stay behind the s
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from amazon_ae._models.documents import DocumentKind, DocumentSet
 from amazon_ae._models.feeds import (
+    BatchTerms,
     FeedBatch,
     FeedReceipt,
     FeedReport,
@@ -49,19 +50,31 @@ class FeedGateway(Protocol):
         """The account whose items this gateway carries, e.g. ``"A1SELLER/AE"``; stores file everything under it."""
         ...
 
-    def quota_for(self, kind: ItemKind) -> QuotaRule | None:
-        """The quota a batch of this kind draws on; kinds that share return equal rules.
+    @property
+    def routes(self) -> frozenset[str]:
+        """Every route that this gateway can carry; batches of other routes are another backend's."""
+        ...
 
-        ``None``: the route paces itself.
+    def terms(self, kind: ItemKind, waiting: int, *, urgent: bool = False) -> BatchTerms:
+        """How the next batch may leave. Pure and quick; asked on every pass, per priority class.
+
+        Args:
+            waiting: items of this class that could leave now.
+            urgent: asked for urgent stock.
+
+        Raises:
+            ConfigurationError: this gateway cannot carry the kind; the message says what to configure.
         """
         ...
 
-    def batch_limit(self, kind: ItemKind) -> int:
-        """The most items one batch may hold."""
-        ...
-
-    async def submit(self, batch: FeedBatch) -> FeedReceipt:
+    async def submit(
+        self, batch: FeedBatch, *, settle: Callable[[Sequence[ItemOutcome]], Awaitable[None]] | None = None
+    ) -> FeedReceipt:
         """Send one batch, once. Never resends.
+
+        Args:
+            settle: a route without feeds awaits it with outcomes as they come, each at most once; they are durable
+                when it returns. The receipt then has the outcomes of the other items.
 
         Raises:
             NotSent: it surely never left; the place may be given back.
@@ -77,7 +90,7 @@ class FeedGateway(Protocol):
         ...
 
     async def report(self, feed_id: str, batch: FeedBatch) -> FeedReport:
-        """The report of a ``DONE`` feed: exactly one outcome per item of ``batch``.
+        """The report of a feed that is ``DONE`` or ``FAILED``: exactly one outcome per item of ``batch``.
 
         Raises:
             AmazonError: with ``retryable`` where the report is not ready yet.
@@ -97,6 +110,11 @@ class PickupRoute(Protocol[ClientT]):
     """How a pickup reaches Amazon. The gateway asks it and hands it its own client; the scheduler never sees it."""
 
     @property
+    def route(self) -> str:
+        """The route's name, e.g. ``"mws:feed"``; see ``BatchTerms.route``."""
+        ...
+
+    @property
     def feed_type(self) -> str | None:
         """The backend's feed type, by which ``recent`` finds pickup feeds; ``None`` where the route spends no feed."""
         ...
@@ -110,7 +128,13 @@ class PickupRoute(Protocol[ClientT]):
         """``submit_feed`` where the route spends SubmitFeed, ``None`` where it paces itself."""
         ...
 
-    async def submit(self, client: ClientT, batch: FeedBatch) -> FeedReceipt:
+    async def submit(
+        self,
+        client: ClientT,
+        batch: FeedBatch,
+        *,
+        settle: Callable[[Sequence[ItemOutcome]], Awaitable[None]] | None = None,
+    ) -> FeedReceipt:
         """As ``FeedGateway.submit``; a route without feeds puts one outcome per pickup into the receipt."""
         ...
 

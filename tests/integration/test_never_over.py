@@ -37,7 +37,7 @@ class Process:
         self._street = street
         self.scheduler = FeedScheduler(Mortal(self, street.storage), self, clock=street.clock, policy=GREEDY)
 
-    async def submit(self, batch: FeedBatch) -> FeedReceipt:
+    async def submit(self, batch: FeedBatch, *, settle: object = None) -> FeedReceipt:
         street, rng = self._street, self._street.rng
         if rng.random() < 0.1:
             raise NotSent("no connection")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from amazon_ae._models.feeds import FeedBatch, FeedReceipt, FeedReport, FeedStatus, ItemKind, QuotaRule
+from amazon_ae._models.feeds import BatchTerms, FeedBatch, FeedReceipt, FeedReport, FeedStatus, ItemKind, QuotaRule
 from amazon_ae._models.stored import Change
 from amazon_ae._scheduling import FeedScheduler
 from amazon_ae._scheduling.policy import FeedPolicy
@@ -35,13 +35,13 @@ class Counting:
         self._rule, self._limit = rule, limit
         self.feeds: list[list[str]] = []
 
-    def quota_for(self, kind: ItemKind) -> QuotaRule:
-        return self._rule
+    routes = frozenset({"race"})
 
-    def batch_limit(self, kind: ItemKind) -> int:
-        return self._limit
+    def terms(self, kind: ItemKind, waiting: int, *, urgent: bool = False) -> BatchTerms:
+        exclusive = kind is ItemKind.INVENTORY and not urgent
+        return BatchTerms(route="race", quota=self._rule, max_items=self._limit, exclusive=exclusive)
 
-    async def submit(self, batch: FeedBatch) -> FeedReceipt:
+    async def submit(self, batch: FeedBatch, *, settle: object = None) -> FeedReceipt:
         self.feeds.append([item.key for item in batch.items])
         return FeedReceipt(feed_id=batch.batch_id, submitted_at=datetime.now(UTC))
 

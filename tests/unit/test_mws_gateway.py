@@ -92,22 +92,36 @@ async def test_stock_reaches_the_marketplace_and_every_item_gets_its_own_outcome
 
 async def test_kinds_that_share_submit_feed_share_a_rule_named_after_seller_and_developer(world: World) -> None:
     """Amazon counts by (seller, developer): 15, one per two minutes, 30 an hour."""
-    rule = world.gateway.quota_for(ItemKind.INVENTORY)
+    stock, pickup = world.gateway.terms(ItemKind.INVENTORY, 1), world.gateway.terms(ItemKind.PICKUP, 1)
+    rule = stock.quota
     assert rule is not None
-    assert rule == world.gateway.quota_for(ItemKind.PICKUP)
+    assert rule == pickup.quota
     credentials = world.fake.credentials
     assert rule.name == f"{credentials.seller_id}/{credentials.access_key_id}/SubmitFeed"
     assert (rule.burst, rule.restore_seconds, rule.limit) == (15, 120, 30)
-    assert world.gateway.batch_limit(ItemKind.INVENTORY) == 30_000
-    assert world.gateway.batch_limit(ItemKind.PICKUP) == 500
-    assert MwsGateway(world.client, pickup_route=EasyShipPickup()).quota_for(ItemKind.PICKUP) is None
+    assert (stock.max_items, pickup.max_items) == (30_000, 500)
+    assert stock.route == pickup.route == "mws:feed"
+    assert (stock.exclusive, world.gateway.terms(ItemKind.INVENTORY, 1, urgent=True).exclusive) == (True, False)
+
+
+async def test_a_route_without_feeds_has_terms_of_its_own(world: World) -> None:
+    """Easy Ship spends no feed, and its batches are told from those of feeds."""
+    gateway = MwsGateway(world.client, pickup_route=EasyShipPickup())
+    terms = gateway.terms(ItemKind.PICKUP, 1)
+    assert terms.quota is None
+    assert gateway.routes == {"mws:feed", terms.route}
+    assert world.gateway.routes == {"mws:feed"}
+    batch = attrs.evolve(stock(make_updates(1)), route="spapi:feed")
+    with pytest.raises(ConfigurationError, match="not by MWS"):
+        await gateway.submit(batch)
+    assert not world.fake.requests
 
 
 async def test_without_a_route_pickups_are_refused_with_both_routes_named(world: World) -> None:
     """Nothing is sent."""
     gateway = MwsGateway(world.client)
     with pytest.raises(ConfigurationError, match=r"SchedulePickupFeed.*EasyShipPickup"):
-        gateway.batch_limit(ItemKind.PICKUP)
+        gateway.terms(ItemKind.PICKUP, 1)
     with pytest.raises(ConfigurationError, match="no pickup route"):
         await gateway.submit(attrs.evolve(stock(make_updates(1)), kind=ItemKind.PICKUP))
     assert not world.fake.requests

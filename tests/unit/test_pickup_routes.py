@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,7 +14,7 @@ import pytest
 
 from amazon_ae._exceptions import AccessDenied, ConfigurationError, NotSent, RegionNotSupported
 from amazon_ae._models.easy_ship import PackageItem
-from amazon_ae._models.feeds import FeedBatch, FeedItem, ItemKind, ItemOutcome, PickupRequest
+from amazon_ae._models.feeds import FeedBatch, FeedItem, ItemKind, ItemOutcome, Outcome, PickupRequest
 from amazon_ae._mws.client import MwsClient
 from amazon_ae._mws.feed_bodies import PickupFormat
 from amazon_ae._mws.gateway import MwsGateway
@@ -307,6 +307,22 @@ async def test_a_fault_of_all_orders_raises_before_the_first_and_spares_what_is_
     assert set(world.fake.pickups) == {make_order_id(1)}
     with pytest.raises(AccessDenied):
         await route.submit(world.client, batch_of(request(2)))
+
+
+async def test_easy_ship_hands_out_each_outcome_as_it_comes(world: World) -> None:
+    """A crash between two orders loses no answer; what waits again is left to the receipt."""
+    batch = batch_of(request(1), request(2), request(3))
+    came: list[tuple[str, int]] = []
+
+    async def settle(outcomes: Sequence[ItemOutcome]) -> None:
+        came.extend((each.key, world.fake.count("CreateScheduledPackage")) for each in outcomes)
+        if len(came) == 2:
+            world.fake.revoke(world.fake.credentials)
+
+    receipt = await MwsGateway(world.client, pickup_route=EasyShipPickup()).submit(batch, settle=settle)
+    assert came == [(batch.items[0].key, 1), (batch.items[1].key, 2)]
+    assert receipt.outcomes is not None
+    assert [(each.key, each.outcome) for each in receipt.outcomes] == [(batch.items[2].key, Outcome.RETRY)]
 
 
 async def test_slots_that_vanish_are_asked_for_again_once(world: World) -> None:

@@ -93,7 +93,7 @@ async def test_a_rest_does_not_last_until_an_instant_of_the_wrong_time() -> None
     class Down:
         tries = 0
 
-        async def submit(self, batch: Any) -> Any:
+        async def submit(self, batch: Any, **options: Any) -> Any:
             self.tries += 1
             if self.tries <= 3:
                 raise NotSent("no network")

@@ -94,7 +94,7 @@ class Scripted:
         self.tries: list[float] = []
         self._shop, self._answers = shop, list(answers)
 
-    async def submit(self, batch: FeedBatch) -> FeedReceipt:
+    async def submit(self, batch: FeedBatch, *, settle: object = None) -> FeedReceipt:
         self.tries.append(self._shop.seconds())
         answer = self._answers.pop(0) if self._answers else Outcome.ACCEPTED
         if isinstance(answer, Exception):

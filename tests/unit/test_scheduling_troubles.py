@@ -39,7 +39,7 @@ async def test_a_request_that_never_arrived_is_sent_again() -> None:
     original = shop.gateway.submit
     sent = 0
 
-    async def swallowed(batch: Any) -> Any:
+    async def swallowed(batch: Any, **options: Any) -> Any:
         nonlocal sent
         sent += 1
         if sent == 1:
@@ -168,7 +168,7 @@ async def test_an_item_that_breaks_a_rule_is_singled_out() -> None:
     submit = shop.gateway.submit
 
     class Picky:
-        async def submit(self, batch: Any) -> Any:
+        async def submit(self, batch: Any, **options: Any) -> Any:
             if any(item.key == orders[3] for item in batch.items):
                 raise ConfigurationError(f"the weight of {orders[3]} is missing")
             return await submit(batch)
@@ -223,7 +223,7 @@ async def test_two_unanswered_feeds_of_one_size_are_never_taken_for_each_other(a
         def __init__(self, arrives: bool) -> None:
             self.lost, self.arrives = False, arrives
 
-        async def submit(self, batch: Any) -> Any:
+        async def submit(self, batch: Any, **options: Any) -> Any:
             if self.lost:
                 return await shop.gateway.submit(batch)
             self.lost = True

@@ -20,6 +20,7 @@ from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.text import refuse_blank_edges, refuse_control
 
 __all__ = [
+    "BatchTerms",
     "FeedBatch",
     "FeedItem",
     "FeedReceipt",
@@ -204,11 +205,20 @@ class FeedItem:
 
 @attrs.frozen(kw_only=True)
 class FeedBatch:
-    """What leaves in one feed. ``items`` are in ``message_id`` order, 1 to n."""
+    """The items that leave together.
+
+    Attributes:
+        batch_id: unique; stored before anything is sent.
+        kind: of all items.
+        items: in ``message_id`` order, 1 to n.
+        route: ``BatchTerms.route`` of the terms under which the batch was opened; a gateway refuses one of another
+            backend.
+    """
 
     batch_id: str
     kind: ItemKind
     items: tuple[FeedItem, ...]
+    route: str = ""
 
 
 class Outcome(StrEnum):
@@ -261,6 +271,31 @@ class QuotaRule:
 
 
 @attrs.frozen(kw_only=True)
+class BatchTerms:
+    """How the next batch of a kind may leave. Durations are in seconds.
+
+    Attributes:
+        route: the backend's name of the way, e.g. ``"mws:feed"``; stored with the batch, so that another backend's
+            process leaves it alone.
+        quota: the rule that the batch draws on; equal rules are shared. ``None``: the route paces itself.
+        max_items: the most items in one batch.
+        answer_seconds: how long ``submit`` may take. A route that settles item by item renews its lease while it makes
+            progress, and may take longer.
+        first_poll_seconds: the age at which a feed's status is first asked for; irrelevant to a route without feeds.
+        coalesce_seconds: a batch leaves this long after the oldest put, so that changes travel together.
+        exclusive: at most one unsettled batch of this account, kind and route.
+    """
+
+    route: str
+    quota: QuotaRule | None
+    max_items: int
+    answer_seconds: float = 120.0
+    first_poll_seconds: float = 65.0
+    coalesce_seconds: float = 0.0
+    exclusive: bool = True
+
+
+@attrs.frozen(kw_only=True)
 class QuotaSeen:
     """What Amazon's headers say of the hourly quota; advisory, since it lags.
 
@@ -299,6 +334,7 @@ class FeedState(StrEnum):
     HELD = "held"  # Amazon's people look at it (_IN_SAFETY_NET_); it may take days
     DONE = "done"  # a report waits
     CANCELLED = "cancelled"  # nothing of it was taken
+    FAILED = "failed"  # ended; some, none or all of it was done: the report decides, where there is one
 
 
 @attrs.frozen(kw_only=True)

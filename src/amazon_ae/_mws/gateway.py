@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from amazon_ae._exceptions import ConfigurationError, UnreadableResponse
 from amazon_ae._models.feeds import (
+    BatchTerms,
     FeedBatch,
     FeedReceipt,
     FeedReport,
@@ -15,8 +16,8 @@ from amazon_ae._models.feeds import (
     FeedStatus,
     InventoryUpdate,
     ItemKind,
+    ItemOutcome,
     Outcome,
-    QuotaRule,
 )
 from amazon_ae._models.orders import Order, OrderItem, OrderPage
 from amazon_ae._models.submissions import FeedSubmission
@@ -29,7 +30,10 @@ from amazon_ae._mws.processing_reports import ProcessingReport, outcome_steps, r
 from amazon_ae._ports import PickupRoute
 from amazon_ae._transport.slicing import gather_feed, in_slices
 
-__all__ = ["INVENTORY_FEED", "MwsGateway", "fetch_report", "receipt_of"]
+__all__ = ["FEED_ROUTE", "INVENTORY_FEED", "MwsGateway", "fetch_report", "receipt_of"]
+
+#: ``BatchTerms.route`` of everything that goes by SubmitFeed.
+FEED_ROUTE: Final = "mws:feed"
 
 #: FeedType of Inventory.xsd (Feeds API reference, "FeedType enumeration").
 INVENTORY_FEED: Final = "_POST_INVENTORY_AVAILABILITY_DATA_"
@@ -51,7 +55,7 @@ _NO_ROUTE: Final = (
 class MwsGateway:
     """Amazon MWS as the scheduler and ``OrderSync`` see it: ``ports.FeedGateway`` and ``ports.OrderGateway``.
 
-    Feeds are submitted at once and unpaced: whoever submits keeps the quota that ``quota_for`` names.
+    Feeds are submitted at once and unpaced: whoever submits keeps the quota that ``terms`` names.
 
     Args:
         client: stays yours; it is not closed here.
@@ -80,28 +84,39 @@ class MwsGateway:
         """``"<seller id>/<marketplace code>"``."""
         return self._client.account
 
-    def quota_for(self, kind: ItemKind) -> QuotaRule | None:
-        """SubmitFeed's quota, which all feed types share; ``None`` for pickups whose route spends no feed."""
-        submit_feed = self._client.feeds.submit_quota
-        if kind is ItemKind.PICKUP and self._route is not None:
-            return self._route.quota(submit_feed)
-        return submit_feed
+    @property
+    def routes(self) -> frozenset[str]:
+        """``"mws:feed"``, and the pickup route's own."""
+        return frozenset({FEED_ROUTE} if self._route is None else {FEED_ROUTE, self._route.route})
 
-    def batch_limit(self, kind: ItemKind) -> int:
-        """The most items one batch may hold.
+    def terms(self, kind: ItemKind, waiting: int, *, urgent: bool = False) -> BatchTerms:
+        """All feed types share SubmitFeed's quota; a pickup route without feeds has none. What waits changes nothing.
 
         Raises:
-            ConfigurationError: pickups, and this gateway has no route for them.
+            ConfigurationError: pickups, and this gateway has no route for them; the message names both routes.
         """
-        return self._max_inventory_records if kind is ItemKind.INVENTORY else self._pickups().max_pickups
+        submit_feed = self._client.feeds.submit_quota
+        if kind is ItemKind.INVENTORY:
+            # Urgent stock passes a stock feed that is still being processed; a SKU itself is never in two.
+            return BatchTerms(
+                route=FEED_ROUTE, quota=submit_feed, max_items=self._max_inventory_records, exclusive=not urgent
+            )
+        route = self._pickups()
+        return BatchTerms(
+            route=route.route, quota=route.quota(submit_feed), max_items=route.max_pickups, exclusive=False
+        )
 
-    async def submit(self, batch: FeedBatch) -> FeedReceipt:
+    async def submit(
+        self, batch: FeedBatch, *, settle: Callable[[Sequence[ItemOutcome]], Awaitable[None]] | None = None
+    ) -> FeedReceipt:
         """Send one batch, once; see ``ports.FeedGateway.submit``."""
+        if batch.route and batch.route not in self.routes:
+            raise ConfigurationError(f"batch {batch.batch_id} goes by {batch.route}, not by MWS")
         numbers = [item.message_id for item in batch.items]
         if not numbers or numbers != list(range(1, len(numbers) + 1)):
             raise ConfigurationError("a batch holds at least one item, and message ids that count from 1")
         if batch.kind is ItemKind.PICKUP:
-            return await self._pickups().submit(self._client, batch)
+            return await self._pickups().submit(self._client, batch, settle=settle)
         updates = inventory_feed(
             self._client.credentials.seller_id, _updates(batch), max_records=self._max_inventory_records
         )

@@ -41,7 +41,7 @@ from amazon_ae._mws.client import MwsClient
 from amazon_ae._mws.easy_ship import ALREADY_SCHEDULED, NEEDS_NEW_SLOTS
 from amazon_ae._mws.feed_bodies import MAX_PICKUPS, PickupFormat, schedule_pickup_file
 from amazon_ae._mws.feed_bodies.pickups import clock_time
-from amazon_ae._mws.gateway import fetch_report, receipt_of
+from amazon_ae._mws.gateway import FEED_ROUTE, fetch_report, receipt_of
 from amazon_ae._mws.processing_reports import outcome_steps
 from amazon_ae._transport.slicing import gather_feed, in_slices
 
@@ -87,6 +87,7 @@ class SchedulePickupFeed:
     ) -> None:
         if not feed_type or not feed_type.strip():
             raise ConfigurationError(_NO_FEED_TYPE)
+        self.route: str = FEED_ROUTE
         self.feed_type: str | None = feed_type
         self.form: PickupFormat = form or PickupFormat()
         self.max_pickups: int = self.form.max_orders
@@ -97,8 +98,14 @@ class SchedulePickupFeed:
         """``submit_feed``: it is a feed like every other."""
         return submit_feed
 
-    async def submit(self, client: MwsClient, batch: FeedBatch) -> FeedReceipt:
-        """Send the file, once.
+    async def submit(
+        self,
+        client: MwsClient,
+        batch: FeedBatch,
+        *,
+        settle: Callable[[Sequence[ItemOutcome]], Awaitable[None]] | None = None,
+    ) -> FeedReceipt:
+        """Send the file, once. Outcomes come with the report, so ``settle`` is not called.
 
         Raises:
             NotSent, OutcomeUnknown, AmazonError: as ``MwsClient.feeds.submit``.
@@ -159,6 +166,7 @@ class EasyShipPickup:
             ``NotSent`` where the order had better wait.
     """
 
+    route: str = "mws:easy-ship"
     feed_type: str | None = None
 
     def __init__(
@@ -180,8 +188,14 @@ class EasyShipPickup:
         """``None``: the Easy Ship operations have throttles of their own, which the client keeps."""
         return None
 
-    async def submit(self, client: MwsClient, batch: FeedBatch) -> FeedReceipt:
-        """Schedule every pickup of the batch; the receipt holds one outcome each.
+    async def submit(
+        self,
+        client: MwsClient,
+        batch: FeedBatch,
+        *,
+        settle: Callable[[Sequence[ItemOutcome]], Awaitable[None]] | None = None,
+    ) -> FeedReceipt:
+        """Schedule every pickup of the batch. ``settle`` gets each outcome as it comes, the receipt the others.
 
         Once one order was dealt with, a fault that concerns all of them leaves the rest as ``RETRY``.
 
@@ -194,9 +208,9 @@ class EasyShipPickup:
         pairs = _pickups(batch)
         for place, (item, request) in enumerate(pairs):
             try:
-                outcomes.append(await self._schedule(client, item.key, request))
+                outcome = await self._schedule(client, item.key, request)
             except AmazonAeError as error:
-                if not outcomes:
+                if place == 0:
                     if isinstance(error, RegionNotSupported):
                         raise _name_the_other_route(error) from error
                     raise
@@ -204,6 +218,10 @@ class EasyShipPickup:
                 code = getattr(error, "code", "") or type(error).__name__
                 outcomes += [ItemOutcome(rest.key, Outcome.RETRY, code, str(error)) for rest, _ in pairs[place:]]
                 break
+            if settle is None or outcome.outcome is Outcome.RETRY:
+                outcomes.append(outcome)
+            else:
+                await settle([outcome])
         return FeedReceipt(feed_id=None, submitted_at=client.clock.now(), outcomes=tuple(outcomes))
 
     async def report(self, client: MwsClient, feed_id: str, batch: FeedBatch) -> FeedReport:

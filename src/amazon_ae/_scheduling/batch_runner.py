@@ -39,6 +39,7 @@ from amazon_ae._exceptions import (
 )
 from amazon_ae._models import events
 from amazon_ae._models.feeds import (
+    BatchTerms,
     FeedBatch,
     FeedItem,
     FeedReceipt,
@@ -85,6 +86,7 @@ class Flight:
 
     batch: StoredBatch
     feed: FeedBatch
+    terms: BatchTerms
     since: datetime
     leased_at: datetime
     look_at: datetime
@@ -133,9 +135,8 @@ class Flights:
         self._on_outcomes = on_outcomes
         self._limits: dict[ItemKind, int] = {}
 
-    def limit(self, kind: ItemKind) -> int:
+    def limit(self, kind: ItemKind, most: int) -> int:
         """How many items the next batch may hold: fewer while one that breaks a rule is being singled out."""
-        most = self.room.gateway.batch_limit(kind)
         return min(self._limits.get(kind, most), most)
 
     def about(self, flight: Flight) -> dict[str, Any]:
@@ -149,11 +150,13 @@ class Flights:
             "feed_id": flight.feed_id,
         }
 
-    def hold(self, batch: StoredBatch) -> Flight:
+    def hold(self, batch: StoredBatch, terms: BatchTerms) -> Flight:
         """Take a batch into our hands; its values are read back."""
         now = self.room.now()
-        feed, spoilt = _feed(batch)
-        flight = Flight(batch=batch, feed=feed, since=now, leased_at=now, look_at=now, feed_id=batch.feed_id)
+        feed, spoilt = _feed(batch, terms.route)
+        flight = Flight(
+            batch=batch, feed=feed, terms=terms, since=now, leased_at=now, look_at=now, feed_id=batch.feed_id
+        )
         if spoilt:
             flight.outcomes = spoilt  # nothing of it leaves: the others wait again, for the next batch
         self.held[batch.batch_id] = flight
@@ -167,21 +170,23 @@ class Flights:
 
     # A new feed
 
-    async def send(self, batch: StoredBatch, *, opened: datetime, waited_seconds: float, urgent: bool) -> None:
+    async def send(
+        self, batch: StoredBatch, terms: BatchTerms, *, opened: datetime, waited_seconds: float, urgent: bool
+    ) -> None:
         """Submit a batch that was just opened, and book what came of it. ``opened``: our clock before the store's
         verb.
         """
-        room, flight = self.room, self.hold(batch)
+        room, flight = self.room, self.hold(batch, terms)
         if flight.outcomes is not None:
             flight.booking = lambda ledger: ledger.cancel(batch.batch_id)
             await self.carry(flight)
             return
         flight.busy = True
         try:
-            if (room.now() - opened).total_seconds() > room.timing.lease_seconds / 2:
+            if (room.now() - opened).total_seconds() > room.lease_seconds(terms) / 2:
                 # This process was paused. The batch may soon be another's, so nothing of it may leave.
                 raise NotSent("this process was paused between opening the batch and sending it")
-            receipt = await room.bounded(room.timing.submit_seconds, room.gateway.submit(flight.feed))
+            receipt = await room.bounded(terms.answer_seconds, room.gateway.submit(flight.feed))
         except (NotSent, QuotaTimeout, ConfigurationError) as error:
             flight.booking = lambda ledger: ledger.cancel(batch.batch_id)
             self._not_sent(flight, error)
@@ -215,7 +220,7 @@ class Flights:
         room, seen = self.room, receipt.quota
         flight.booking = lambda ledger: ledger.pin(flight.batch_id, seen)
         flight.since = room.now()
-        flight.look_at = flight.since + timedelta(seconds=room.timing.first_poll_seconds)
+        flight.look_at = flight.since + timedelta(seconds=flight.terms.first_poll_seconds)
         flight.submitted_at = receipt.submitted_at
         flight.feed_id = receipt.feed_id
         if receipt.feed_id is None:
@@ -318,7 +323,7 @@ class Flights:
             flight.batch.fence,
             feed_id=flight.feed_id,
             submitted_at=flight.submitted_at or room.now(),
-            lease_seconds=room.timing.lease_seconds,
+            lease_seconds=room.lease_seconds(flight.terms),
         )
         flight.leased_at, flight.saved = room.now(), True
         await room.note(flight.feed_id)
@@ -388,7 +393,7 @@ class Flights:
         await self._on_outcomes(flight, outcomes)
 
 
-def _feed(batch: StoredBatch) -> tuple[FeedBatch, list[ItemOutcome]]:
+def _feed(batch: StoredBatch, route: str) -> tuple[FeedBatch, list[ItemOutcome]]:
     """The batch's values, read back, and the dead letters of those that nobody can read."""
     read = InventoryUpdate.from_text if batch.kind is ItemKind.INVENTORY else PickupRequest.from_text
     items, spoilt = [], []
@@ -397,4 +402,4 @@ def _feed(batch: StoredBatch) -> tuple[FeedBatch, list[ItemOutcome]]:
             items.append(FeedItem(number, key, read(key, value)))
         except Exception as error:  # whatever a foreign value makes of the parser
             spoilt.append(ItemOutcome(key, Outcome.REJECTED, "Unreadable", f"{type(error).__name__}: {error}"))
-    return FeedBatch(batch_id=batch.batch_id, kind=batch.kind, items=tuple(items)), spoilt
+    return FeedBatch(batch_id=batch.batch_id, kind=batch.kind, items=tuple(items), route=route), spoilt

@@ -17,7 +17,7 @@ import attrs
 from amazon_ae._backoff import doubling
 from amazon_ae._exceptions import ConfigurationError, OutcomeUnknown
 from amazon_ae._models.events import Event, EventSink
-from amazon_ae._models.feeds import ItemKind, QuotaRule
+from amazon_ae._models.feeds import BatchTerms, ItemKind, QuotaRule
 from amazon_ae._ports import Clock, FeedGateway, Storage
 from amazon_ae._scheduling.quota import Ledger
 from amazon_ae._scheduling.status_cache import Board
@@ -35,12 +35,11 @@ class SchedulerTiming:
     """How patient a scheduler is, all in seconds. The defaults suit a warehouse; tests and simulations set their own.
 
     Attributes:
-        submit_seconds: a request that takes longer is given up on, and its outcome looked for.
         answer_seconds: a look-up, a status poll or a report that takes longer, the client's own pacing included, is
             given up on and asked for again; the timeouts of the host's HTTP client are not relied on.
-        lease_seconds: how long a batch stays ours without a sign of life; at least twice ``submit_seconds``.
+        lease_seconds: how long a batch stays ours without a sign of life; longer where a route may take half as
+            long to answer.
         visible_after_seconds: Amazon lists a feed at the latest so long after it received it. UNVERIFIED.
-        first_poll_seconds: the age at which a feed's status is first asked for.
         stuck_after_seconds: a feed that is not done at this age is reported and holds back its own kind.
         idle_seconds: an idle scheduler looks this often for what another process may have put.
         wake_seconds: puts by others wake a scheduler at most once in so long.
@@ -48,11 +47,9 @@ class SchedulerTiming:
         drain_seconds: how long leaving ``async with`` waits for requests that are under way.
     """
 
-    submit_seconds: float = 120.0
     answer_seconds: float = 900.0
     lease_seconds: float = 300.0
     visible_after_seconds: float = 180.0
-    first_poll_seconds: float = 65.0
     stuck_after_seconds: float = 3600.0
     idle_seconds: float = 900.0
     wake_seconds: float = 1.0
@@ -62,9 +59,6 @@ class SchedulerTiming:
     def __attrs_post_init__(self) -> None:
         if min(attrs.astuple(self)) <= 0:
             raise ConfigurationError("every length of a SchedulerTiming must be above 0")
-        if self.lease_seconds < 2 * self.submit_seconds:
-            # Otherwise another process could take a batch over whose request is still on its way.
-            raise ConfigurationError("lease_seconds must be at least twice submit_seconds")
 
 
 @attrs.define
@@ -96,9 +90,22 @@ class Room:
         self.clock: Clock = clock
         self.timing: SchedulerTiming = timing
         self.on_event: EventSink | None = on_event
-        self.rules: dict[ItemKind, QuotaRule | None] = {kind: gateway.quota_for(kind) for kind in KINDS}
+        self.rules: dict[ItemKind, QuotaRule | None] = {
+            kind: None if (terms := self.terms(kind)) is None else terms.quota for kind in KINDS
+        }
         self.holds: dict[ItemKind, Hold] = {}
         self._skew = timedelta(0)
+
+    def terms(self, kind: ItemKind, waiting: int = 0, *, urgent: bool = False) -> BatchTerms | None:
+        """How the next batch of a kind may leave; ``None``: this gateway does not carry the kind."""
+        try:
+            return self.gateway.terms(kind, waiting, urgent=urgent)
+        except ConfigurationError:
+            return None
+
+    def lease_seconds(self, terms: BatchTerms) -> float:
+        """How long a batch stays ours: nobody may take one over whose request is still on its way."""
+        return max(self.timing.lease_seconds, 2 * terms.answer_seconds)
 
     # Time
 

@@ -17,7 +17,7 @@ from amazon_ae._models.feeds import FeedState, ItemKind, ItemOutcome, QuotaRule
 from amazon_ae._models.stored import QueueStats, StoredBatch
 from amazon_ae._scheduling.batch_runner import Flight, Flights
 from amazon_ae._scheduling.context import KINDS, Room
-from amazon_ae._scheduling.policy import STOCK, URGENT, Departure, FeedPolicy, Queue, Send, decide, plan
+from amazon_ae._scheduling.policy import URGENT, Departure, FeedPolicy, Queue, Send, decide, plan
 from amazon_ae._scheduling.polling import Tracker
 from amazon_ae._scheduling.quota import Ledger
 from amazon_ae._scheduling.waiters import Desk
@@ -189,7 +189,9 @@ class Looker:
             age = (now - (batch.submitted_at or batch.opened_at)).total_seconds()
             if flight is not None and flight.in_doubt:
                 return _INF, "a feed that was sent and not answered: Amazon is asked what came of it"
-            if batch.feed_id is None and (flight is None or not flight.busy) and age > room.timing.submit_seconds:
+            terms = room.terms(kind, batch.size)
+            answer_seconds = 0.0 if terms is None else terms.answer_seconds
+            if batch.feed_id is None and (flight is None or not flight.busy) and age > answer_seconds:
                 return _INF, "a feed of another process that was not answered"
             if flight is not None and flight.state is FeedState.HELD:
                 return _INF, f"feed {batch.feed_id}, which Amazon's people look at"
@@ -201,7 +203,10 @@ class Looker:
         """Open a batch and submit it. The policy is asked again under the ledger's lock: processes that race share."""
         room, kind = self._room, decision.kind
         try:
-            limit = self.flights.limit(kind)
+            terms = room.terms(kind, stats.waiting, urgent=decision.priority == URGENT)
+            if terms is None:
+                return
+            limit = self.flights.limit(kind, terms.max_items)
             keys = await self._desk.may_leave(limit) if kind is ItemKind.PICKUP else None
             if keys == [] or (keys is None and kind is ItemKind.PICKUP):
                 return
@@ -220,8 +225,8 @@ class Looker:
                 kind,
                 batch_id=batch_id,
                 limit=limit,
-                lease_seconds=room.timing.lease_seconds,
-                exclusive=decision.priority == STOCK,
+                lease_seconds=room.lease_seconds(terms),
+                exclusive=terms.exclusive,
                 keys=keys,
                 ledger=None if rule is None else rule.name,
                 admit=None if rule is None else admit,
@@ -231,7 +236,9 @@ class Looker:
                 return
             oldest = stats.oldest_at or batch.opened_at
             waited = max(0.0, (batch.opened_at - oldest).total_seconds())
-            await self.flights.send(batch, opened=opened, waited_seconds=waited, urgent=decision.priority == URGENT)
+            await self.flights.send(
+                batch, terms, opened=opened, waited_seconds=waited, urgent=decision.priority == URGENT
+            )
         except Exception:
             room.hold(kind, "a pause: a feed could not be prepared", first=1.0, limit=60.0)
             raise

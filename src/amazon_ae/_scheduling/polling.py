@@ -42,15 +42,18 @@ class Tracker:
         for batch in unfinished:
             if batch.batch_id in self._flights.held or batch.lease_until > room.store_now():
                 continue
-            ours = await room.storage.take_over(batch.batch_id, lease_seconds=room.timing.lease_seconds)
+            terms = room.terms(batch.kind, batch.size)
+            if terms is None:
+                continue  # a gateway without this kind: another process's
+            ours = await room.storage.take_over(batch.batch_id, lease_seconds=room.lease_seconds(terms))
             if ours is None:
                 continue
             logger.info("took over batch %s (feed %s)", ours.batch_id, ours.feed_id)
-            flight = self._flights.hold(ours)
+            flight = self._flights.hold(ours, terms)
             flight.outcomes = None  # it was read once, and sent
             if ours.feed_id is None:
                 # Its request left, if it ever did, within the time a request is given.
-                left_by = ours.opened_at + timedelta(seconds=room.timing.submit_seconds)
+                left_by = ours.opened_at + timedelta(seconds=terms.answer_seconds)
                 self._flights.doubt(flight, min(left_by, room.store_now()))
             else:
                 self._flights.answered(flight)
@@ -66,7 +69,8 @@ class Tracker:
             if flight.busy or self.renew_in(flight) > 0:
                 continue
             try:
-                await room.storage.renew(flight.batch_id, flight.batch.fence, lease_seconds=room.timing.lease_seconds)
+                seconds = room.lease_seconds(flight.terms)
+                await room.storage.renew(flight.batch_id, flight.batch.fence, lease_seconds=seconds)
                 flight.leased_at = room.now()
             except StaleLease:
                 logger.info("batch %s is another process's now", flight.batch_id)
@@ -74,7 +78,7 @@ class Tracker:
 
     def renew_in(self, flight: Flight) -> float:
         """Seconds until its lease wants a sign of life."""
-        return self._room.timing.lease_seconds / 2 - (self._room.now() - flight.leased_at).total_seconds()
+        return self._room.lease_seconds(flight.terms) / 2 - (self._room.now() - flight.leased_at).total_seconds()
 
     # Status
 
@@ -160,11 +164,11 @@ class Tracker:
         await self._room.storage.change(self._room.board_name, change)
 
     def _wait(self, flights: Iterable[Flight], at_least: float) -> None:
-        timing, now = self._room.timing, self._room.now()
+        now = self._room.now()
         for flight in flights:
             age = (now - flight.since).total_seconds()
             seconds = poll_wait(
-                age, first=timing.first_poll_seconds, interval=POLL_INTERVAL_SECONDS, limit=_POLL_LIMIT_SECONDS
+                age, first=flight.terms.first_poll_seconds, interval=POLL_INTERVAL_SECONDS, limit=_POLL_LIMIT_SECONDS
             )
             flight.look_at = now + timedelta(seconds=max(seconds, at_least))
 

@@ -289,7 +289,7 @@ class FeedScheduler:
             package_identifier=package_identifier,
             invoice_id=invoice_id,
         )
-        self._room.gateway.batch_limit(ItemKind.PICKUP)  # a gateway without a route for pickups says so here
+        self._room.gateway.terms(ItemKind.PICKUP, 1)  # a gateway without a route for pickups says so here
         outcome = await self._desk.ask(request, reference)
         if outcome.state in (ItemState.WAITING, ItemState.IN_FLIGHT):
             self._wake()

@@ -6,12 +6,14 @@ It shares no line with the ledger it is there to judge: the bucket ticks, the ho
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 from amazon_ae._clocks import ClockLimiter
 from amazon_ae._exceptions import ConfigurationError, NotSupported, QuotaExceeded, RequestThrottled
 from amazon_ae._models.feeds import (
+    BatchTerms,
     FeedBatch,
     FeedReceipt,
     FeedReport,
@@ -29,6 +31,7 @@ from amazon_ae.testing._builders import make_order
 __all__ = ["Meter", "PaperMarket"]
 
 _HOUR = timedelta(hours=1)
+_ROUTE: Final = "paper:feed"
 
 
 class Meter:
@@ -103,15 +106,21 @@ class PaperMarket:
         """See ``FeedGateway``."""
         return self._account
 
-    def quota_for(self, kind: ItemKind) -> QuotaRule:
-        """One quota for all kinds, as documented."""
-        return self._rule
-
-    def batch_limit(self, kind: ItemKind) -> int:
+    @property
+    def routes(self) -> frozenset[str]:
         """See ``FeedGateway``."""
-        return 500 if kind is ItemKind.PICKUP else 10_000
+        return frozenset({_ROUTE})
 
-    async def submit(self, batch: FeedBatch) -> FeedReceipt:
+    def terms(self, kind: ItemKind, waiting: int, *, urgent: bool = False) -> BatchTerms:
+        """One quota for all kinds, as documented."""
+        stock = kind is ItemKind.INVENTORY
+        return BatchTerms(
+            route=_ROUTE, quota=self._rule, max_items=10_000 if stock else 500, exclusive=stock and not urgent
+        )
+
+    async def submit(
+        self, batch: FeedBatch, *, settle: Callable[[Sequence[ItemOutcome]], Awaitable[None]] | None = None
+    ) -> FeedReceipt:
         """Accept a feed, or refuse it exactly where Amazon would."""
         self._take("SubmitFeed")
         if not batch.items:

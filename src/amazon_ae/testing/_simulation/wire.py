@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 import httpx
 
-from amazon_ae._models.feeds import FeedBatch, FeedReceipt, FeedReport, FeedStatus, ItemKind, QuotaRule
+from amazon_ae._models.feeds import BatchTerms, FeedBatch, FeedReceipt, FeedReport, FeedStatus, ItemKind, ItemOutcome
 from amazon_ae._mws.client import MwsClient
 from amazon_ae._mws.gateway import MwsGateway
 from amazon_ae._mws.pickup_routes import SchedulePickupFeed
@@ -33,14 +33,17 @@ class _Heard:
     def account(self) -> str:
         return self._gateway.account
 
-    def quota_for(self, kind: ItemKind) -> QuotaRule | None:
-        return self._gateway.quota_for(kind)
+    @property
+    def routes(self) -> frozenset[str]:
+        return self._gateway.routes
 
-    def batch_limit(self, kind: ItemKind) -> int:
-        return self._gateway.batch_limit(kind)
+    def terms(self, kind: ItemKind, waiting: int, *, urgent: bool = False) -> BatchTerms:
+        return self._gateway.terms(kind, waiting, urgent=urgent)
 
-    async def submit(self, batch: FeedBatch) -> FeedReceipt:
-        receipt = await self._gateway.submit(batch)
+    async def submit(
+        self, batch: FeedBatch, *, settle: Callable[[Sequence[ItemOutcome]], Awaitable[None]] | None = None
+    ) -> FeedReceipt:
+        receipt = await self._gateway.submit(batch, settle=settle)
         self._books.accepted(batch, self._clock.now())
         return receipt
 
