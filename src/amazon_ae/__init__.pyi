@@ -58,6 +58,7 @@ from ._models.easy_ship import (
     ScheduledPackage as ScheduledPackage,
 )
 from ._models.events import (
+    ClockRefused as ClockRefused,
     DocumentEvent as DocumentEvent,
     DoubtSettled as DoubtSettled,
     Event as Event,
@@ -70,6 +71,8 @@ from ._models.events import (
     FeedSettled as FeedSettled,
     FeedSubmitted as FeedSubmitted,
     LookupFailed as LookupFailed,
+    OrderCancelled as OrderCancelled,
+    OrderUnreadable as OrderUnreadable,
     PickupSettled as PickupSettled,
     QuotaCorrected as QuotaCorrected,
     SignInEvent as SignInEvent,
@@ -102,6 +105,12 @@ from ._models.marketplaces import (
 from ._models.money import (
     Money as Money,
 )
+from ._models.notifications import (
+    FeedFinished as FeedFinished,
+    Notification as Notification,
+    OrderChanged as OrderChanged,
+    QuantityChanged as QuantityChanged,
+)
 from ._models.orders import (
     Address as Address,
     AutomatedShippingSettings as AutomatedShippingSettings,
@@ -116,6 +125,7 @@ from ._models.orders import (
     TaxClassification as TaxClassification,
     TaxCollection as TaxCollection,
     TaxRegistration as TaxRegistration,
+    UnreadableOrder as UnreadableOrder,
 )
 from ._models.pickups import (
     Forecast as Forecast,

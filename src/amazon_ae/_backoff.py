@@ -2,7 +2,29 @@
 
 from __future__ import annotations
 
-__all__ = ["doubling", "poll_wait"]
+from amazon_ae._exceptions import (
+    AmazonAeError,
+    AmazonError,
+    NotSent,
+    OutcomeUnknown,
+    QuotaTimeout,
+    RequestExpired,
+    SignatureMismatch,
+    UnreadableResponse,
+)
+
+__all__ = ["doubling", "is_passing", "poll_wait"]
+
+
+def is_passing(error: AmazonAeError) -> bool:
+    """Whether a service that runs for days asks again instead of ending: one rule for the scheduler and ``OrderSync``.
+
+    A wrong clock (``RequestExpired``) and what it looks like to some of Amazon's servers (``SignatureMismatch``) are
+    put right from outside while the program runs; an answer that nobody can read may be a proxy's page.
+    """
+    if isinstance(error, AmazonError):
+        return error.retryable or isinstance(error, RequestExpired | SignatureMismatch)
+    return isinstance(error, NotSent | OutcomeUnknown | QuotaTimeout | UnreadableResponse)
 
 
 def doubling(attempts: int, *, first: float, limit: float) -> float:

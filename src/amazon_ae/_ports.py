@@ -144,16 +144,33 @@ class PickupRoute(Protocol[ClientT]):
 
 
 class OrderGateway(Protocol):
-    """Orders, whatever the backend's pages and tokens look like."""
+    """Orders, whatever the backend's pages and tokens look like.
+
+    Statuses are the library's words, MWS's spelling (``Unshipped``, ``Canceled``, ...): a backend with other words
+    translates them both ways.
+    """
+
+    @property
+    def poll_seconds(self) -> float:
+        """How often ``orders`` may be asked: seconds from one poll to the next that the backend's rate bears."""
+        ...
 
     def orders(
         self, *, updated_after: datetime, updated_before: datetime | None = None, statuses: Collection[str] = ()
     ) -> AsyncIterator[OrderPage]:
-        """Pages of orders changed in the window. Each page carries the instant up to which the answer is complete."""
+        """Pages of orders changed in the window. Each page carries the instant up to which the answer is complete.
+
+        An order comes with its ``items`` where the backend gives both in one answer. One that cannot be read is named
+        in ``OrderPage.unreadable`` and does not cost the others.
+        """
         ...
 
     async def items(self, order_id: str) -> Sequence[OrderItem]:
-        """All items of one order."""
+        """All items of one order; not asked for where ``Order.items`` is there.
+
+        Raises:
+            UnreadableResponse: this order's items cannot be read.
+        """
         ...
 
     async def get(self, order_ids: Sequence[str]) -> Sequence[Order]:

@@ -15,6 +15,7 @@ from amazon_ae._models.documents import DocumentKind
 from amazon_ae._models.feeds import ItemKind, Outcome
 
 __all__ = [
+    "ClockRefused",
     "DocumentEvent",
     "DoubtSettled",
     "Event",
@@ -27,6 +28,8 @@ __all__ = [
     "FeedSettled",
     "FeedSubmitted",
     "LookupFailed",
+    "OrderCancelled",
+    "OrderUnreadable",
     "PickupSettled",
     "QuotaCorrected",
     "SignInEvent",
@@ -194,3 +197,40 @@ class LookupFailed(Event):
 
     code: str
     retry_seconds: float
+
+
+@attrs.frozen(kw_only=True)
+class ClockRefused(Event):
+    """Amazon refused a request's timestamp or signature: set this machine's clock (NTP), or correct the secret key.
+
+    It is asked again until that is done. ``skew_seconds`` is the local clock minus Amazon's, ``None`` where unknown.
+    """
+
+    code: str
+    skew_seconds: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class OrderCancelled(Event):
+    """An order was cancelled: if it was taken over already, do not ship it.
+
+    Comes at least once per cancellation, also for orders that were never handed over (cancelled while ``Pending``).
+    """
+
+    order_id: str
+
+
+@attrs.frozen(kw_only=True)
+class OrderUnreadable(Event):
+    """One order, or its items, could not be read; the others come. Open it in Seller Central.
+
+    Attributes:
+        order_id: ``None`` where not even that could be read.
+        reason: why, without a value of the answer.
+        given_up: it is a dead letter now: ``OrderSync.dead`` names it, ``OrderSync.retry`` asks for it again. Until
+            then it is asked for again by itself, less and less often.
+    """
+
+    order_id: str | None
+    reason: str
+    given_up: bool

@@ -29,6 +29,7 @@ __all__ = [
     "TaxClassification",
     "TaxCollection",
     "TaxRegistration",
+    "UnreadableOrder",
 ]
 
 
@@ -105,7 +106,7 @@ class Order:
     """One order. ``amazon_order_id`` is the channel order id (3-7-7 digits). Instants are aware UTC.
 
     ``easy_ship_shipment_status``, ``order_status`` and the other enumerations are Amazon's words. A ``Pending`` order
-    has no buyer, address or total yet.
+    has no buyer, address or total yet. ``items`` is ``None`` where the backend gives them in a request of their own.
     """
 
     amazon_order_id: str
@@ -156,6 +157,7 @@ class Order:
     tfm_shipment_status: str | None = None
     cba_displayable_shipping_label: str | None = None
     tax_registration_details: tuple[TaxRegistration, ...] = attrs.field(default=(), repr=False)
+    items: tuple[OrderItem, ...] | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -247,6 +249,21 @@ class OrderItem:
 
 
 @attrs.frozen(kw_only=True)
+class UnreadableOrder:
+    """One order of an answer that could not be read, so that it does not cost the others.
+
+    Attributes:
+        order_id: Amazon's, where at least that could be read; else ``None``.
+        reason: why, in words, without a value of the answer.
+        digest: names the unreadable bytes, so that the same ones are reported once; ``""`` where ``order_id`` does.
+    """
+
+    order_id: str | None
+    reason: str
+    digest: str = ""
+
+
+@attrs.frozen(kw_only=True)
 class OrderPage:
     """One page of orders.
 
@@ -256,9 +273,11 @@ class OrderPage:
             ``CreatedBefore`` as Amazon returned it): the next cursor.
         position: give it back to go on behind this page, also in another process; ``None`` on the last page.
         meta: Amazon's request id and instant of the answer.
+        unreadable: orders of this page that could not be read.
     """
 
     orders: tuple[Order, ...]
     complete_until: datetime | None = None
     position: str | None = attrs.field(default=None, repr=False)
     meta: ResponseMeta = attrs.field(default=ResponseMeta(), eq=False)
+    unreadable: tuple[UnreadableOrder, ...] = ()

@@ -45,6 +45,8 @@ _STATES: Final = {
     "_IN_SAFETY_NET_": FeedState.HELD,
 }
 _MOST_IDS: Final = 100  # GetFeedSubmissionList: FeedSubmissionIdList
+# ListOrders gives one request back per 60 s (Orders API reference, "Throttling"); other callers need some of them.
+_POLL_ORDERS_SECONDS: Final = 120.0
 
 _NO_ROUTE: Final = (
     "this gateway has no pickup route: give MwsGateway(pickup_route=...) a SchedulePickupFeed(feed_type=...), "
@@ -156,6 +158,11 @@ class MwsGateway:
         listing = self._client.feeds.list(feed_types=(feed_type,), submitted_from=since.replace(microsecond=0))
         found = [self._status_of(feed) async for feed in listing]
         return sorted(found, key=lambda status: status.submitted_at or datetime.min.replace(tzinfo=UTC))
+
+    @property
+    def poll_seconds(self) -> float:
+        """Seconds between two polls of ``orders``: half of what ListOrders gives."""
+        return _POLL_ORDERS_SECONDS
 
     async def orders(
         self, *, updated_after: datetime, updated_before: datetime | None = None, statuses: Collection[str] = ()

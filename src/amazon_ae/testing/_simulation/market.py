@@ -107,6 +107,11 @@ class PaperMarket:
         return self._account
 
     @property
+    def poll_seconds(self) -> float:
+        """See ``OrderGateway``."""
+        return 120.0
+
+    @property
     def routes(self) -> frozenset[str]:
         """See ``FeedGateway``."""
         return frozenset({_ROUTE})
