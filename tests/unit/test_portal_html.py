@@ -1,4 +1,4 @@
-"""Reading fetched HTML with the standard library: selectors, visibility and forms."""
+"""Reading fetched HTML: selectors, visibility and forms."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from amazon_ae._exceptions import ConfigurationError
-from amazon_ae._portal.html import parse_html, read_form
+from amazon_ae._portal.html import check_selector, parse_html, read_form
 
 PAGE = """
 <!doctype html><html><head><title>t</title><meta name="anti-csrftoken-a2z" content="x"></head><body>
@@ -60,11 +60,19 @@ def test_a_selector_finds_what_a_browser_would(selector: str, expected: list[str
     assert _ids(selector) == expected
 
 
-@pytest.mark.parametrize("selector", ["", "a:hover", "a + b", "a, b", "text=Go", "a[", ":not(a b)"])
-def test_a_selector_outside_the_subset_is_refused(selector: str) -> None:
-    """Nothing is silently matched differently from a browser."""
+@pytest.mark.parametrize(
+    "selector", ["", "a:hover", "a:visible", "a:not(:focus)", "p:lexbor-contains('x')", "text=Go", "xpath=//a", "a["]
+)
+def test_a_selector_that_does_not_work_on_a_fetched_page_is_refused(selector: str) -> None:
+    """What only a rendered page or one of the two engines knows would match nothing, silently."""
     with pytest.raises(ConfigurationError):
-        list(parse_html(PAGE).find((selector,)))
+        check_selector(selector)
+
+
+@pytest.mark.parametrize("selector", ["a, b", "a + b", "[title='a:hover']", "li:nth-child(2n+1)", "p:has(> a):not(.x)"])
+def test_a_selector_that_both_engines_know_is_taken(selector: str) -> None:
+    """All of CSS whose answer is in the markup."""
+    check_selector(selector)
 
 
 def test_what_the_markup_hides_is_not_visible() -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import pytest
 
 from amazon_ae._exceptions import ChallengeRequired, LoginRejected, PageChanged, PermissionMissing
+from amazon_ae._portal.html import parse_html
 from amazon_ae._portal.login_rules import (
     SIGNED_OUT,
     TABLE,
     Action,
+    FetchedPage,
     Progress,
     Snapshot,
     classify,
     decide,
     signed_out,
-    snapshot_of_html,
+    snapshot_of_document,
 )
 from amazon_ae._portal.site_map import SITE, Page
 
@@ -87,7 +89,7 @@ KNOWN = [
 @pytest.mark.parametrize(("path", "html", "page"), KNOWN)
 def test_every_page_of_the_reference_is_recognised(path: str, html: str, page: Page) -> None:
     """By ids, addresses and hidden marks; no word of the page is needed."""
-    assert classify(snapshot_of_html(path, f"<html><body>{html}</body></html>", SITE)) is page
+    assert classify(snapshot_of_document(path, parse_html(f"<html><body>{html}</body></html>"), SITE)) is page
 
 
 def test_the_cases_above_cover_every_page() -> None:
@@ -106,13 +108,13 @@ def test_another_marketplace_in_the_header_is_seen() -> None:
 def test_news_about_the_agent_policy_is_not_the_interstitial() -> None:
     """The words count in a heading only."""
     html = APP + "<p>New policy: an unauthorized AI agent may not ...</p>"
-    assert classify(snapshot_of_html("/home", html, SITE)) is Page.APP
+    assert classify(snapshot_of_document("/home", parse_html(html), SITE)) is Page.APP
 
 
 def test_a_hidden_error_box_or_field_is_no_mark() -> None:
     """The real pages carry hidden fields of their neighbours."""
     html = EMAIL + '<div style="display:none"><input id="ap_password" name="password"></div>'
-    assert classify(snapshot_of_html("/ap/signin", html, SITE)) is Page.EMAIL
+    assert classify(snapshot_of_document("/ap/signin", parse_html(html), SITE)) is Page.EMAIL
 
 
 def test_every_page_has_a_rule() -> None:
@@ -218,7 +220,8 @@ def test_a_lost_session_is_known_by_each_of_its_faces(
     status: int, path: str, content_type: str, text: str, lost: bool
 ) -> None:
     """Redirect, 200 with the sign-in page, 401, JSON 403, and a picker in place of the page; nothing else."""
-    assert (signed_out(status, path, content_type, text, SITE) is not None) is lost
+    shown = FetchedPage.read(path, text, SITE) if "html" in content_type else None
+    assert (signed_out(status, path, content_type, text.encode(), shown, SITE) is not None) is lost
 
 
 def test_pages_of_the_app_do_not_count_as_signed_out() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 
 from amazon_ae._exceptions import ConfigurationError
@@ -60,6 +63,29 @@ def test_one_text_instead_of_a_list_is_refused() -> None:
     """It would be read letter by letter."""
     with pytest.raises(ConfigurationError, match="not one text"):
         SITE.override(selectors={"email": "#x"})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("selector", ["text=Go", "a:visible", "a["])
+def test_a_selector_that_cannot_match_is_refused_at_once(selector: str) -> None:
+    """Not days later, as a page that seems to have changed."""
+    with pytest.raises(ConfigurationError, match="selector"):
+        SITE.override(selectors={"email": ["#good", selector]})
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [("order", "/orders-v4/order/"), ("home", "https://elsewhere.example/home"), ("home", "//elsewhere/home")],
+)
+def test_a_url_that_cannot_work_is_refused_at_once(name: str, url: str) -> None:
+    """Paths below the portal's origin, with the order id where the order is named by it."""
+    with pytest.raises(ConfigurationError, match="urls"):
+        SITE.override(urls={name: url})
+
+
+def test_a_map_can_be_copied_and_pickled() -> None:
+    """A host keeps it in its own settings, or hands it to another process."""
+    site = SITE.override(selectors={"email": ["#new"]})
+    assert copy.deepcopy(site) == site == pickle.loads(pickle.dumps(site))
 
 
 def test_the_map_cannot_be_changed_in_place() -> None:

@@ -132,7 +132,7 @@ class Walk:
     def _look_for(self, step: str, tree: Document, what: str, *names: str) -> None:
         for name in names:
             for selector in self._site.selectors[name]:
-                if next(tree.find((selector,)), None) is not None:
+                if tree.first((selector,)) is not None:
                     self.note(step, what, selector=selector)
                     return
         self.note(step, what, fits=False, detail=f"nothing fits {', '.join(names)}")

@@ -21,7 +21,7 @@ import attrs
 from amazon_ae._exceptions import DocumentInvalid, DocumentNotReady, PageChanged, PortalTimeout, PortalUnavailable
 from amazon_ae._models.documents import DocumentKind
 from amazon_ae._portal.download import click_for_answer
-from amazon_ae._portal.html import Document as HtmlDocument, Element, Form, read_form
+from amazon_ae._portal.html import Document as HtmlDocument, Form, read_form
 from amazon_ae._portal.http import Answer, Fetcher
 from amazon_ae._portal.navigation import RETRY_SECONDS, Traffic, visit
 from amazon_ae._portal.pace import Gate, call
@@ -85,7 +85,9 @@ class Sources:
         """The order's page, fetched once for every paper that is linked from it."""
         url = self._url("order", order_id)
         answer = await self.fetcher.get(url, step="order page")
-        return OrderPage(answer.url, answer.html())
+        if answer.document is None:
+            raise PageChanged("the order's address gives no page; run check()", step="order page")
+        return OrderPage(answer.url, answer.document)
 
     async def content(self, kind: DocumentKind, order_id: str, order_page: Callable[[], Awaitable[OrderPage]]) -> bytes:
         """The bytes of one paper, not verified yet."""
@@ -131,7 +133,8 @@ class Sources:
         if landing.shown and _readable(answer.headers):
             body = await call(answer.body(), step, self._timeout_seconds)
         final = page.url if landing.shown else answer.url
-        if not self.fetcher.check(answer.status, final, answer.headers, body, step=step).is_html:
+        examined = await self.fetcher.examine(answer.status, final, answer.headers, body, step=step)
+        if examined.document is None:
             raise DocumentInvalid("the answer is not a page", step=step)
 
     # The invoice
@@ -206,7 +209,7 @@ class Sources:
                 step=step,
             )
         answer = await self._patiently(self.fetcher.absolute(href, order.url), order.url, step)
-        if answer.is_html:
+        if answer.document is not None:
             answer = await self._batch(answer, step)
         return answer.body
 
@@ -244,11 +247,10 @@ class Sources:
         """The page that makes labels in the background: refresh it until it links to the PDF."""
         names = self._site.selectors
         deadline = self._clock.now() + timedelta(seconds=self._label_wait_seconds)
-        while answer.is_html:
-            tree = answer.html()
+        while (tree := answer.document) is not None:
             if href := _href(tree, names["batch_link"]):
                 return await self.fetcher.get(self.fetcher.absolute(href, answer.url), step=step, referer=answer.url)
-            button = next(tree.find(names["batch_refresh"]), None)
+            button = tree.first(names["batch_refresh"])
             if button is None:
                 raise PageChanged("the label's page is neither a PDF nor the known batch page; run check()", step=step)
             if self._clock.now() + timedelta(seconds=_POLL_SECONDS) > deadline:
@@ -256,7 +258,7 @@ class Sources:
                     "Amazon is still making the label", retry_after_seconds=_POLL_SECONDS * 5, step=step
                 )
             await self._clock.sleep(_POLL_SECONDS)
-            form = _form_of(button)
+            form = button.form
             if form is None:
                 answer = await self.fetcher.get(answer.url, step=step, referer=answer.url)
             else:
@@ -272,7 +274,7 @@ class Sources:
     ) -> Answer | None:
         if href := _href(order.tree, links):
             return await self.fetcher.get(self.fetcher.absolute(href, order.url), step=step, referer=order.url)
-        if (form := next(order.tree.find(forms), None)) is not None:
+        if (form := order.tree.first(forms)) is not None:
             return await self.fetcher.submit(read_form(form, order.url), step=step, referer=order.url)
         return None
 
@@ -338,8 +340,8 @@ class Sources:
     async def _download(self, page: BrowserPage, selector: str, step: str) -> bytes:
         await self._gate.enter(step)
 
-        def check(status: int, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-            return self.fetcher.check(status, url, headers, body, step=step)
+        async def check(status: int, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+            return await self.fetcher.examine(status, url, headers, body, step=step)
 
         answer = await click_for_answer(page, selector, check, step=step, timeout_seconds=self._timeout_seconds)
         return answer.body
@@ -366,11 +368,4 @@ def _href(tree: HtmlDocument, selectors: tuple[str, ...]) -> str | None:
 
 
 def _any(tree: HtmlDocument, selectors: tuple[str, ...]) -> bool:
-    return next(tree.find(selectors), None) is not None
-
-
-def _form_of(element: Element) -> Element | None:
-    above = element.parent
-    while above is not None and above.tag != "form":
-        above = above.parent
-    return above
+    return tree.first(selectors) is not None

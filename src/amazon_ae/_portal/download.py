@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Check", "click_for_answer"]
 
-Check = Callable[[int, str, Mapping[str, str], bytes], Answer]
+Check = Callable[[int, str, Mapping[str, str], bytes], Awaitable[Answer]]
 """``(status, url, headers, body)`` to an answer, or its error."""
 
 _POPUP_SECONDS: Final = 2.0
@@ -53,7 +53,7 @@ async def click_for_answer(page: Page, selector: str, check: Check, *, step: str
         in_window = where == "window"
         try:
             response = await route.fetch(timeout=timeout_seconds * 1000)
-            answer = check(response.status, response.url, response.headers, await response.body())
+            answer = await check(response.status, response.url, response.headers, await response.body())
         except Exception as error:
             _set(arrived, error=error)
         else:

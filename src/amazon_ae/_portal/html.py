@@ -1,107 +1,111 @@
-"""Find elements in fetched HTML by the same selectors the browser uses, with nothing but the standard library.
+"""Fetched HTML as a browser would read it: selectolax's HTML5 parser and CSS engine, and the form a click would send.
 
-A page that needs no script is fetched without opening one; this module reads it. The selectors are the subset of CSS
-that ``site_map`` promises: tag, ``#id``, ``.class``, ``[attribute]`` with ``= ~= ^= $= *=``, ``:not()``,
-descendant and ``>``.
+The parser follows the HTML standard with scripting on, as the browser that opens the same page does: optional end tags,
+misnested tags and ``<noscript>`` give the tree that Chromium has. ``test_portal_html_browser`` asks both.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
-from html.parser import HTMLParser
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
 
 import attrs
 
 from amazon_ae._exceptions import ConfigurationError
 
-__all__ = ["Document", "Element", "Form", "parse_html", "read_form"]
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-_VOID: Final = frozenset(
-    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
-)
+__all__ = ["Document", "Element", "Form", "check_selector", "parse_html", "read_form"]
+
 _INVISIBLE: Final = frozenset(["head", "meta", "link", "script", "style", "template", "title", "noscript"])
 _HIDDEN_STYLE: Final = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
-_SIMPLE: Final = re.compile(
-    r"""(?P<tag>[a-zA-Z][\w-]*|\*)
-      | \#(?P<id>[\w-]+)
-      | \.(?P<class>[\w-]+)
-      | \[\s*(?P<name>[\w-]+)\s*(?:(?P<op>[~^$*]?=)\s*(?:"(?P<dq>[^"]*)"|'(?P<sq>[^']*)'|(?P<bare>[\w./:-]+))\s*)?\]
-      | :not\((?P<not>[^()]*)\)""",
-    re.VERBOSE,
+# Pseudo-classes whose answer is in the markup. The others (:hover, :focus, ...) match nothing in a fetched page, and
+# lexbor's own are unknown to a browser.
+_MARKUP_PSEUDO_CLASS: Final = re.compile(
+    "checked|disabled|empty|enabled|has|is|not|optional|required|root|where"
+    "|(nth|nth-last|first|last|only)-(child|of-type)",
+    re.IGNORECASE,
 )
-_GAP: Final = re.compile(r"\s*>\s*|\s+")
+_CONTROLS: Final = "input, select, textarea"
+_QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'|\[[^\]]*\]")
+_PSEUDO: Final = re.compile(r":([\w-]+)")
 
 
-@attrs.define(eq=False)
+@attrs.frozen(eq=False)
 class Element:
-    """One element: its tag, attributes, parent and children, and the text directly inside it."""
+    """One element of a document."""
 
-    tag: str
-    attributes: dict[str, str]
-    parent: Element | None = attrs.field(default=None, repr=False)
-    children: list[Element] = attrs.field(factory=list, repr=False)
-    texts: list[str] = attrs.field(factory=list, repr=False)
+    _node: LexborNode = attrs.field(repr=False)
 
-    def __iter__(self) -> Iterator[Element]:
-        """This element and all below it, in the document's order."""
-        waiting: list[Element] = [self]
-        while waiting:
-            element = waiting.pop()
-            yield element
-            waiting.extend(reversed(element.children))
+    @property
+    def tag(self) -> str:
+        """Its name in lower case."""
+        return self._node.tag or ""
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """Its attributes; one without a value has ``""``."""
+        return {name: value or "" for name, value in self._node.attributes.items()}
+
+    @property
+    def text(self) -> str:
+        """All text in it, scripts included."""
+        return self._node.text()
+
+    @property
+    def parent(self) -> Element | None:
+        """The element around it."""
+        above = self._node.parent
+        return None if above is None else Element(above)
+
+    @property
+    def form(self) -> Element | None:
+        """The form around it."""
+        above = self.parent
+        while above is not None and above.tag != "form":
+            above = above.parent
+        return above
 
     @property
     def visible(self) -> bool:
         """Whether the markup alone leaves it visible; style sheets and scripts are not considered."""
-        if self.tag == "input" and self.attributes.get("type", "").lower() == "hidden":
+        attributes = self.attributes
+        if self.tag == "input" and attributes.get("type", "").lower() == "hidden":
             return False
         element: Element | None = self
         while element is not None:
-            hidden = "hidden" in element.attributes or _HIDDEN_STYLE.search(element.attributes.get("style", ""))
+            attributes = element.attributes
+            hidden = "hidden" in attributes or _HIDDEN_STYLE.search(attributes.get("style", ""))
             if hidden or element.tag in _INVISIBLE:
                 return False
             element = element.parent
         return True
 
     def find(self, selectors: Sequence[str]) -> Iterator[Element]:
+        """All elements below it that a selector matches: those of the first selector first."""
+        return _find(self._node, selectors)
+
+
+@attrs.frozen(eq=False)
+class Document:
+    """A parsed page. Use it in one thread at a time."""
+
+    _parser: LexborHTMLParser = attrs.field(repr=False)
+
+    def find(self, selectors: Sequence[str]) -> Iterator[Element]:
         """All elements that a selector matches: those of the first selector first.
 
         Raises:
-            ConfigurationError: a selector is outside the subset.
+            ConfigurationError: a selector cannot be read; see ``check_selector``.
         """
-        for selector in selectors:
-            steps = _compile(selector)
-            for element in self._candidates(steps):
-                if _fits(element, steps):
-                    yield element
+        return _find(self._parser, selectors)
 
-    def _candidates(self, steps: _Steps) -> Iterable[Element]:
-        return self
-
-
-@attrs.define(eq=False)
-class Document(Element):
-    """The root. It knows its elements by tag, id, class and attribute: a selector looks at a few of them only."""
-
-    index: dict[tuple[str, str], list[Element]] = attrs.field(factory=dict, repr=False)
-
-    def add(self, element: Element) -> None:
-        """Note an element; called in the document's order."""
-        keys = {("", element.tag)}
-        for name, value in element.attributes.items():
-            keys.add((name, ""))
-            if name in ("id", "class"):
-                keys.update((name, word) for word in value.split())
-        for key in keys:
-            self.index.setdefault(key, []).append(element)
-
-    def _candidates(self, steps: _Steps) -> Iterable[Element]:
-        lists = [self.index.get(test.key, []) for test in steps[0][0] if test.key]
-        return sorted(lists, key=len)[0] if lists else self
+    def first(self, selectors: Sequence[str]) -> Element | None:
+        """The first of them."""
+        return next(self.find(selectors), None)
 
 
 @attrs.frozen
@@ -113,61 +117,44 @@ class Form:
     fields: dict[str, str] = attrs.field(repr=False)
 
 
-class _Parser(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.root = Document("", {})
-        self._open: Element = self.root
+def parse_html(content: str | bytes) -> Document:
+    """The page's tree; broken markup gives the tree a browser would make of it, never an error.
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        element = Element(tag, {name: value or "" for name, value in attrs}, self._open)
-        self._open.children.append(element)
-        self.root.add(element)
-        if tag not in _VOID:
-            self._open = element
+    Takes about 40 ms of processor time per megabyte; the interpreter's lock is released meanwhile, so that a thread
+    keeps an event loop free.
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        # In HTML the slash of "<div/>" means nothing; only void elements end at once.
-        self.handle_starttag(tag, attrs)
+    Args:
+        content: bytes are decoded as the HTML standard says; without a declaration they are UTF-8.
 
-    def handle_endtag(self, tag: str) -> None:
-        element: Element | None = self._open
-        while element is not None and element.tag != tag:
-            element = element.parent
-        if element is not None and element.parent is not None:
-            self._open = element.parent
-
-    def handle_data(self, data: str) -> None:
-        self._open.texts.append(data)
+    Raises:
+        ConfigurationError: selectolax is not installed: ``pip install 'amazon-ae[portal]'``.
+    """
+    try:
+        from selectolax.lexbor import LexborHTMLParser
+    except ImportError:
+        raise ConfigurationError("pages are read with selectolax: pip install 'amazon-ae[portal]'") from None
+    return Document(LexborHTMLParser(content, scripting=True, encoding=True))
 
 
-def parse_html(text: str) -> Document:
-    """The document's tree; broken markup gives a tree as good as possible, never an error."""
-    parser = _Parser()
-    parser.feed(text)
-    parser.close()
-    return parser.root
+def check_selector(selector: str) -> None:
+    """Refuse a selector that the two CSS engines, Chromium's and selectolax's, would not read alike.
+
+    Raises:
+        ConfigurationError: it is no CSS, or asks for what a fetched page does not have (``:hover``, ``:visible``).
+    """
+    names = _PSEUDO.findall(_QUOTED.sub("", selector))
+    if foreign := [name for name in names if not _MARKUP_PSEUDO_CLASS.fullmatch(name)]:
+        raise ConfigurationError(f"selector {selector!r}: ':{foreign[0]}' does not work on a fetched page; take it out")
+    parse_html("").first([selector])
 
 
 def read_form(form: Element, page_url: str, *, button: Element | None = None) -> Form:
     """Serialise a form as a click on ``button`` (or on its first named button) would."""
     fields: dict[str, str] = {}
-    for element in form:
-        name = element.attributes.get("name", "")
-        if not name or "disabled" in element.attributes:
-            continue
-        kind = element.attributes.get("type", "").lower()
-        if element.tag in ("button", "input") and kind in ("submit", "image", "button", "reset", "file"):
-            continue
-        if element.tag == "input" and not (kind in ("checkbox", "radio") and "checked" not in element.attributes):
-            fields[name] = element.attributes.get("value", "on" if kind in ("checkbox", "radio") else "")
-        elif element.tag == "select":
-            options = [item for item in element if item.tag == "option"]
-            chosen = next((item for item in options if "selected" in item.attributes), options[0] if options else None)
-            if chosen is not None:
-                fields[name] = chosen.attributes.get("value", "".join(chosen.texts).strip())
-        elif element.tag == "textarea":
-            fields[name] = "".join(element.texts)
+    for element in _controls(form):
+        name, value = element.attributes.get("name", ""), _successful_value(element)
+        if name and value is not None:
+            fields[name] = value
     if button is None:
         button = next(form.find(["input[type=submit][name]", "button[name]"]), None)
     if button is not None and button.attributes.get("name"):
@@ -176,96 +163,56 @@ def read_form(form: Element, page_url: str, *, button: Element | None = None) ->
     return Form(method, urljoin(page_url, form.attributes.get("action") or page_url), fields)
 
 
-@attrs.frozen
-class _Test:
-    name: str  # "" is the tag
-    op: str
-    value: str
-    negated: tuple[_Test, ...] = ()
+def _controls(form: Element) -> Iterator[Element]:
+    """The controls of a form: inside it, naming it by ``form=``, or in the table around a form that cannot hold them.
 
-    @property
-    def key(self) -> tuple[str, str] | None:
-        """Where ``Document.index`` lists everything that may fit."""
-        if self.negated or self.value == "*":
-            return None
-        if not self.name or (self.name, self.op) in (("id", "="), ("class", "~=")):
-            return self.name, self.value
-        return self.name, ""
-
-    def fits(self, element: Element) -> bool:
-        if self.negated:
-            return not all(test.fits(element) for test in self.negated)
-        if not self.name:
-            return self.value in ("*", element.tag)
-        actual = element.attributes.get(self.name)
-        if actual is None or not self.op:
-            return actual is not None
-        if self.op == "=":
-            return actual == self.value
-        if self.op == "~=":
-            return self.value in actual.split()
-        # As in CSS, an empty value matches nothing here.
-        return bool(self.value) and (
-            actual.startswith(self.value)
-            if self.op == "^="
-            else actual.endswith(self.value)
-            if self.op == "$="
-            else self.value in actual
-        )
+    ``<table><form><tr>...``: a form may not stand there, so the parser leaves it empty, and its controls beside it.
+    """
+    above = form.parent
+    in_table = above is not None and above.tag in ("table", "thead", "tbody", "tr")
+    for element in above.find([_CONTROLS]) if in_table and above is not None else form.find([_CONTROLS]):
+        if "form" not in element.attributes:
+            yield element
+    root = form
+    while root.parent is not None:
+        root = root.parent
+    if form_id := form.attributes.get("id"):
+        yield from (item for item in root.find([_CONTROLS]) if item.attributes.get("form") == form_id)
 
 
-# A selector is its compounds from right to left, each with whether its parent must be the very next one.
-_Steps = tuple[tuple[tuple[_Test, ...], bool], ...]
-
-
-@lru_cache(maxsize=512)
-def _compile(selector: str) -> _Steps:
-    steps: list[tuple[tuple[_Test, ...], bool]] = []
-    at, child = 0, False
-    text = selector.strip()
-    while at < len(text):
-        tests: list[_Test] = []
-        while match := _SIMPLE.match(text, at):
-            tests.append(_test(match, selector))
-            at = match.end()
-        if not tests:
-            raise ConfigurationError(f"selector {selector!r} is outside the subset that amazon_ae._portal.html reads")
-        steps.append((tuple(tests), child))
-        gap = _GAP.match(text, at)
-        if gap is not None:
-            at, child = gap.end(), ">" in gap.group()
-    if not steps:
-        raise ConfigurationError("a selector is empty")
-    return tuple(reversed(steps))
-
-
-def _test(match: re.Match[str], selector: str) -> _Test:
-    if match["tag"]:
-        return _Test("", "=", match["tag"].lower())
-    if match["id"]:
-        return _Test("id", "=", match["id"])
-    if match["class"]:
-        return _Test("class", "~=", match["class"])
-    if match["name"]:
-        value = next((match[group] for group in ("dq", "sq", "bare") if match[group] is not None), "")
-        return _Test(match["name"].lower(), match["op"] or "", value)
-    inner = _compile(match["not"])
-    if len(inner) != 1:
-        raise ConfigurationError(f"selector {selector!r}: :not() takes one simple selector")
-    return _Test("", "", "", inner[0][0])
-
-
-def _fits(element: Element, steps: _Steps) -> bool:
-    tests, child = steps[0]
-    if not element.tag or not all(test.fits(element) for test in tests):
-        return False
-    if len(steps) == 1:
+def _is_disabled(control: Element) -> bool:
+    if "disabled" in control.attributes:
         return True
-    above = element.parent
-    while above is not None:
-        if _fits(above, steps[1:]):
-            return True
-        if child:
-            return False
+    above = control.parent
+    while above is not None and not (above.tag == "fieldset" and "disabled" in above.attributes):
         above = above.parent
-    return False
+    return above is not None
+
+
+def _successful_value(control: Element) -> str | None:
+    """What a control adds to its form; ``None`` if nothing (HTML standard, "constructing the entry list")."""
+    attributes = control.attributes
+    kind = attributes.get("type", "").lower()
+    if _is_disabled(control) or kind in ("submit", "image", "button", "reset", "file"):
+        return None
+    if control.tag == "textarea":
+        return control.text
+    if control.tag == "select":
+        options = list(control.find(["option"]))
+        chosen = next((item for item in options if "selected" in item.attributes), options[0] if options else None)
+        return None if chosen is None else chosen.attributes.get("value", chosen.text.strip())
+    if kind in ("checkbox", "radio"):
+        return attributes.get("value", "on") if "checked" in attributes else None
+    return attributes.get("value", "")
+
+
+def _find(root: LexborHTMLParser | LexborNode, selectors: Sequence[str]) -> Iterator[Element]:
+    from selectolax.lexbor import SelectolaxError
+
+    for selector in selectors:
+        try:
+            nodes = root.css(selector)
+        except SelectolaxError:
+            raise ConfigurationError(f"selector {selector!r} is not CSS that this library can read") from None
+        for node in nodes:
+            yield Element(node)

@@ -6,6 +6,7 @@ is ill. What is left is the body.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
@@ -19,8 +20,8 @@ from amazon_ae._exceptions import (
     PortalError,
     PortalUnavailable,
 )
-from amazon_ae._portal.html import Document as HtmlDocument, Form, parse_html
-from amazon_ae._portal.login_rules import signed_out
+from amazon_ae._portal.html import Document as HtmlDocument, Form
+from amazon_ae._portal.login_rules import FetchedPage, signed_out
 from amazon_ae._portal.navigation import RETRY_SECONDS
 from amazon_ae._portal.pace import Gate, call
 from amazon_ae._portal.site_map import Page, SiteMap
@@ -34,6 +35,8 @@ __all__ = ["Answer", "Fetcher", "SignedOut"]
 
 _DEFAULT_RETRY_AFTER_SECONDS: Final = 5.0
 _LONGEST_RETRY_AFTER_SECONDS: Final = 3600.0
+# Up to this size a page is read in a few milliseconds, about what a thread costs.
+_PARSED_INLINE_BYTES: Final = 50_000
 
 
 class SignedOut(Exception):
@@ -52,15 +55,8 @@ class Answer:
     url: str
     content_type: str
     body: bytes = attrs.field(repr=False)
-
-    @property
-    def is_html(self) -> bool:
-        """Whether it calls itself a web page."""
-        return "html" in self.content_type
-
-    def html(self) -> HtmlDocument:
-        """The body as a tree."""
-        return parse_html(self.body.decode("utf-8", "replace"))
+    document: HtmlDocument | None = attrs.field(default=None, repr=False)
+    """The page's tree, where the answer calls itself a web page."""
 
 
 class Fetcher:
@@ -134,14 +130,26 @@ class Fetcher:
             body = await response.body()
         finally:
             await response.dispose()
-        return self.check(status, final, headers, body, step=step)
+        return await self.examine(status, final, headers, body, step=step)
 
-    def check(self, status: int, url: str, headers: Mapping[str, str], body: bytes, *, step: str) -> Answer:
-        """Turn whatever came from ``url`` into an answer, or its error. No I/O.
+    async def examine(self, status: int, url: str, headers: Mapping[str, str], body: bytes, *, step: str) -> Answer:
+        """Turn whatever came from ``url`` into an answer, or its error. A large page is parsed in a thread, once.
 
         Args:
             headers: names in lower case, as Playwright gives them.
         """
+        shown: FetchedPage | None = None
+        if "html" in headers.get("content-type", "").lower():
+            arguments = urlsplit(url).path, body, self._site
+            if len(body) > _PARSED_INLINE_BYTES:
+                shown = await asyncio.to_thread(FetchedPage.read, *arguments)
+            else:
+                shown = FetchedPage.read(*arguments)
+        return self._check(status, url, headers, body, shown, step=step)
+
+    def _check(
+        self, status: int, url: str, headers: Mapping[str, str], body: bytes, shown: FetchedPage | None, *, step: str
+    ) -> Answer:
         path = urlsplit(url).path
         content_type = headers.get("content-type", "").lower()
         if origin_of(url) != self._origin:
@@ -149,8 +157,7 @@ class Fetcher:
             if path.startswith((self._site.urls["sign_in"], self._site.urls["claim"])):
                 raise SignedOut(Page.EMAIL)
             raise DocumentInvalid("the answer came from another address than the marketplace's", step=step)
-        text = body.decode("utf-8", "replace") if "html" in content_type or "json" in content_type else ""
-        if page := signed_out(status, path, content_type, text, self._site):
+        if page := signed_out(status, path, content_type, body, shown, self._site):
             raise SignedOut(page)
         if path.startswith("/authorization/failed"):
             raise PermissionMissing(
@@ -165,7 +172,8 @@ class Fetcher:
             raise DocumentInvalid("Seller Central does not know it", step=step)
         if status >= 400:
             raise PortalError(f"Seller Central answered {status}", step=step)
-        return Answer(status=status, url=url, content_type=content_type, body=body)
+        document = None if shown is None else shown.document
+        return Answer(status=status, url=url, content_type=content_type, body=body, document=document)
 
 
 def _seconds(retry_after: str | None) -> float:

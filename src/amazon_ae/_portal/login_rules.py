@@ -17,20 +17,21 @@ from typing import Final
 import attrs
 
 from amazon_ae._exceptions import ChallengeRequired, LoginRejected, PageChanged, PermissionMissing, PortalError
-from amazon_ae._portal.html import parse_html
+from amazon_ae._portal.html import Document, parse_html
 from amazon_ae._portal.site_map import MARKS, Mark, Page, SiteMap
 
 __all__ = [
     "SIGNED_OUT",
     "TABLE",
     "Action",
+    "FetchedPage",
     "Progress",
     "Rule",
     "Snapshot",
     "classify",
     "decide",
     "signed_out",
-    "snapshot_of_html",
+    "snapshot_of_document",
 ]
 
 _MOST_STEPS: Final = 25
@@ -75,9 +76,22 @@ def _fits(snapshot: Snapshot, mark: Mark) -> bool:
     return snapshot.visible.issuperset(mark.visible) and snapshot.present.issuperset(mark.present)
 
 
-def snapshot_of_html(path: str, html: str, site: SiteMap) -> Snapshot:
+@attrs.frozen
+class FetchedPage:
+    """A page that was fetched and not opened: its tree, and which page it is. Parsed once, read by all."""
+
+    document: Document = attrs.field(repr=False)
+    page: Page
+
+    @classmethod
+    def read(cls, path: str, content: str | bytes, site: SiteMap) -> FetchedPage:
+        """Parse and classify. Takes up to a second of processor time for the largest pages: use a thread for those."""
+        document = parse_html(content)
+        return cls(document, classify(snapshot_of_document(path, document, site)))
+
+
+def snapshot_of_document(path: str, document: Document, site: SiteMap) -> Snapshot:
     """The same snapshot out of fetched HTML, for answers that no browser page was opened for."""
-    document = parse_html(html)
     present: set[str] = set()
     visible: set[str] = set()
     for name, selectors in site.selectors.items():
@@ -86,7 +100,7 @@ def snapshot_of_html(path: str, html: str, site: SiteMap) -> Snapshot:
             if element.visible:
                 visible.add(name)
                 break
-    spoken = "\n".join("".join(element.texts) for element in document.find(PHRASE_PLACES)).casefold()
+    spoken = "\n".join(element.text for element in document.find(PHRASE_PLACES)).casefold()
     phrases = {name for name, texts in site.phrases.items() if any(text.casefold() in spoken for text in texts)}
     return Snapshot(path=path, visible=frozenset(visible), present=frozenset(present), phrases=frozenset(phrases))
 
@@ -211,7 +225,9 @@ def decide(page: Page, progress: Progress) -> Action:
     return rule.action
 
 
-def signed_out(status: int, path: str, content_type: str, text: str, site: SiteMap) -> Page | None:
+def signed_out(
+    status: int, path: str, content_type: str, body: bytes, shown: FetchedPage | None, site: SiteMap
+) -> Page | None:
     """Whether an answer means "sign in first" (or a wall before it); the page it shows, ``None`` where it does not.
 
     Four faces (seen live on amazon.in, 2026): a redirect to the sign-in address, 200 with the sign-in page, 401, and a
@@ -219,13 +235,11 @@ def signed_out(status: int, path: str, content_type: str, text: str, site: SiteM
 
     Args:
         path: the path of the final address.
-        text: the body; only looked at for HTML and JSON.
+        body: only looked at for JSON.
+        shown: the page, where the answer is HTML.
     """
     if status == 401 or path.startswith((site.urls["sign_in"], site.urls["claim"])):
         return Page.EMAIL
-    if status == 403 and "json" in content_type and '"sign_in"' in text:
+    if status == 403 and "json" in content_type and b'"sign_in"' in body:
         return Page.EMAIL
-    if "html" not in content_type:
-        return None
-    page = classify(snapshot_of_html(path, text, site))
-    return page if page in SIGNED_OUT else None
+    return shown.page if shown is not None and shown.page in SIGNED_OUT else None

@@ -26,6 +26,7 @@ from amazon_ae._exceptions import (
     BrowserLost,
     ConfigurationError,
     DocumentError,
+    PageChanged,
     PortalError,
     PortalUnavailable,
 )
@@ -310,7 +311,9 @@ class SellerPortalScraper:
 
             async def page(name: str, url: str) -> HtmlDocument:
                 answer = await self._mended(running, name, lambda: sources.fetcher.get(self._origin + url, step=name))
-                return answer.html()
+                if answer.document is None:
+                    raise PageChanged("the address gives no page", step=name)
+                return answer.document
 
             if order := await walk.pages(page, order_id):
                 walk.note_papers(await self.documents(order))

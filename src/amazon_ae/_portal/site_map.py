@@ -7,21 +7,22 @@ change of the site without a release of this library::
     site = SITE.override(selectors={"email": ["#new_email_field"]})
     SellerPortalScraper(AE, credentials, site=site, ...)
 
-Selectors are CSS that both a browser and ``amazon_ae._portal.html`` understand: tag, ``#id``, ``.class``,
-``[attribute]`` with ``= ~= ^= $= *=``, ``:not()``, descendant and ``>``. Several selectors of one name are tried in
-their order. The browser looks through open shadow roots. No selector depends on the language of the page.
+Selectors are CSS whose answer is in the markup, so that Chromium and the parser of fetched pages agree
+(``html.check_selector``). Several selectors of one name are tried in their order. The browser also searches open shadow
+roots. No selector depends on the language of the page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 
 from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._portal.html import check_selector
 
 __all__ = ["MARKS", "SITE", "Mark", "Page", "SiteMap"]
 
@@ -130,6 +131,10 @@ class SiteMap:
     phrases: Mapping[str, tuple[str, ...]] = attrs.field(converter=_tuples)
     marketplace_names: Mapping[str, tuple[str, ...]] = attrs.field(converter=_tuples)
 
+    def __reduce__(self) -> tuple[Callable[..., SiteMap], tuple[dict[str, Any], ...]]:
+        """Copy and pickle by plain dicts: the read-only views of them allow neither."""
+        return _site_map, (dict(self.urls), dict(self.selectors), dict(self.phrases), dict(self.marketplace_names))
+
     def override(
         self,
         *,
@@ -141,9 +146,13 @@ class SiteMap:
         """The same map with some entries replaced, e.g. out of a host's own settings file.
 
         Raises:
-            ConfigurationError: a name is not in the map (a typing error would otherwise change nothing), or a value is
-                empty.
+            ConfigurationError: a name is not in the map (a misspelt one would change nothing), a value is empty, a
+                selector is no CSS that works on a fetched page, or a URL is no path below the portal's origin.
         """
+        for selector in (item for items in (_lists("selectors", selectors) or {}).values() for item in items):
+            check_selector(selector)
+        for name, url in (urls or {}).items():
+            _check_url(name, url, self.urls.get(name, ""))
         return SiteMap(
             urls=_merge("urls", self.urls, urls),
             selectors=_merge("selectors", self.selectors, _lists("selectors", selectors)),
@@ -154,11 +163,27 @@ class SiteMap:
         )
 
 
+def _site_map(
+    urls: dict[str, str],
+    selectors: dict[str, tuple[str, ...]],
+    phrases: dict[str, tuple[str, ...]],
+    marketplace_names: dict[str, tuple[str, ...]],
+) -> SiteMap:
+    return SiteMap(urls=urls, selectors=selectors, phrases=phrases, marketplace_names=marketplace_names)
+
+
 def _lists(what: str, items: Mapping[str, Sequence[str]] | None) -> Mapping[str, Sequence[str]] | None:
     for name, value in (items or {}).items():
         if isinstance(value, str):
             raise ConfigurationError(f"{what}[{name!r}] is a list of texts, not one text")
     return items
+
+
+def _check_url(name: str, url: str, known: str) -> None:
+    if url and (not url.startswith("/") or url.startswith("//")):
+        raise ConfigurationError(f"urls[{name!r}] is a path below the portal's origin and begins with one slash")
+    if url and "{order_id}" in known and "{order_id}" not in url:
+        raise ConfigurationError(f"urls[{name!r}] must contain {{order_id}}")
 
 
 def _merge(what: str, base: Mapping[str, T], changes: Mapping[str, T] | None) -> dict[str, T]:
