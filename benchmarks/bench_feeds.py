@@ -22,7 +22,7 @@ import xmltodict
 
 from amazon_ae._models.feeds import InventoryUpdate
 from amazon_ae._mws.feed_bodies import inventory_feed, join_feed
-from amazon_ae._transport.slicing import gather_feed
+from amazon_ae._mws.feeds import gather_feed
 
 MESSAGES = 50_000
 ROUNDS = 9

@@ -188,6 +188,10 @@ from ._mws.pickup_routes import (
     EasyShipPickup as EasyShipPickup,
     SchedulePickupFeed as SchedulePickupFeed,
 )
+from ._mws.throttles import (
+    MWS_THROTTLES as MWS_THROTTLES,
+    mws_throttles as mws_throttles,
+)
 from ._orders.sync import (
     OrderSync as OrderSync,
     SyncedOrder as SyncedOrder,
@@ -239,11 +243,16 @@ from ._storage.postgres.store import (
 from ._storage.sqlite.store import (
     SQLiteStorage as SQLiteStorage,
 )
+from ._transport.calls import (
+    RequestRecord as RequestRecord,
+)
+from ._transport.pacing import (
+    Pacer as Pacer,
+)
 from ._transport.retries import (
     RetryPolicy as RetryPolicy,
 )
 from ._transport.throttles import (
-    THROTTLES as THROTTLES,
     Throttle as Throttle,
     ThrottleTable as ThrottleTable,
 )

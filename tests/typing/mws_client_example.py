@@ -11,7 +11,7 @@ import httpx
 
 from amazon_ae import (
     AE,
-    THROTTLES,
+    MWS_THROTTLES,
     Address,
     Clock,
     Download,
@@ -24,6 +24,7 @@ from amazon_ae import (
     OrderItem,
     OrderPage,
     OutcomeUnknown,
+    Pacer,
     PackageDimensions,
     PackageWeight,
     Page,
@@ -34,24 +35,23 @@ from amazon_ae import (
     QuotaTimeout,
     ReportInfo,
     ReportRequest,
+    RequestRecord,
     ResponseMeta,
     RetryPolicy,
     ScheduledPackage,
     SellerParticipations,
     ServiceStatus,
     Throttle,
-    ThrottleTable,
+    mws_throttles,
 )
 from amazon_ae._mws.feeds import XML
-from amazon_ae._transport.calls import Exchange
-from amazon_ae._transport.pacing import Pacer
 
 
-def record(exchange: Exchange) -> None:
+def record(request: RequestRecord) -> None:
     """A host's own record of requests."""
-    assert_type(exchange.meta, ResponseMeta)
-    assert_type(exchange.meta.quota, QuotaSeen | None)
-    print(exchange.at, exchange.action, exchange.status, exchange.code, exchange.meta.request_id)
+    assert_type(request.meta, ResponseMeta)
+    assert_type(request.meta.quota, QuotaSeen | None)
+    print(request.at, request.operation, request.status, request.code, request.meta.request_id)
 
 
 def connect(credentials: MwsCredentials, http: httpx.AsyncClient, clock: Clock) -> MwsClient:
@@ -64,14 +64,14 @@ def connect(credentials: MwsCredentials, http: httpx.AsyncClient, clock: Clock) 
         app_name="Warehouse",
         app_version="1.4",
         pacer=Pacer(clock),
-        throttles=ThrottleTable((*THROTTLES, Throttle("Products", ("GetA",), 20, 1, None, "measured"))),
+        throttles=mws_throttles((*MWS_THROTTLES, Throttle(("Products/GetA",), 20, 1, source="measured"))),
         retries=RetryPolicy(delays_seconds=(0, 1), jitter=0.5),
         random=lambda: 0.5,
         max_wait=timedelta(minutes=5),
         max_exchange=timedelta(minutes=1),
         max_body_bytes=10_000_000,
         thread_bytes=100_000,
-        on_exchange=record,
+        on_request=record,
     )
 
 

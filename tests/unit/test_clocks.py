@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from amazon_ae._clocks import ClockLimiter, SystemClock
+from amazon_ae._clocks import SystemClock
 from amazon_ae._exceptions import QuotaTimeout
+from amazon_ae._transport.limiter import Limiter
 from amazon_ae.testing._clocks import ScaledClock, VirtualClock
 
 
@@ -20,11 +21,11 @@ def test_the_system_clock_tells_aware_utc() -> None:
 async def test_a_limiter_gives_its_burst_at_once_and_then_one_place_per_restore_interval() -> None:
     """Ten callers on a bucket of 6 restored one per minute leave at 0 s (six times), 60, 120, 180 and 240 s."""
     clock = VirtualClock()
-    limiter = ClockLimiter(clock, burst=6, restore_seconds=60)
+    limiter = Limiter(clock, burst=6, restore_seconds=60)
     start, left = clock.now(), []
 
     async def call() -> None:
-        await limiter.take()
+        await limiter.acquire()
         left.append((clock.now() - start).total_seconds())
 
     await asyncio.gather(*(call() for _ in range(10)))
@@ -34,23 +35,23 @@ async def test_a_limiter_gives_its_burst_at_once_and_then_one_place_per_restore_
 async def test_a_wait_beyond_the_deadline_ends_at_once_and_takes_nothing() -> None:
     """The caller learns when a place will be free, without having waited."""
     clock = VirtualClock()
-    limiter = ClockLimiter(clock, burst=1, restore_seconds=60)
-    await limiter.take()
+    limiter = Limiter(clock, burst=1, restore_seconds=60)
+    await limiter.acquire()
     before = clock.now()
     with pytest.raises(QuotaTimeout) as refused:
-        await limiter.take(deadline=before + timedelta(seconds=59))
+        await limiter.acquire(deadline=before + timedelta(seconds=59))
     assert clock.now() == before
     assert refused.value.retry_at == before + timedelta(seconds=60)
-    await limiter.take(deadline=before + timedelta(seconds=61))
+    await limiter.acquire(deadline=before + timedelta(seconds=61))
     assert (clock.now() - before).total_seconds() == pytest.approx(60, abs=0.01)
 
 
 async def test_cancelling_a_wait_takes_no_place() -> None:
     """The next caller gets the place that the cancelled one waited for."""
     clock = VirtualClock(autojump=False)
-    limiter = ClockLimiter(clock, burst=1, restore_seconds=60)
-    await limiter.take()
-    waiter = asyncio.create_task(limiter.take())
+    limiter = Limiter(clock, burst=1, restore_seconds=60)
+    await limiter.acquire()
+    waiter = asyncio.create_task(limiter.acquire())
     await asyncio.sleep(0)
     waiter.cancel()
     await asyncio.gather(waiter, return_exceptions=True)

@@ -29,7 +29,7 @@ from amazon_ae._mws.feed_bodies import (
     order_acknowledgement_feed,
     order_fulfillment_feed,
 )
-from amazon_ae._transport.slicing import gather_feed
+from amazon_ae._mws.feeds import gather_feed
 
 SELLER = "A1EXAMPLESELLR"
 ORDER = "171-1234567-1234567"

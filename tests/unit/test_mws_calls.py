@@ -29,10 +29,11 @@ from amazon_ae._exceptions import (
 )
 from amazon_ae._models.marketplaces import AE
 from amazon_ae._mws.client import MwsClient
-from amazon_ae._transport.calls import Exchange
+from amazon_ae._mws.throttles import MWS_THROTTLES, QUOTA_UNKNOWN_SECONDS, mws_throttles
+from amazon_ae._transport.calls import RequestRecord
 from amazon_ae._transport.pacing import Pacer
 from amazon_ae._transport.retries import RetryPolicy
-from amazon_ae._transport.throttles import QUOTA_UNKNOWN_SECONDS, THROTTLES, Throttle, ThrottleTable
+from amazon_ae._transport.throttles import Throttle
 from amazon_ae.testing._clocks import VirtualClock
 
 STATUS = envelope("GetServiceStatus", "<Status>GREEN</Status>")
@@ -40,39 +41,39 @@ COUNT = envelope("GetFeedSubmissionCount", "<Count>0</Count>", section="Feeds/20
 NONE = envelope("GetOrder", "<Orders/>")
 
 
-@pytest.mark.parametrize("row", THROTTLES, ids=lambda row: row.group)
+@pytest.mark.parametrize("row", MWS_THROTTLES, ids=lambda row: row.group)
 async def test_every_row_of_the_throttle_table_is_kept(row: Throttle) -> None:
     """The burst leaves at once, then one per restore interval; never more than the hour allows in any hour."""
     clock = VirtualClock(NOW)
     pacer = Pacer(clock)
     taken = []
     for _ in range(row.burst + 3):
-        await pacer.take("owner", row)
-        taken.append((clock.now() - NOW).total_seconds())
+        async with pacer.slot("owner", row):
+            taken.append((clock.now() - NOW).total_seconds())
     expected = [0.0] * row.burst + [row.restore_seconds * n for n in (1, 2, 3)]
     assert taken == pytest.approx(expected, abs=0.01)
-    if row.per_hour is not None and row.per_hour <= 80:
-        for _ in range(2 * row.per_hour):
-            await pacer.take("owner", row)
-            taken.append((clock.now() - NOW).total_seconds())
+    if row.limit is not None and row.limit <= 80:
+        for _ in range(2 * row.limit):
+            async with pacer.slot("owner", row):
+                taken.append((clock.now() - NOW).total_seconds())
         for begin in taken:
-            assert sum(begin <= moment < begin + 3600 for moment in taken) <= row.per_hour
+            assert sum(begin <= moment < begin + 3600 for moment in taken) <= row.limit
 
 
 def test_the_table_names_a_source_for_every_number() -> None:
     """And no operation stands in two rows."""
-    assert all(row.source for row in THROTTLES)
-    count = Counter((row.section, action) for row in THROTTLES for action in row.actions)
+    assert all(row.source for row in MWS_THROTTLES)
+    count = Counter(operation for row in MWS_THROTTLES for operation in row.operations)
     assert set(count.values()) == {1}
-    submit = ThrottleTable().find("Feeds", "SubmitFeed")
-    assert (submit.burst, submit.restore_seconds, submit.per_hour) == (15, 120, 30)
+    submit = mws_throttles().find("Feeds/SubmitFeed")
+    assert (submit.burst, submit.restore_seconds, submit.limit) == (15, 120, 30)
 
 
 def test_rows_can_be_overridden_and_unlisted_operations_have_their_own_pace() -> None:
     """UNVERIFIED limits are the host's to correct."""
-    table = ThrottleTable((*THROTTLES, Throttle("Orders", ("GetOrder",), 1, 5, None, "measured")))
-    assert table.find("Orders", "GetOrder").burst == 1
-    assert table.find("Products", "GetA").group == "Products/GetA" != table.find("Products", "GetB").group
+    table = mws_throttles((*MWS_THROTTLES, Throttle(("Orders/GetOrder",), 1, 5, source="measured")))
+    assert table.find("Orders/GetOrder").burst == 1
+    assert table.find("Products/GetA").group == "Products/GetA" != table.find("Products/GetB").group
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_limits_that_admit_no_call_are_refused(
 ) -> None:
     """When the row is made, not as a division by zero at the first call."""
     with pytest.raises(ConfigurationError):
-        Throttle("Orders", actions, burst, restore_seconds, per_hour, "test")
+        Throttle(actions, burst, restore_seconds, per_hour, source="test")
 
 
 async def test_operations_of_one_row_share_a_pace_and_others_do_not() -> None:
@@ -103,9 +104,9 @@ async def test_operations_of_one_row_share_a_pace_and_others_do_not() -> None:
 async def test_a_clock_that_is_set_back_stops_no_pace(seconds: float) -> None:
     """The bucket, the hour and the end of a refusal go on: nobody waits until the old time comes again."""
     amazon = Amazon(*[STATUS] * 4, error("QuotaExceeded", 503), STATUS)
-    row = Throttle("Orders", ("GetServiceStatus",), 2, 300, 4, "test")
+    row = Throttle(("Orders/GetServiceStatus",), 2, 300, 4, source="test")
     clock = VirtualClock(NOW)
-    client = client_of(amazon, clock=clock, throttles=ThrottleTable((row,)))
+    client = client_of(amazon, clock=clock, throttles=mws_throttles((row,)))
 
     async def waited() -> float:
         began = clock.now()
@@ -184,7 +185,7 @@ async def test_a_read_survives_everything_that_passes() -> None:
     amazon = Amazon(
         httpx.ConnectError("refused"), httpx.ReadTimeout("silence"), STATUS[:-20], error("InternalError", 500), STATUS
     )
-    table = ThrottleTable((Throttle("Orders", ("GetServiceStatus",), 10, 1, None, "test"),))
+    table = mws_throttles((Throttle(("Orders/GetServiceStatus",), 10, 1, source="test"),))
     status = await client_of(amazon, throttles=table).orders.service_status()
     assert (status.status, len(amazon.asked)) == ("GREEN", 5)
 
@@ -334,12 +335,12 @@ def test_no_pattern_of_calls_passes_the_bucket(gaps: list[float]) -> None:
     asyncio.run(run())
 
 
-async def test_every_exchange_is_told_with_what_support_asks_for() -> None:
+async def test_every_request_is_recorded_with_what_support_asks_for() -> None:
     """Success and error; an id, an instant, a code; a broken listener stops nothing."""
-    told: list[Exchange] = []
+    records: list[RequestRecord] = []
 
-    def listen(exchange: Exchange) -> None:
-        told.append(exchange)
+    def record(one: RequestRecord) -> None:
+        records.append(one)
         raise RuntimeError("the host's dashboard is broken")
 
     answers = (
@@ -347,11 +348,13 @@ async def test_every_exchange_is_told_with_what_support_asks_for() -> None:
         httpx.ReadTimeout("silence"),
         httpx.Response(200, content=NONE, headers={"x-mws-request-id": "b", "x-mws-timestamp": "2021-11-18T09:00:00Z"}),
     )
-    await client_of(Amazon(*answers), on_exchange=listen).orders.get(ORDER_ID)
-    assert [(one.action, one.status, one.code, one.meta.request_id) for one in told] == [
-        ("GetOrder", 500, "InternalError", "a"), ("GetOrder", 0, "OutcomeUnknown", None), ("GetOrder", 200, "", "b"),
+    await client_of(Amazon(*answers), on_request=record).orders.get(ORDER_ID)
+    assert [(one.operation, one.status, one.code, one.meta.request_id) for one in records] == [
+        ("Orders/GetOrder", 500, "InternalError", "a"),
+        ("Orders/GetOrder", 0, "OutcomeUnknown", None),
+        ("Orders/GetOrder", 200, "", "b"),
     ]  # fmt: skip
-    assert told[2].meta.timestamp == datetime(2021, 11, 18, 9, tzinfo=UTC)
+    assert records[2].meta.timestamp == datetime(2021, 11, 18, 9, tzinfo=UTC)
 
 
 async def test_a_large_body_is_read_in_a_thread() -> None:

@@ -61,7 +61,7 @@ async def collect(iterable: AsyncIterable[Any], into: list[Any]) -> None:
 def store_client(store: Any) -> MwsClient:
     from amazon_ae._transport.throttles import Throttle, ThrottleTable
 
-    return client_of(Amazon(store), throttles=ThrottleTable((), unlisted=Throttle("", ("*",), 10_000, 1, None, "test")))
+    return client_of(Amazon(store), throttles=ThrottleTable((), unlisted=Throttle(("*",), 10_000, 1, source="test")))
 
 
 async def test_every_order_of_every_page_is_handed_over_once() -> None:

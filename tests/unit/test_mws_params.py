@@ -12,8 +12,9 @@ from hypothesis import given, strategies as st
 from mws_support import NOW, ORDER_ID, Amazon, client_of, envelope
 
 from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.checks import check_count, listed
 from amazon_ae._mws.client import MwsClient
-from amazon_ae._mws.params import check_count, flatten, instant, listed, settled_before
+from amazon_ae._mws.params import flatten, instant, settled_before
 
 
 def test_values_are_written_as_amazon_wants_them() -> None:
@@ -87,7 +88,7 @@ def test_counts_are_held_to_their_bounds() -> None:
         (lambda c: c.orders.list(created_after=NOW, seller_order_id=""), "seller_order_id must be a text"),
         (lambda c: c.orders.list(created_after=NOW, buyer_email=" "), "buyer_email must be a text"),
         (lambda c: c.orders.list(created_after=NOW, max_results_per_page="9"), "max_results_per_page: 1 to 100"),
-        (lambda c: c.orders.service_status(deadline=timedelta(seconds=9)), "deadline must be an aware"),
+        (lambda c: c.orders.service_status(deadline=9.0), "deadline must be an aware"),
         (lambda c: c.feeds.submit("_X_", "<x/>", content_type="text/xml"), "a feed's body is bytes, not str"),
         (lambda c: c.feeds.submit(" ", b"x", content_type="text/xml"), "feed_type must be a text"),
         (lambda c: c.feeds.submit("_X_", b"x", content_type=None), "content_type must be a text"),

@@ -21,8 +21,9 @@ from amazon_ae._exceptions import (
     SignatureMismatch,
     UnreadableResponse,
 )
-from amazon_ae._mws.responses import WrongMd5, excerpt, read_document, read_error, read_meta, read_result, scrub
+from amazon_ae._mws.responses import excerpt, read_document, read_error, read_meta, read_result, scrub
 from amazon_ae._mws.signing import content_md5
+from amazon_ae._transport.retries import DamagedBody
 
 ILL = (ServiceUnavailable, True)
 WRONG = (InvalidRequest, False)
@@ -285,7 +286,7 @@ def test_a_document_is_checked_against_its_md5() -> None:
     body = "Feed Processing Summary:\tش".encode()
     for headers in ({}, {"content-md5": content_md5(body)}):
         assert read_document(200, headers, body, action="Act", now=NOW)[0] == body
-    with pytest.raises(WrongMd5) as caught:
+    with pytest.raises(DamagedBody) as caught:
         read_document(200, {"content-md5": content_md5(b"other")}, body, action="Act", now=NOW)
     assert caught.value.retryable
 

@@ -18,8 +18,7 @@ from amazon_ae._exceptions import (
     ServiceUnavailable,
     UnreadableResponse,
 )
-from amazon_ae._mws.responses import WrongMd5
-from amazon_ae._transport.retries import RetryPolicy, is_transient
+from amazon_ae._transport.retries import DamagedBody, RetryPolicy, is_transient
 
 
 @given(st.integers(0, 20), st.floats(0, 1, exclude_max=True))
@@ -44,7 +43,7 @@ def test_a_wait_is_at_least_amazons_advice_and_at_most_a_quarter_more(retry: int
         (InvalidRequest("x", status=500, code="BrandNew"), True),
         (UnreadableResponse("cut off", retryable=True), True),
         (UnreadableResponse("a web page"), False),
-        (WrongMd5("x", retryable=True), False),
+        (DamagedBody("x", retryable=True), False),
         (RequestThrottled("x", status=503), False),
         (QuotaExceeded("x", status=503), False),
         (AccessDenied("x", status=401), False),

@@ -15,7 +15,7 @@ from mws_support import CREDENTIALS, NOW, Amazon, client_of, envelope
 
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.marketplaces import AE
-from amazon_ae._mws.requests import build_request, check_endpoint, user_agent
+from amazon_ae._mws.requests import build_request
 from amazon_ae._mws.signing import (
     canonical_query,
     content_md5,
@@ -25,6 +25,8 @@ from amazon_ae._mws.signing import (
     signing_host,
     string_to_sign,
 )
+from amazon_ae._transport.http import check_endpoint
+from amazon_ae._transport.user_agent import user_agent
 
 _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~"
 SET_BY_THE_CLIENT = {

@@ -10,7 +10,6 @@ Example::
 from __future__ import annotations
 
 import random as _random
-import sys
 import warnings
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -21,25 +20,28 @@ import httpx
 
 from amazon_ae._clocks import SystemClock
 from amazon_ae._exceptions import ConfigurationError, NotSupported
+from amazon_ae._models.checks import check_text
 from amazon_ae._models.marketplaces import AE, Marketplace, MwsCredentials
+from amazon_ae._mws.calls import MwsCall, MwsDialect, MwsExecutor
 from amazon_ae._mws.easy_ship import EasyShip
 from amazon_ae._mws.feeds import Feeds
 from amazon_ae._mws.orders import Orders
-from amazon_ae._mws.params import Params, check_text, flatten
+from amazon_ae._mws.params import Params, flatten
 from amazon_ae._mws.reports import Reports
-from amazon_ae._mws.requests import check_endpoint, section_of, user_agent
+from amazon_ae._mws.requests import section_of
+from amazon_ae._mws.responses import REQUEST_ID_HEADER, scrub
 from amazon_ae._mws.sellers import Sellers
+from amazon_ae._mws.throttles import mws_throttles
 from amazon_ae._ports import Clock
-from amazon_ae._transport.calls import Call, Caller, Exchange, Patience
-from amazon_ae._transport.http import Transport
+from amazon_ae._transport.calls import RequestRecord, WaitPolicy
+from amazon_ae._transport.connection import HttpConnection
+from amazon_ae._transport.http import check_endpoint
 from amazon_ae._transport.pacing import Pacer
-from amazon_ae._transport.retries import ClosedClient, RetryPolicy
+from amazon_ae._transport.retries import RetryPolicy
 from amazon_ae._transport.throttles import ThrottleTable
+from amazon_ae._transport.user_agent import library_user_agent
 
 __all__ = ["MwsClient", "Returns"]
-
-# For the client's own connection; a client of the host's brings its own timeouts. Large feeds take a while to be read.
-_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 
 
 class Returns:
@@ -69,17 +71,17 @@ class MwsClient:
         clock: tells the time and sleeps.
         app_name, app_version: the User-Agent that Amazon asks for; this library's own by default.
         pacer: share one between clients of the same seller in one process, since they share Amazon's quota.
-        throttles: Amazon's limits; see ``quotas.THROTTLES``.
+        throttles: Amazon's limits; see ``MWS_THROTTLES``.
         retries: of reads.
         random: gives numbers in [0, 1) for the retries' jitter.
-        max_wait: the longest that a call without a ``deadline`` waits for a place or for a throttle to end; ``None``:
-            for ever.
+        max_wait: the longest that a call without a ``deadline`` waits for a slot or for a throttle to end; ``None``:
+            forever.
         max_exchange: the longest that one request with its answer takes in real time, however slowly it drips; then a
             read is sent again or ends in ``ServiceUnavailable``, a write in ``OutcomeUnknown``. Give more for feeds of
-            hundreds of megabytes; ``None``: for ever.
+            hundreds of megabytes; ``None``: forever.
         max_body_bytes: a larger answer is refused before it is read.
         thread_bytes: a larger body is read in a thread, so that the event loop goes on.
-        on_exchange: called after every request with its id, instant and code, for your records (Amazon asks to keep
+        on_request: called after every request with its id, instant and code, for your records (Amazon asks to keep
             them 30 days); not after one that you cancelled. Quick, and never raises: what it raises is logged and
             dropped.
 
@@ -104,47 +106,50 @@ class MwsClient:
         max_exchange: timedelta | None = timedelta(minutes=5),
         max_body_bytes: int = 50_000_000,
         thread_bytes: int = 262_144,
-        on_exchange: Callable[[Exchange], None] | None = None,
+        on_request: Callable[[RequestRecord], None] | None = None,
     ) -> None:
-        if isinstance(http, httpx.Client):
-            raise ConfigurationError("http is an httpx.Client, which would block the event loop: give an AsyncClient")
+        if not isinstance(credentials, MwsCredentials) or not isinstance(marketplace, Marketplace):
+            raise ConfigurationError("MwsClient takes MwsCredentials first, then a Marketplace")
         clock = clock or SystemClock()
         self._credentials = credentials
         self._marketplace = marketplace
-        self._given = http
-        self._own: httpx.AsyncClient | None = None
-        self._max_body_bytes = max_body_bytes
-        self._max_seconds = None if max_exchange is None else max_exchange.total_seconds()
-        if self._max_seconds is not None and self._max_seconds <= 0:
-            raise ConfigurationError(f"max_exchange must be above 0, not {max_exchange}")
-        self._closed = False
-        if not isinstance(credentials, MwsCredentials) or not isinstance(marketplace, Marketplace):
-            raise ConfigurationError("MwsClient takes MwsCredentials first, then a Marketplace")
-        self._caller = Caller(
-            credentials,
-            endpoint=check_endpoint(marketplace.mws_endpoint),
-            transport=self._transport,
-            agent=_agent(app_name, app_version),
+        self._connection = HttpConnection(
+            type(self).__name__,
+            http=http,
+            max_exchange=max_exchange,
+            max_body_bytes=max_body_bytes,
+            request_id_header=REQUEST_ID_HEADER,
+            scrub=scrub,
+        )
+        self._calls = MwsExecutor(
+            MwsDialect(
+                credentials,
+                endpoint=check_endpoint(marketplace.mws_endpoint, "MWS endpoint"),
+                agent=library_user_agent(app_name, app_version),
+            ),
+            # Amazon counts per pair of seller and developer.
+            owner=f"{credentials.seller_id}/{credentials.access_key_id}",
+            transport=self._connection.transport,
             pacer=pacer or Pacer(clock),
-            throttles=throttles or ThrottleTable(),
+            throttles=throttles or mws_throttles(),
             retries=retries or RetryPolicy(),
             random=random,
             clock=clock,
             max_wait=max_wait,
             thread_bytes=thread_bytes,
-            on_exchange=on_exchange,
+            on_request=on_request,
         )
         marketplace_id = marketplace.marketplace_id
-        self.orders: Orders = Orders(self._caller, marketplace_id=marketplace_id)
+        self.orders: Orders = Orders(self._calls, marketplace_id=marketplace_id)
         self.feeds: Feeds = Feeds(
-            self._caller,
+            self._calls,
             marketplace_id=marketplace_id,
             seller_id=credentials.seller_id,
             access_key_id=credentials.access_key_id,
         )
-        self.sellers: Sellers = Sellers(self._caller)
-        self.easy_ship: EasyShip = EasyShip(self._caller, marketplace_id=marketplace_id)
-        self.reports: Reports = Reports(self._caller, marketplace_id=marketplace_id)
+        self.sellers: Sellers = Sellers(self._calls)
+        self.easy_ship: EasyShip = EasyShip(self._calls, marketplace_id=marketplace_id)
+        self.reports: Reports = Reports(self._calls, marketplace_id=marketplace_id)
         self.returns: Returns = Returns()
 
     @property
@@ -165,7 +170,7 @@ class MwsClient:
     @property
     def clock(self) -> Clock:
         """The injected clock."""
-        return self._caller.clock
+        return self._calls.clock
 
     async def call(
         self,
@@ -175,7 +180,7 @@ class MwsClient:
         *,
         idempotent: bool | None = None,
         wait: bool = True,
-        deadline: datetime | None = None,
+        deadline: datetime | timedelta | None = None,
     ) -> dict[str, Any]:
         """Call any operation: signed, paced, retried and with the same errors as the typed ones.
 
@@ -186,8 +191,8 @@ class MwsClient:
                 ``ASINList.ASIN.1`` and on; instants, decimals and booleans are written as Amazon wants them.
             idempotent: whether it may be sent again after it may have arrived; by default ``Get...`` and ``List...``
                 may.
-            wait, deadline: how long a place may be waited for. Operations outside the throttle table get
-                ``quotas.UNLISTED``.
+            wait, deadline: how long a slot may be waited for. Operations outside the throttle table get
+                ``UNLISTED` (burst 6, one per 60 s)`.
 
         Returns:
             The content of ``<...Result>`` by local names: text, dicts, and lists where an element was repeated.
@@ -198,8 +203,8 @@ class MwsClient:
         """
         section_of(section)
         check_text("action", action)
-        call = Call(section=section, action=action, params=flatten(params or {}), idempotent=idempotent)
-        return await self._caller.result(call, lambda node, _: dict(node), Patience(wait=wait, deadline=deadline))
+        call = MwsCall(section=section, action=action, params=flatten(params or {}), idempotent=idempotent)
+        return await self._calls.result(call, lambda node, _: dict(node), WaitPolicy(wait=wait, deadline=deadline))
 
     async def __aenter__(self) -> Self:
         return self
@@ -211,30 +216,11 @@ class MwsClient:
 
     async def aclose(self) -> None:
         """Close what this client opened; twice is fine. A client that you passed in stays open."""
-        self._closed = True
-        own, self._own = self._own, None
-        if own is not None:
-            await own.aclose()
+        await self._connection.aclose()
 
     def __del__(self) -> None:
-        if getattr(self, "_own", None) is not None:
+        connection = getattr(self, "_connection", None)
+        if connection is not None and connection.is_open:
             warnings.warn(
                 "MwsClient was not closed: use 'async with' or aclose()", ResourceWarning, stacklevel=2, source=self
             )
-
-    def _transport(self) -> Transport:
-        if self._closed:
-            raise ClosedClient("this MwsClient is closed")
-        http = self._given or self._own
-        if http is None:
-            http = self._own = httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False)
-        return Transport(http, max_body_bytes=self._max_body_bytes, max_seconds=self._max_seconds)
-
-
-def _agent(app_name: str | None, app_version: str | None) -> str:
-    from importlib.metadata import version
-
-    library = version("amazon-ae")
-    name, own_version = app_name or "amazon-ae", app_version or library
-    language = f"Python/{sys.version_info.major}.{sys.version_info.minor}"
-    return user_agent(name, own_version, language=language, Library=f"amazon-ae/{library}")

@@ -6,10 +6,11 @@ Source: MWS Easy Ship API reference, one page per operation.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from amazon_ae._exceptions import UnreadableResponse
+from amazon_ae._models.checks import check_text
 from amazon_ae._models.easy_ship import (
     EasyShipInvoice,
     PackageDimensions,
@@ -21,10 +22,11 @@ from amazon_ae._models.easy_ship import (
 )
 from amazon_ae._models.responses import ResponseMeta, ServiceStatus
 from amazon_ae._models.text import check_order_id
-from amazon_ae._mws.params import Value, check_text, flatten
+from amazon_ae._mws.calls import MwsCall, MwsExecutor
+from amazon_ae._mws.params import Value, flatten
 from amazon_ae._mws.parsing import Node, children, decimal, instant, required, text, values
 from amazon_ae._mws.service import read_service_status
-from amazon_ae._transport.calls import Call, Caller, Patience
+from amazon_ae._transport.calls import WaitPolicy
 
 __all__ = ["ALREADY_SCHEDULED", "NEEDS_NEW_SLOTS", "EasyShip"]
 
@@ -37,8 +39,8 @@ NEEDS_NEW_SLOTS: Final = frozenset({"RetryableAfterGettingNewSlots", "PickupSlot
 class EasyShip:
     """The Easy Ship section of one client."""
 
-    def __init__(self, caller: Caller, *, marketplace_id: str) -> None:
-        self._caller = caller
+    def __init__(self, calls: MwsExecutor, *, marketplace_id: str) -> None:
+        self._calls = calls
         self._marketplace_id = marketplace_id
 
     async def list_pickup_slots(
@@ -48,7 +50,7 @@ class EasyShip:
         dimensions: PackageDimensions,
         weight: PackageWeight,
         wait: bool = True,
-        deadline: datetime | None = None,
+        deadline: datetime | timedelta | None = None,
     ) -> PickupSlots:
         """ListPickupSlots: when Amazon can collect this parcel.
 
@@ -63,8 +65,8 @@ class EasyShip:
             **_dimensions("PackageDimensions", dimensions),
             **_weight("PackageWeight", weight),
         }
-        call = Call(section="EasyShip", action="ListPickupSlots", params=flatten(params))
-        return await self._caller.result(call, _read_slots, Patience(wait=wait, deadline=deadline))
+        call = MwsCall(section="EasyShip", action="ListPickupSlots", params=flatten(params))
+        return await self._calls.result(call, _read_slots, WaitPolicy(wait=wait, deadline=deadline))
 
     async def create_scheduled_package(
         self,
@@ -76,7 +78,7 @@ class EasyShip:
         items: Sequence[PackageItem] = (),
         package_identifier: str | None = None,
         wait: bool = True,
-        deadline: datetime | None = None,
+        deadline: datetime | timedelta | None = None,
     ) -> ScheduledPackage:
         """CreateScheduledPackage: books the slot; Amazon makes label and invoice.
 
@@ -106,11 +108,16 @@ class EasyShip:
                 params[f"{path}.OrderItemSerialNumberList.member.{number}"] = serial
         params |= _slot(f"{prefix}.PackagePickupSlot", slot)
         params[f"{prefix}.PackageIdentifier"] = package_identifier
-        call = Call(section="EasyShip", action="CreateScheduledPackage", params=flatten(params))
-        return await self._caller.result(call, _read_scheduled, Patience(wait=wait, deadline=deadline))
+        call = MwsCall(section="EasyShip", action="CreateScheduledPackage", params=flatten(params))
+        return await self._calls.result(call, _read_scheduled, WaitPolicy(wait=wait, deadline=deadline))
 
     async def get_scheduled_package(
-        self, order_id: str, *, package_id: str | None = None, wait: bool = True, deadline: datetime | None = None
+        self,
+        order_id: str,
+        *,
+        package_id: str | None = None,
+        wait: bool = True,
+        deadline: datetime | timedelta | None = None,
     ) -> ScheduledPackage:
         """GetScheduledPackage: what is booked for this order.
 
@@ -125,8 +132,8 @@ class EasyShip:
             "ScheduledPackageId.PackageId": package_id,
             "MarketplaceId": self._marketplace_id,
         }
-        call = Call(section="EasyShip", action="GetScheduledPackage", params=flatten(params))
-        return await self._caller.result(call, _read_scheduled, Patience(wait=wait, deadline=deadline))
+        call = MwsCall(section="EasyShip", action="GetScheduledPackage", params=flatten(params))
+        return await self._calls.result(call, _read_scheduled, WaitPolicy(wait=wait, deadline=deadline))
 
     async def update_scheduled_packages(
         self,
@@ -136,7 +143,7 @@ class EasyShip:
         *,
         member: str = "PackageUpdateDetails",
         wait: bool = True,
-        deadline: datetime | None = None,
+        deadline: datetime | timedelta | None = None,
     ) -> tuple[ScheduledPackage, ...]:
         """UpdateScheduledPackages: move one parcel to another slot (Amazon's list takes exactly one).
 
@@ -155,13 +162,13 @@ class EasyShip:
             f"{path}.ScheduledPackageId.PackageId": package_id,
             **_slot(f"{path}.PackagePickupSlot", slot),
         }
-        call = Call(section="EasyShip", action="UpdateScheduledPackages", params=flatten(params))
-        return await self._caller.result(call, _read_updated, Patience(wait=wait, deadline=deadline))
+        call = MwsCall(section="EasyShip", action="UpdateScheduledPackages", params=flatten(params))
+        return await self._calls.result(call, _read_updated, WaitPolicy(wait=wait, deadline=deadline))
 
-    async def service_status(self, *, wait: bool = True, deadline: datetime | None = None) -> ServiceStatus:
+    async def service_status(self, *, wait: bool = True, deadline: datetime | timedelta | None = None) -> ServiceStatus:
         """GetServiceStatus of this section. It is GREEN also where no other operation exists: it proves nothing."""
-        call = Call(section="EasyShip", action="GetServiceStatus")
-        return await self._caller.result(call, read_service_status, Patience(wait=wait, deadline=deadline))
+        call = MwsCall(section="EasyShip", action="GetServiceStatus")
+        return await self._calls.result(call, read_service_status, WaitPolicy(wait=wait, deadline=deadline))
 
 
 def _dimensions(path: str, dimensions: PackageDimensions) -> dict[str, Value]:

@@ -5,23 +5,27 @@ Source: MWS Feeds API reference, one page per operation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 from amazon_ae._exceptions import ConfigurationError, UnreadableResponse
+from amazon_ae._models.checks import check_aware, check_count, check_text, listed
 from amazon_ae._models.feeds import QuotaRule
 from amazon_ae._models.responses import Download, ResponseMeta, ServiceStatus
 from amazon_ae._models.submissions import FeedCancellation, FeedSubmission
 from amazon_ae._models.text import check_order_id
+from amazon_ae._mws.calls import MwsCall, MwsExecutor
+from amazon_ae._mws.feed_bodies import MAX_BYTES, FeedWriter
 from amazon_ae._mws.paging import Listing, RawPage, fingerprint
-from amazon_ae._mws.params import check_aware, check_count, check_text, flatten, listed
+from amazon_ae._mws.params import flatten
 from amazon_ae._mws.parsing import Fields, Node, boolean, children, fields, instant, integer, required, text
 from amazon_ae._mws.service import read_service_status
 from amazon_ae._mws.signing import content_md5
-from amazon_ae._transport.calls import Call, Caller, Patience
+from amazon_ae._transport.calls import WaitPolicy
+from amazon_ae._transport.slicing import feed_slices
 
-__all__ = ["FLAT_FILE", "FLAT_FILE_UTF8", "XML", "Feeds", "next_token"]
+__all__ = ["FLAT_FILE", "FLAT_FILE_UTF8", "XML", "Feeds", "gather_feed", "next_token"]
 
 XML: Final = "text/xml"
 """Content type of an XML feed (page "SubmitFeed")."""
@@ -38,17 +42,16 @@ _DOCUMENT_TYPES: Final = ("ShippingLabel", "Invoice", "Warranty")
 class Feeds:
     """The Feeds section of one client."""
 
-    def __init__(self, caller: Caller, *, marketplace_id: str, seller_id: str, access_key_id: str) -> None:
-        self._caller = caller
+    def __init__(self, calls: MwsExecutor, *, marketplace_id: str, seller_id: str, access_key_id: str) -> None:
+        self._calls = calls
         self._marketplace_id = marketplace_id
         self._seller_id = seller_id
         self._access_key_id = access_key_id
 
     @property
     def submit_quota(self) -> QuotaRule:
-        """SubmitFeed's limits (15, one per 120 s, 30 an hour), named after the pair of seller and developer."""
-        throttle = self._caller.throttle("Feeds", "SubmitFeed")
-        return throttle.rule(seller_id=self._seller_id, access_key_id=self._access_key_id)
+        """SubmitFeed's limits (page "Feeds_SubmitFeed"), named after the pair of seller and developer."""
+        return self._calls.throttle("Feeds/SubmitFeed").rule(f"{self._seller_id}/{self._access_key_id}/SubmitFeed")
 
     async def submit(
         self,
@@ -63,7 +66,7 @@ class Feeds:
         feed_options: str | None = None,
         paced: bool = True,
         wait: bool = True,
-        deadline: datetime | None = None,
+        deadline: datetime | timedelta | None = None,
     ) -> FeedSubmission:
         """SubmitFeed. Never sent again once it may have arrived.
 
@@ -116,11 +119,11 @@ class Feeds:
                 "FeedOptions": feed_options,
             }
         )
-        params["ContentMD5Value"] = await self._caller.off_loop(len(body), lambda: content_md5(body))
-        call = Call(
+        params["ContentMD5Value"] = await self._calls.off_loop(len(body), lambda: content_md5(body))
+        call = MwsCall(
             section="Feeds", action="SubmitFeed", params=params, idempotent=False, feed=body, content_type=content_type
         )
-        return await self._caller.result(call, _read_submitted, Patience(wait=wait, deadline=deadline, paced=paced))
+        return await self._calls.result(call, _read_submitted, WaitPolicy(wait=wait, deadline=deadline, paced=paced))
 
     def list(
         self,
@@ -132,7 +135,7 @@ class Feeds:
         submitted_to: datetime | None = None,
         max_count: int = 100,
         wait: bool = True,
-        deadline: datetime | None = None,
+        deadline: datetime | timedelta | None = None,
     ) -> Listing[FeedSubmission]:
         """GetFeedSubmissionList, and ...ByNextToken while Amazon says ``HasNext``. Nothing is sent before you iterate.
 
@@ -163,10 +166,10 @@ class Feeds:
                     "GetFeedSubmissionList: beside feed_submission_ids Amazon ignores every other filter"
                 )
         params = flatten({"FeedSubmissionIdList.Id": ids, "MaxCount": max_count, **filters})
-        patience = Patience(wait=wait, deadline=deadline)
+        policy = WaitPolicy(wait=wait, deadline=deadline)
 
         async def ask(action: str, params: dict[str, str]) -> RawPage[FeedSubmission]:
-            return await self._caller.result(Call(section="Feeds", action=action, params=params), _read_page, patience)
+            return await self._calls.result(MwsCall(section="Feeds", action=action, params=params), _read_page, policy)
 
         return Listing(
             start=lambda: ask("GetFeedSubmissionList", params),
@@ -183,7 +186,7 @@ class Feeds:
         submitted_from: datetime | None = None,
         submitted_to: datetime | None = None,
         wait: bool = True,
-        deadline: datetime | None = None,
+        deadline: datetime | timedelta | None = None,
     ) -> int:
         """GetFeedSubmissionCount: how many feeds match."""
         check_aware(submitted_from=submitted_from, submitted_to=submitted_to)
@@ -195,13 +198,13 @@ class Feeds:
                 "SubmittedToDate": submitted_to,
             }
         )
-        call = Call(section="Feeds", action="GetFeedSubmissionCount", params=params)
-        return await self._caller.result(
-            call, lambda node, _: _read_count(node), Patience(wait=wait, deadline=deadline)
+        call = MwsCall(section="Feeds", action="GetFeedSubmissionCount", params=params)
+        return await self._calls.result(
+            call, lambda node, _: _read_count(node), WaitPolicy(wait=wait, deadline=deadline)
         )
 
     async def cancel(
-        self, feed_submission_ids: Sequence[str], *, wait: bool = True, deadline: datetime | None = None
+        self, feed_submission_ids: Sequence[str], *, wait: bool = True, deadline: datetime | timedelta | None = None
     ) -> FeedCancellation:
         """CancelFeedSubmissions, by id only: without ids Amazon would cancel **every** feed of the seller.
 
@@ -216,15 +219,19 @@ class Feeds:
         if not ids or not all(isinstance(one, str) and one.strip() for one in ids):
             raise ConfigurationError("CancelFeedSubmissions: without ids Amazon would cancel every feed; name them")
         check_count("feed_submission_ids", ids, most=100)
-        call = Call(section="Feeds", action="CancelFeedSubmissions", params=flatten({"FeedSubmissionIdList.Id": ids}))
-        return await self._caller.result(call, _read_cancelled, Patience(wait=wait, deadline=deadline))
+        call = MwsCall(
+            section="Feeds", action="CancelFeedSubmissions", params=flatten({"FeedSubmissionIdList.Id": ids})
+        )
+        return await self._calls.result(call, _read_cancelled, WaitPolicy(wait=wait, deadline=deadline))
 
-    async def result(self, feed_submission_id: str, *, wait: bool = True, deadline: datetime | None = None) -> bytes:
+    async def result(
+        self, feed_submission_id: str, *, wait: bool = True, deadline: datetime | timedelta | None = None
+    ) -> bytes:
         """GetFeedSubmissionResult: the processing report's bytes. As ``download_result``, without its headers."""
         return (await self.download_result(feed_submission_id, wait=wait, deadline=deadline)).content
 
     async def download_result(
-        self, feed_submission_id: str, *, wait: bool = True, deadline: datetime | None = None
+        self, feed_submission_id: str, *, wait: bool = True, deadline: datetime | timedelta | None = None
     ) -> Download:
         """GetFeedSubmissionResult: the processing report as Amazon sent it, its MD5 checked.
 
@@ -235,13 +242,26 @@ class Feeds:
             UnreadableResponse: the MD5 stayed wrong, or the report is larger than the client's ``max_body_bytes``.
         """
         check_text("feed_submission_id", feed_submission_id)
-        call = Call(section="Feeds", action="GetFeedSubmissionResult", params={"FeedSubmissionId": feed_submission_id})
-        return await self._caller.document(call, Patience(wait=wait, deadline=deadline))
+        call = MwsCall(
+            section="Feeds", action="GetFeedSubmissionResult", params={"FeedSubmissionId": feed_submission_id}
+        )
+        return await self._calls.document(call, WaitPolicy(wait=wait, deadline=deadline))
 
-    async def service_status(self, *, wait: bool = True, deadline: datetime | None = None) -> ServiceStatus:
+    async def service_status(self, *, wait: bool = True, deadline: datetime | timedelta | None = None) -> ServiceStatus:
         """GetServiceStatus of this section (2, then one in five minutes)."""
-        call = Call(section="Feeds", action="GetServiceStatus")
-        return await self._caller.result(call, read_service_status, Patience(wait=wait, deadline=deadline))
+        call = MwsCall(section="Feeds", action="GetServiceStatus")
+        return await self._calls.result(call, read_service_status, WaitPolicy(wait=wait, deadline=deadline))
+
+
+async def gather_feed(chunks: Iterable[bytes], *, max_bytes: int = MAX_BYTES) -> bytes:
+    """One body of a feed's chunks; other tasks run after each chunk.
+
+    Raises:
+        ConfigurationError: the feed is larger than ``max_bytes``, or an item in it breaks a rule.
+    """
+    writer = FeedWriter(max_bytes=max_bytes)
+    await feed_slices(chunks, writer.write)
+    return writer.body()
 
 
 _SUBMISSION: Final[Fields] = {

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from amazon_ae._exceptions import ConfigurationError, UnreadableResponse
+from amazon_ae._models.checks import listed
 from amazon_ae._models.feeds import (
     BatchTerms,
     FeedBatch,
@@ -24,11 +25,10 @@ from amazon_ae._models.submissions import FeedSubmission
 from amazon_ae._models.text import ORDER_ID
 from amazon_ae._mws.client import MwsClient
 from amazon_ae._mws.feed_bodies import ADVISED_RECORDS, inventory_feed
-from amazon_ae._mws.feeds import XML
-from amazon_ae._mws.params import listed
+from amazon_ae._mws.feeds import XML, gather_feed
 from amazon_ae._mws.processing_reports import ProcessingReport, outcome_steps, report_steps
 from amazon_ae._ports import PickupRoute
-from amazon_ae._transport.slicing import gather_feed, in_slices
+from amazon_ae._transport.slicing import in_slices
 
 __all__ = ["FEED_ROUTE", "INVENTORY_FEED", "MwsGateway", "fetch_report", "receipt_of"]
 

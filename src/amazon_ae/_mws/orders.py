@@ -6,19 +6,21 @@ Source: MWS Orders API reference, one page per operation.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.checks import check_aware, check_count, check_text, listed
 from amazon_ae._models.orders import Order, OrderItem, OrderPage
 from amazon_ae._models.responses import ResponseMeta, ServiceStatus
 from amazon_ae._models.text import check_order_id
+from amazon_ae._mws.calls import MwsCall, MwsExecutor
 from amazon_ae._mws.order_values import read_order, read_order_item
 from amazon_ae._mws.paging import Listing, Pager, RawPage, fingerprint
-from amazon_ae._mws.params import check_aware, check_count, check_text, flatten, listed, settled_before
+from amazon_ae._mws.params import flatten, settled_before
 from amazon_ae._mws.parsing import Node, children, instant, text
 from amazon_ae._mws.service import read_service_status
-from amazon_ae._transport.calls import Call, Caller, Patience
+from amazon_ae._transport.calls import WaitPolicy
 
 __all__ = ["OrderListing", "Orders", "read_item_page", "read_order_page"]
 
@@ -47,8 +49,8 @@ class OrderListing(Pager[Order]):
 class Orders:
     """The Orders section of one client."""
 
-    def __init__(self, caller: Caller, *, marketplace_id: str) -> None:
-        self._caller = caller
+    def __init__(self, calls: MwsExecutor, *, marketplace_id: str) -> None:
+        self._calls = calls
         self._marketplace_id = marketplace_id
 
     def list(
@@ -68,7 +70,7 @@ class Orders:
         seller_order_id: str | None = None,
         max_results_per_page: int = 100,
         wait: bool = True,
-        deadline: datetime | None = None,
+        deadline: datetime | timedelta | None = None,
     ) -> OrderListing:
         """ListOrders, and ListOrdersByNextToken for the pages behind the first. Nothing is sent before you iterate.
 
@@ -129,29 +131,31 @@ class Orders:
             "MaxResultsPerPage": max_results_per_page,
         }
         flat = flatten(filters)
-        patience = Patience(wait=wait, deadline=deadline)
+        policy = WaitPolicy(wait=wait, deadline=deadline)
 
         async def start() -> RawPage[Order]:
-            now = self._caller.clock.now()
+            now = self._calls.clock.now()
             before = {
                 "CreatedBefore": settled_before(created_before, now=now),
                 "LastUpdatedBefore": settled_before(last_updated_before, now=now),
             }
             _check_order(created_after, before["CreatedBefore"], "created_after")
             _check_order(last_updated_after, before["LastUpdatedBefore"], "last_updated_after")
-            call = Call(section="Orders", action="ListOrders", params={**flat, **flatten(before)})
-            return await self._caller.result(call, read_order_page, patience)
+            call = MwsCall(section="Orders", action="ListOrders", params={**flat, **flatten(before)})
+            return await self._calls.result(call, read_order_page, policy)
 
         async def follow(token: str) -> RawPage[Order]:
-            call = Call(section="Orders", action="ListOrdersByNextToken", params={"NextToken": token})
-            return await self._caller.result(call, read_order_page, patience)
+            call = MwsCall(section="Orders", action="ListOrdersByNextToken", params={"NextToken": token})
+            return await self._calls.result(call, read_order_page, policy)
 
         asked = {**flat, **flatten({"CreatedBefore": created_before, "LastUpdatedBefore": last_updated_before})}
         return OrderListing(
             start=start, follow=follow, key=lambda order: order.amazon_order_id, query=fingerprint("ListOrders", asked)
         )
 
-    async def get(self, order_id: str, *, wait: bool = True, deadline: datetime | None = None) -> Order | None:
+    async def get(
+        self, order_id: str, *, wait: bool = True, deadline: datetime | timedelta | None = None
+    ) -> Order | None:
         """GetOrder for one Amazon order id (3-7-7 digits); ``None`` if Amazon does not know it.
 
         Raises:
@@ -161,7 +165,7 @@ class Orders:
         return next(iter(await self.get_many((order_id,), wait=wait, deadline=deadline)), None)
 
     async def get_many(
-        self, order_ids: Sequence[str], *, wait: bool = True, deadline: datetime | None = None
+        self, order_ids: Sequence[str], *, wait: bool = True, deadline: datetime | timedelta | None = None
     ) -> tuple[Order, ...]:
         """GetOrder for any number of Amazon order ids, 50 a call; ids that Amazon does not know are left out.
 
@@ -170,16 +174,16 @@ class Orders:
             AmazonAeError: as every call.
         """
         ids = list(dict.fromkeys(check_order_id(order_id) for order_id in order_ids))
-        patience = Patience(wait=wait, deadline=deadline)
+        policy = WaitPolicy(wait=wait, deadline=deadline)
         found: list[Order] = []
         for begin in range(0, len(ids), _MOST_IDS):
             params = flatten({"AmazonOrderId.Id": ids[begin : begin + _MOST_IDS]})
-            call = Call(section="Orders", action="GetOrder", params=params)
-            found.extend((await self._caller.result(call, read_order_page, patience)).items)
+            call = MwsCall(section="Orders", action="GetOrder", params=params)
+            found.extend((await self._calls.result(call, read_order_page, policy)).items)
         return tuple(found)
 
     async def items(
-        self, order_id: str, *, wait: bool = True, deadline: datetime | None = None
+        self, order_id: str, *, wait: bool = True, deadline: datetime | timedelta | None = None
     ) -> tuple[OrderItem, ...]:
         """Every item of one order: ListOrderItems and, for long orders, ListOrderItemsByNextToken.
 
@@ -189,18 +193,20 @@ class Orders:
         """
         return await self.list_items(order_id, wait=wait, deadline=deadline).all()
 
-    def list_items(self, order_id: str, *, wait: bool = True, deadline: datetime | None = None) -> Listing[OrderItem]:
+    def list_items(
+        self, order_id: str, *, wait: bool = True, deadline: datetime | timedelta | None = None
+    ) -> Listing[OrderItem]:
         """The items of one order as a listing, for those who want the pages.
 
         Raises:
             ConfigurationError: that is not an Amazon order id.
         """
         params = {"AmazonOrderId": check_order_id(order_id)}
-        patience = Patience(wait=wait, deadline=deadline)
+        policy = WaitPolicy(wait=wait, deadline=deadline)
 
         async def ask(action: str, params: dict[str, str]) -> RawPage[OrderItem]:
-            return await self._caller.result(
-                Call(section="Orders", action=action, params=params), read_item_page, patience
+            return await self._calls.result(
+                MwsCall(section="Orders", action=action, params=params), read_item_page, policy
             )
 
         return Listing(
@@ -210,10 +216,10 @@ class Orders:
             query=fingerprint("ListOrderItems", params),
         )
 
-    async def service_status(self, *, wait: bool = True, deadline: datetime | None = None) -> ServiceStatus:
+    async def service_status(self, *, wait: bool = True, deadline: datetime | timedelta | None = None) -> ServiceStatus:
         """GetServiceStatus of this section (2, then one in five minutes)."""
-        call = Call(section="Orders", action="GetServiceStatus")
-        return await self._caller.result(call, read_service_status, Patience(wait=wait, deadline=deadline))
+        call = MwsCall(section="Orders", action="GetServiceStatus")
+        return await self._calls.result(call, read_service_status, WaitPolicy(wait=wait, deadline=deadline))
 
 
 def _check_window(created_after: datetime | None, last_updated_after: datetime | None, *, narrow: bool) -> None:

@@ -41,9 +41,10 @@ from amazon_ae._mws.client import MwsClient
 from amazon_ae._mws.easy_ship import ALREADY_SCHEDULED, NEEDS_NEW_SLOTS
 from amazon_ae._mws.feed_bodies import MAX_PICKUPS, PickupFormat, schedule_pickup_file
 from amazon_ae._mws.feed_bodies.pickups import clock_time
+from amazon_ae._mws.feeds import gather_feed
 from amazon_ae._mws.gateway import FEED_ROUTE, fetch_report, receipt_of
 from amazon_ae._mws.processing_reports import outcome_steps
-from amazon_ae._transport.slicing import gather_feed, in_slices
+from amazon_ae._transport.slicing import in_slices
 
 __all__ = ["EasyShipPickup", "SchedulePickupFeed"]
 

@@ -6,18 +6,20 @@ Source: MWS Reports API reference, one page per operation.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.checks import check_aware, check_count, check_text, listed
 from amazon_ae._models.reports import ReportInfo, ReportRequest
 from amazon_ae._models.responses import Download, ResponseMeta, ServiceStatus
+from amazon_ae._mws.calls import MwsCall, MwsExecutor
 from amazon_ae._mws.feeds import next_token
 from amazon_ae._mws.paging import Listing, RawPage, fingerprint
-from amazon_ae._mws.params import check_aware, check_count, check_text, flatten, listed
+from amazon_ae._mws.params import flatten
 from amazon_ae._mws.parsing import Fields, Node, boolean, children, fields, instant, required, text
 from amazon_ae._mws.service import read_service_status
-from amazon_ae._transport.calls import Call, Caller, Patience
+from amazon_ae._transport.calls import WaitPolicy
 
 __all__ = ["EASY_SHIP_DOCUMENTS", "EASY_SHIP_PICKED_UP", "EASY_SHIP_WAITING_FOR_PICKUP", "Reports"]
 
@@ -30,8 +32,8 @@ EASY_SHIP_WAITING_FOR_PICKUP: Final = "_GET_EASYSHIP_WAITING_FOR_PICKUP_"
 class Reports:
     """The Reports section of one client."""
 
-    def __init__(self, caller: Caller, *, marketplace_id: str) -> None:
-        self._caller = caller
+    def __init__(self, calls: MwsExecutor, *, marketplace_id: str) -> None:
+        self._calls = calls
         self._marketplace_id = marketplace_id
 
     async def request(
@@ -43,7 +45,7 @@ class Reports:
         report_options: str | None = None,
         marketplace_ids: Sequence[str] | None = None,
         wait: bool = True,
-        deadline: datetime | None = None,
+        deadline: datetime | timedelta | None = None,
     ) -> ReportRequest:
         """RequestReport: have a report made. Follow it with ``requests``, then ``get`` its ``generated_report_id``.
 
@@ -68,12 +70,12 @@ class Reports:
                 ),
             }
         )
-        if end_date is not None and end_date > self._caller.clock.now():
+        if end_date is not None and end_date > self._calls.clock.now():
             raise ConfigurationError("RequestReport: end_date must not be after now")
         if start_date is not None and end_date is not None and start_date >= end_date:
             raise ConfigurationError("RequestReport: start_date must be earlier than end_date")
-        call = Call(section="Reports", action="RequestReport", params=params)
-        return await self._caller.result(call, _read_requested, Patience(wait=wait, deadline=deadline))
+        call = MwsCall(section="Reports", action="RequestReport", params=params)
+        return await self._calls.result(call, _read_requested, WaitPolicy(wait=wait, deadline=deadline))
 
     def requests(
         self,
@@ -85,7 +87,7 @@ class Reports:
         requested_to: datetime | None = None,
         max_count: int = 100,
         wait: bool = True,
-        deadline: datetime | None = None,
+        deadline: datetime | timedelta | None = None,
     ) -> Listing[ReportRequest]:
         """GetReportRequestList, and ...ByNextToken while Amazon says ``HasNext``: how requests stand.
 
@@ -108,11 +110,11 @@ class Reports:
                 "GetReportRequestList: beside report_request_ids Amazon ignores every other filter"
             )
         params = flatten({"ReportRequestIdList.Id": ids, "MaxCount": max_count, **filters})
-        patience = Patience(wait=wait, deadline=deadline)
+        policy = WaitPolicy(wait=wait, deadline=deadline)
 
         async def ask(action: str, params: dict[str, str]) -> RawPage[ReportRequest]:
-            call = Call(section="Reports", action=action, params=params)
-            return await self._caller.result(call, _read_request_page, patience)
+            call = MwsCall(section="Reports", action=action, params=params)
+            return await self._calls.result(call, _read_request_page, policy)
 
         return Listing(
             start=lambda: ask("GetReportRequestList", params),
@@ -131,7 +133,7 @@ class Reports:
         available_to: datetime | None = None,
         max_count: int = 100,
         wait: bool = True,
-        deadline: datetime | None = None,
+        deadline: datetime | timedelta | None = None,
     ) -> Listing[ReportInfo]:
         """GetReportList, and ...ByNextToken while Amazon says ``HasNext``: which reports can be fetched.
 
@@ -151,11 +153,11 @@ class Reports:
                 "MaxCount": max_count,
             }
         )
-        patience = Patience(wait=wait, deadline=deadline)
+        policy = WaitPolicy(wait=wait, deadline=deadline)
 
         async def ask(action: str, params: dict[str, str]) -> RawPage[ReportInfo]:
-            call = Call(section="Reports", action=action, params=params)
-            return await self._caller.result(call, _read_report_page, patience)
+            call = MwsCall(section="Reports", action=action, params=params)
+            return await self._calls.result(call, _read_report_page, policy)
 
         return Listing(
             start=lambda: ask("GetReportList", params),
@@ -164,7 +166,7 @@ class Reports:
             query=fingerprint("GetReportList", params),
         )
 
-    async def get(self, report_id: str, *, wait: bool = True, deadline: datetime | None = None) -> Download:
+    async def get(self, report_id: str, *, wait: bool = True, deadline: datetime | timedelta | None = None) -> Download:
         """GetReport: the report as Amazon sent it (text or PDF), its MD5 checked; a wrong one is fetched again.
 
         Raises:
@@ -173,13 +175,13 @@ class Reports:
             UnreadableResponse: the MD5 stayed wrong, or the report is larger than the client's ``max_body_bytes``.
         """
         check_text("report_id", report_id)
-        call = Call(section="Reports", action="GetReport", params={"ReportId": report_id})
-        return await self._caller.document(call, Patience(wait=wait, deadline=deadline))
+        call = MwsCall(section="Reports", action="GetReport", params={"ReportId": report_id})
+        return await self._calls.document(call, WaitPolicy(wait=wait, deadline=deadline))
 
-    async def service_status(self, *, wait: bool = True, deadline: datetime | None = None) -> ServiceStatus:
+    async def service_status(self, *, wait: bool = True, deadline: datetime | timedelta | None = None) -> ServiceStatus:
         """GetServiceStatus of this section (2, then one in five minutes)."""
-        call = Call(section="Reports", action="GetServiceStatus")
-        return await self._caller.result(call, read_service_status, Patience(wait=wait, deadline=deadline))
+        call = MwsCall(section="Reports", action="GetServiceStatus")
+        return await self._calls.result(call, read_service_status, WaitPolicy(wait=wait, deadline=deadline))
 
 
 _REQUEST: Final[Fields] = {

@@ -32,11 +32,12 @@ from amazon_ae._models.feeds import QuotaSeen
 from amazon_ae._models.responses import ResponseMeta
 from amazon_ae._mws.parsing import CutOff, Node, children, decimal, instant, local_names, parse, text
 from amazon_ae._mws.signing import content_md5
-from amazon_ae._transport.throttles import QUOTA_LONGEST_SECONDS, QUOTA_UNKNOWN_SECONDS
+from amazon_ae._mws.throttles import QUOTA_LONGEST_SECONDS, QUOTA_UNKNOWN_SECONDS
+from amazon_ae._transport.http import ERROR_BODY_BYTES
+from amazon_ae._transport.retries import DamagedBody
 
 __all__ = [
-    "ERROR_BODY_BYTES",
-    "WrongMd5",
+    "REQUEST_ID_HEADER",
     "excerpt",
     "read_document",
     "read_error",
@@ -45,9 +46,7 @@ __all__ = [
     "scrub",
 ]
 
-ERROR_BODY_BYTES: Final = 65_536
-"""What is read of an error's body; Amazon's own are below 2 kB."""
-
+REQUEST_ID_HEADER: Final = "x-mws-request-id"
 _ERRORS: Final[Mapping[str, type[AmazonError]]] = {
     "RequestThrottled": RequestThrottled,
     "QuotaExceeded": QuotaExceeded,
@@ -95,10 +94,6 @@ _PAGE: Final = "an HTML page"
 _TITLE: Final = re.compile(rb"<title[^>]*>([^<]{1,100})", re.IGNORECASE)
 
 
-class WrongMd5(UnreadableResponse):
-    """A document was damaged on its way."""
-
-
 def read_meta(headers: Mapping[str, str]) -> ResponseMeta:
     """Request id, instant (``Date`` where Amazon's own header is missing) and hourly quota; names in lower case."""
     maximum, remaining = decimal(headers.get("x-mws-quota-max")), decimal(headers.get("x-mws-quota-remaining"))
@@ -108,7 +103,7 @@ def read_meta(headers: Mapping[str, str]) -> ResponseMeta:
             maximum=float(maximum), remaining=float(remaining), resets_at=instant(headers.get("x-mws-quota-resetson"))
         )
     return ResponseMeta(
-        request_id=headers.get("x-mws-request-id") or None,
+        request_id=headers.get(REQUEST_ID_HEADER) or None,
         timestamp=instant(headers.get("x-mws-timestamp")) or instant(headers.get("date")),
         quota=quota,
     )
@@ -155,7 +150,7 @@ def read_document(
 
     Raises:
         AmazonError: the answer is an error.
-        WrongMd5: the body is not what ``Content-MD5`` says. Discard it and fetch it again.
+        DamagedBody: the body is not what ``Content-MD5`` says. Discard it and fetch it again.
         UnreadableResponse: an HTML page or nothing at all, without ``Content-MD5``: that is not Amazon's.
     """
     meta = read_meta(headers)
@@ -167,7 +162,7 @@ def read_document(
         what = f"{action}: {kind} and no Content-MD5 in place of the document"
         raise _unreadable(what, body, status, meta, cut_off=kind == _NOTHING)
     if wanted and wanted != content_md5(body):
-        raise WrongMd5(
+        raise DamagedBody(
             f"{action}: the document's MD5 is not that of Content-MD5",
             status=status,
             request_id=meta.request_id,

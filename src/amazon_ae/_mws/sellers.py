@@ -5,15 +5,16 @@ Source: MWS Sellers API reference.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from amazon_ae._exceptions import AmazonError, UnreadableResponse
 from amazon_ae._models.responses import ResponseMeta, ServiceStatus
 from amazon_ae._models.sellers import MarketplaceInfo, Participation, SellerParticipations
+from amazon_ae._mws.calls import MwsCall, MwsExecutor
 from amazon_ae._mws.parsing import Fields, Node, boolean, children, fields, required, text
 from amazon_ae._mws.service import read_service_status
-from amazon_ae._transport.calls import Call, Caller, Patience
+from amazon_ae._transport.calls import WaitPolicy
 
 __all__ = ["Sellers"]
 
@@ -23,10 +24,12 @@ _MOST_RESTARTS: Final = 3
 class Sellers:
     """The Sellers section of one client."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    def __init__(self, calls: MwsExecutor) -> None:
+        self._calls = calls
 
-    async def participations(self, *, wait: bool = True, deadline: datetime | None = None) -> SellerParticipations:
+    async def participations(
+        self, *, wait: bool = True, deadline: datetime | timedelta | None = None
+    ) -> SellerParticipations:
         """ListMarketplaceParticipations with all its pages: where this seller may sell. The best check of credentials.
 
         Raises:
@@ -34,16 +37,16 @@ class Sellers:
             UnreadableResponse: an answer that makes no sense, such as pages without end.
             AmazonAeError: as every call.
         """
-        patience = Patience(wait=wait, deadline=deadline)
+        policy = WaitPolicy(wait=wait, deadline=deadline)
         restarts = 0
         token: str | None = None
         tokens: set[str] = set()
         found = SellerParticipations()
         while True:
             action = "ListMarketplaceParticipations" + ("ByNextToken" if token else "")
-            call = Call(section="Sellers", action=action, params={"NextToken": token} if token else {})
+            call = MwsCall(section="Sellers", action=action, params={"NextToken": token} if token else {})
             try:
-                page, following = await self._caller.result(call, _read_page, patience)
+                page, following = await self._calls.result(call, _read_page, policy)
             except AmazonError as error:
                 if error.code != "NextTokenCorrupted" or token is None or restarts == _MOST_RESTARTS:
                     raise
@@ -62,10 +65,10 @@ class Sellers:
                 raise UnreadableResponse("ListMarketplaceParticipations: a NextToken leads back to a page read before")
             tokens.add(token)
 
-    async def service_status(self, *, wait: bool = True, deadline: datetime | None = None) -> ServiceStatus:
+    async def service_status(self, *, wait: bool = True, deadline: datetime | timedelta | None = None) -> ServiceStatus:
         """GetServiceStatus of this section (2, then one in five minutes)."""
-        call = Call(section="Sellers", action="GetServiceStatus")
-        return await self._caller.result(call, read_service_status, Patience(wait=wait, deadline=deadline))
+        call = MwsCall(section="Sellers", action="GetServiceStatus")
+        return await self._calls.result(call, read_service_status, WaitPolicy(wait=wait, deadline=deadline))
 
 
 _PARTICIPATION: Final[Fields] = {

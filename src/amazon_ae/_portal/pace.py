@@ -7,7 +7,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from amazon_ae._clocks import ClockLimiter
 from amazon_ae._exceptions import (
     AmazonAeError,
     BrowserLost,
@@ -18,6 +17,7 @@ from amazon_ae._exceptions import (
     PortalUnavailable,
 )
 from amazon_ae._ports import Clock
+from amazon_ae._transport.limiter import Limiter
 
 __all__ = ["Gate", "call"]
 
@@ -55,7 +55,7 @@ class Gate:
     def __init__(
         self, clock: Clock, *, burst: float, restore_seconds: float, stopped: Callable[[], bool] | None = None
     ) -> None:
-        self._limiter = ClockLimiter(clock, burst=burst, restore_seconds=restore_seconds)
+        self._limiter = Limiter(clock, burst=burst, restore_seconds=restore_seconds)
         self._stopped = stopped
         self._is_stopped = False
 
@@ -75,7 +75,7 @@ class Gate:
     async def enter(self, step: str) -> None:
         """Wait for a place; raises ``PortalStopped`` if a kill switch is on, also if it came on during the wait."""
         self.check(step)
-        await self._limiter.take()
+        await self._limiter.acquire()
         self.check(step)
 
 

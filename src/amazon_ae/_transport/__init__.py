@@ -1,1 +1,1 @@
-"""What every backend shares: HTTP exchanges, pacing, throttles, retries and the call loop."""
+"""Shared by every backend: HTTP exchange, pacing, throttle table, retries and the call loop. No XML, no MWS in here."""

@@ -1,24 +1,26 @@
-"""One call from parameters to value: paced, signed, sent, read, and sent again where that is safe.
+"""The call loop of every backend: pace, build, send, read, classify, and send again where that is safe.
 
-Decisions are made elsewhere, in plain functions; this coroutine performs them. All state of a call lives in the call.
+What a call looks like on the wire, and what an answer means, a ``Dialect`` decides in plain functions; this coroutine
+performs it. All state of a call lives in the call.
 
-1. A *read* (``Get...``, ``List...``) is sent again after what may pass (``RetryPolicy``).
-2. A *write* is never sent again after it may have arrived: no answer, an answer that cannot be read and a 5xx (other
-   than a throttle) become ``OutcomeUnknown``. What surely never left is ``NotSent``.
-3. A throttle took nothing. It is waited for, read or write, until it is over, ``deadline`` comes or ``wait`` is false.
+1. A *repeatable* call (a read, or an absolute value) is sent again after a passing failure (``RetryPolicy``).
+2. Any other call is never sent again once it may have arrived: no answer, an unreadable answer and a 5xx (other than a
+   throttle) become ``OutcomeUnknown``. What surely never left is ``NotSent``.
+3. A throttle took nothing. It is waited for, whatever the call, until it is over, ``deadline`` comes or ``wait`` is
+   false.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 import attrs
 
-from amazon_ae._clocks import SystemClock
 from amazon_ae._exceptions import (
     AmazonAeError,
     AmazonError,
@@ -29,39 +31,32 @@ from amazon_ae._exceptions import (
     ServiceUnavailable,
     UnreadableResponse,
 )
-from amazon_ae._models.marketplaces import MwsCredentials
-from amazon_ae._models.responses import Download, ResponseMeta
-from amazon_ae._mws.params import check_aware
-from amazon_ae._mws.parsing import Node
-from amazon_ae._mws.requests import build_request, section_of
-from amazon_ae._mws.responses import WrongMd5, read_document, read_meta, read_result
+from amazon_ae._models.checks import check_deadline, deadline_at
+from amazon_ae._models.responses import ResponseMeta
 from amazon_ae._ports import Clock
-from amazon_ae._transport.http import RawAnswer, Transport
+from amazon_ae._transport.http import HttpTransport, RawAnswer, WireRequest
 from amazon_ae._transport.pacing import Pacer
 from amazon_ae._transport.retries import RetryPolicy, is_transient
 from amazon_ae._transport.throttles import Throttle, ThrottleTable
 
-__all__ = ["Call", "Caller", "Exchange", "Patience"]
+__all__ = ["Arrival", "Call", "CallExecutor", "Dialect", "Reader", "RequestRecord", "WaitPolicy"]
 
 log: Final[logging.Logger] = logging.getLogger(__name__)
-T = TypeVar("T")
-Reader = Callable[[RawAnswer, datetime, float], T]
-
-# Feeds API reference, "MD5": on a mismatch discard the document and fetch it again, up to three more times.
-_DOCUMENT_REFETCHES = 3
 
 
 @attrs.frozen(kw_only=True)
-class Exchange:
-    """One request and what came of it, for the host's own records (Amazon's support asks for id and instant).
+class RequestRecord:
+    """One request and its result, for the host's own records (Amazon's support asks for id and instant).
 
     Attributes:
+        operation: as in the throttle table, e.g. ``"Feeds/SubmitFeed"``.
+        at: when it ended, aware UTC.
         status: HTTP status; 0 where no answer came.
         code: Amazon's error code, or the name of this library's error; ``""`` after a success.
+        meta: request id, Amazon's instant and quota of the answer.
     """
 
-    section: str
-    action: str
+    operation: str
     at: datetime
     status: int
     code: str
@@ -69,196 +64,228 @@ class Exchange:
 
 
 @attrs.frozen(kw_only=True)
-class Patience:
-    """How long a call may wait for a place.
+class WaitPolicy:
+    """How long a call may wait for a slot.
 
     Attributes:
         wait: false: not at all.
-        deadline: not beyond this instant, aware UTC.
+        deadline: not beyond this instant (aware), or not longer than this from now.
         paced: false: the caller keeps the quota itself; nothing waits, nothing is counted, a throttle raises at once.
     """
 
     wait: bool = True
-    deadline: datetime | None = None
+    deadline: datetime | timedelta | None = None
     paced: bool = True
 
     def __attrs_post_init__(self) -> None:
-        check_aware(deadline=self.deadline)
+        check_deadline(self.deadline)
 
 
 @attrs.frozen(kw_only=True)
-class Call:
-    """What is asked. ``params`` are flat and hold none of the common ones.
+class Arrival:
+    """When an answer came, for those who read it.
 
     Attributes:
-        idempotent: asking twice changes nothing; ``None``: so for ``Get...`` and ``List...``.
-        feed: the body of SubmitFeed.
-        content_type: of ``feed``.
+        at: the local clock, aware UTC.
+        restore_seconds: of the operation's bucket; dates a throttle's ``retry_at``.
     """
 
-    section: str
-    action: str
-    params: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-    idempotent: bool | None = None
-    feed: bytes | None = attrs.field(default=None, repr=False)
-    content_type: str = ""
+    at: datetime
+    restore_seconds: float
+
+
+class Call(Protocol):
+    """One call of a backend's operation."""
+
+    @property
+    def name(self) -> str:
+        """The operation in errors, e.g. ``"SubmitFeed"``."""
+
+    @property
+    def operation(self) -> str:
+        """The operation's key in the throttle table, e.g. ``"Feeds/SubmitFeed"``."""
 
     @property
     def repeatable(self) -> bool:
         """Whether it may be sent again after it may have arrived."""
-        return self.action.startswith(("Get", "List")) if self.idempotent is None else self.idempotent
 
 
-class Caller:
-    """Performs calls for one seller. Shared by the sections of a client."""
+C = TypeVar("C", bound=Call)
+C_contra = TypeVar("C_contra", bound=Call, contravariant=True)
+T = TypeVar("T")
+Reader = Callable[[RawAnswer, Arrival], T]
+"""Turns a successful answer into a value, or raises ``UnreadableResponse``. Pure."""
+
+
+class Dialect(Protocol[C_contra]):
+    """How one backend writes calls and reads answers. All but ``build`` and ``renew`` are pure."""
+
+    async def build(self, call: C_contra, *, now: datetime, deadline: datetime | None) -> WireRequest:
+        """The request to send, signed or with its token. What it raises, the caller gets: nothing was sent."""
+
+    def error(self, call: C_contra, answer: RawAnswer, arrival: Arrival) -> AmazonAeError | None:
+        """The error that an answer stands for; ``None``: it is a success, to be read."""
+
+    def meta(self, answer: RawAnswer) -> ResponseMeta:
+        """Request id, instant and quota out of the headers."""
+
+    def restore_seconds(self, call: C_contra, answer: RawAnswer) -> float | None:
+        """The restore interval that the answer states for this operation; ``None`` where it states none."""
+
+    async def renew(self, call: C_contra, error: AmazonAeError, *, deadline: datetime | None) -> bool:
+        """Whether what ``error`` complains of (a token) was renewed, so that one more request is worth sending."""
+
+
+class CallExecutor(Generic[C]):
+    """Performs the calls of one account. Shared by the sections of a client.
+
+    Args:
+        dialect: how calls are written and answers read.
+        owner: whose quota the calls spend, as Amazon counts it.
+        transport: gives the transport of the moment; asked for each request.
+        pacer: keeps the paces.
+        throttles: Amazon's limits.
+        retries: of repeatable calls.
+        random: gives numbers in [0, 1).
+        clock: tells the time and sleeps.
+        max_wait: the longest that a call without a deadline waits; ``None``: forever.
+        thread_bytes: a larger body is read in a thread.
+        on_request: called after every request with its record.
+    """
 
     def __init__(
         self,
-        credentials: MwsCredentials,
+        dialect: Dialect[C],
         *,
-        endpoint: str,
-        transport: Callable[[], Transport],
-        agent: str,
+        owner: str,
+        transport: Callable[[], HttpTransport],
         pacer: Pacer,
         throttles: ThrottleTable,
         retries: RetryPolicy,
         random: Callable[[], float],
-        clock: Clock | None = None,
+        clock: Clock,
         max_wait: timedelta | None = None,
         thread_bytes: int = 262_144,
-        on_exchange: Callable[[Exchange], None] | None = None,
+        on_request: Callable[[RequestRecord], None] | None = None,
     ) -> None:
-        self._credentials = credentials
-        self._endpoint = endpoint
+        self._dialect = dialect
+        self._owner = owner
         self._transport = transport
-        self._agent = agent
         self._pacer = pacer
         self._throttles = throttles
         self._retries = retries
         self._random = random
-        self._clock = clock or SystemClock()
+        self._clock = clock
         self._max_wait = max_wait
         self._thread_bytes = thread_bytes
-        self._on_exchange = on_exchange
-        # Amazon counts per pair of seller and developer.
-        self._owner = f"{credentials.seller_id}/{credentials.access_key_id}"
+        self._on_request = on_request
 
     @property
     def clock(self) -> Clock:
         """The injected clock."""
         return self._clock
 
-    def throttle(self, section: str, action: str) -> Throttle:
+    def throttle(self, operation: str) -> Throttle:
         """The limits of an operation."""
-        return self._throttles.find(section_of(section)[0], action)
-
-    async def result(self, call: Call, read: Callable[[Node, ResponseMeta], T], patience: Patience) -> T:
-        """Call, and read the content of ``<...Result>`` with ``read``.
-
-        Raises:
-            AmazonAeError: as the module's rules say.
-        """
-
-        def reader(answer: RawAnswer, now: datetime, restore_seconds: float) -> T:
-            node, meta = read_result(
-                answer.status, answer.headers, answer.body, action=call.action, now=now, restore_seconds=restore_seconds
-            )
-            return read(node, meta)
-
-        return await self._perform(call, reader, patience)
-
-    async def document(self, call: Call, patience: Patience) -> Download:
-        """Call, and take the body as it is, its MD5 checked; a wrong one is discarded and fetched again.
-
-        Raises:
-            UnreadableResponse: the MD5 was wrong four times.
-        """
-
-        def reader(answer: RawAnswer, now: datetime, restore_seconds: float) -> Download:
-            content, meta = read_document(
-                answer.status, answer.headers, answer.body, action=call.action, now=now, restore_seconds=restore_seconds
-            )
-            return Download(content=content, content_type=answer.headers.get("content-type", ""), meta=meta)
-
-        for _ in range(_DOCUMENT_REFETCHES):
-            try:
-                return await self._perform(call, reader, patience)
-            except WrongMd5:
-                continue
-        return await self._perform(call, reader, patience)
+        return self._throttles.find(operation)
 
     async def off_loop(self, size: int, compute: Callable[[], T]) -> T:
         """Compute here, or in a thread where ``size`` bytes would hold up the event loop."""
         return await asyncio.to_thread(compute) if size > self._thread_bytes else compute()
 
-    async def _perform(self, call: Call, reader: Reader[T], patience: Patience) -> T:
-        throttle = self.throttle(call.section, call.action)
-        give_up_at = patience.deadline
-        if give_up_at is None and self._max_wait is not None:
-            give_up_at = self._clock.now() + self._max_wait
-        retry = 0
+    async def execute(self, call: C, read: Reader[T], policy: WaitPolicy) -> T:
+        """Perform one call and read its answer.
+
+        Raises:
+            AmazonAeError: as the module's rules say.
+        """
+        throttle = self.throttle(call.operation)
+        give_up_at = self._give_up_at(policy)
+        retry, renewed = 0, False
         while True:
-            if patience.paced:
-                await self._pacer.take(self._owner, throttle, wait=patience.wait, deadline=give_up_at)
             try:
-                return await self._once(call, reader, throttle)
+                async with self._slot(throttle, policy, give_up_at):
+                    return await self._once(call, read, throttle, give_up_at)
             except (RequestThrottled, QuotaExceeded) as error:
-                log.info("%s: %s until %s [request %s]", call.action, error.code, error.retry_at, error.request_id)
-                if not patience.paced:
+                log.info("%s: %s until %s [request %s]", call.name, error.code, error.retry_at, error.request_id)
+                if not policy.paced:
                     raise
                 self._pacer.obey(self._owner, throttle, error)
-                if not patience.wait or _later(error.retry_at, give_up_at):
+                if not policy.wait or _later(error.retry_at, give_up_at):
                     raise
             except AmazonAeError as error:
-                seconds = self._retries.delay(retry, self._random())
-                if not call.repeatable or not is_transient(error) or seconds is None or (seconds and not patience.wait):
-                    raise
-                if _later(self._clock.now() + timedelta(seconds=seconds), give_up_at):
+                if not renewed and await self._dialect.renew(call, error, deadline=give_up_at):
+                    renewed = True
+                    continue
+                seconds = self._retry_delay(call, error, retry, policy, give_up_at)
+                if seconds is None:
                     raise
                 retry += 1
                 await self._clock.sleep(seconds)
 
-    async def _once(self, call: Call, reader: Reader[T], throttle: Throttle) -> T:
-        wire = build_request(
-            self._credentials,
-            endpoint=self._endpoint,
-            section=call.section,
-            action=call.action,
-            params=call.params,
-            timestamp=self._clock.now(),
-            agent=self._agent,
-            feed=call.feed,
-            content_type=call.content_type,
-        )
+    def _give_up_at(self, policy: WaitPolicy) -> datetime | None:
+        now = self._clock.now()
+        if policy.deadline is None and self._max_wait is not None:
+            return now + self._max_wait
+        return deadline_at(policy.deadline, now)
+
+    def _slot(
+        self, throttle: Throttle, policy: WaitPolicy, give_up_at: datetime | None
+    ) -> contextlib.AbstractAsyncContextManager[None]:
+        if not policy.paced:
+            return contextlib.nullcontext()
+        return self._pacer.slot(self._owner, throttle, wait=policy.wait, deadline=give_up_at)
+
+    def _retry_delay(
+        self, call: C, error: AmazonAeError, retry: int, policy: WaitPolicy, give_up_at: datetime | None
+    ) -> float | None:
+        """Seconds before the next attempt; ``None``: this error is final."""
+        if not call.repeatable or not is_transient(error):
+            return None
+        seconds = self._retries.delay(retry, self._random())
+        if seconds is None or (seconds and not policy.wait):
+            return None
+        return None if _later(self._clock.now() + timedelta(seconds=seconds), give_up_at) else seconds
+
+    async def _once(self, call: C, read: Reader[T], throttle: Throttle, give_up_at: datetime | None) -> T:
+        wire = await self._dialect.build(call, now=self._clock.now(), deadline=give_up_at)
         answer: RawAnswer | None = None
         try:
-            answer = await self._transport().exchange(wire, action=call.action)
-            received, now = answer, self._clock.now()
-            value = await self.off_loop(len(received.body), lambda: reader(received, now, throttle.restore_seconds))
+            answer = await self._transport().exchange(wire, name=call.name)
+            value = await self._value(call, read, answer, throttle)
         except AmazonAeError as error:
-            self._tell(call, answer, error)
-            told = _for_the_caller(error, call)
-            if told is error:
+            self._record(call, answer, error)
+            raised = _for_the_caller(error, call)
+            if raised is error:
                 raise
-            raise told from error
-        self._tell(call, answer, None)
+            raise raised from error
+        self._record(call, answer, None)
         return value
 
-    def _tell(self, call: Call, answer: RawAnswer | None, error: AmazonAeError | None) -> None:
-        if self._on_exchange is None:
+    async def _value(self, call: C, read: Reader[T], answer: RawAnswer, throttle: Throttle) -> T:
+        stated = self._dialect.restore_seconds(call, answer)
+        if stated is not None:
+            self._pacer.learn(self._owner, throttle, stated)
+        arrival = Arrival(at=self._clock.now(), restore_seconds=throttle.restore_seconds if stated is None else stated)
+        error = self._dialect.error(call, answer, arrival)
+        if error is not None:
+            raise error
+        return await self.off_loop(len(answer.body), lambda: read(answer, arrival))
+
+    def _record(self, call: C, answer: RawAnswer | None, error: AmazonAeError | None) -> None:
+        if self._on_request is None:
             return
-        exchange = Exchange(
-            section=call.section,
-            action=call.action,
+        record = RequestRecord(
+            operation=call.operation,
             at=self._clock.now(),
             status=answer.status if answer else 0,
             code="" if error is None else getattr(error, "code", "") or type(error).__name__,
-            meta=read_meta(answer.headers) if answer else ResponseMeta(),
+            meta=self._dialect.meta(answer) if answer else ResponseMeta(),
         )
         try:
-            self._on_exchange(exchange)
+            self._on_request(record)
         except Exception:
-            log.exception("on_exchange raised; the call goes on")
+            log.exception("on_request raised; the call goes on")
 
 
 def _later(one: datetime | None, other: datetime | None) -> bool:
@@ -266,15 +293,15 @@ def _later(one: datetime | None, other: datetime | None) -> bool:
 
 
 def _for_the_caller(error: AmazonAeError, call: Call) -> AmazonAeError:
-    """By what the caller does next: a write's doubt is ``OutcomeUnknown``, a read's is ``ServiceUnavailable``."""
+    """By what the caller does next: an unanswered write is ``OutcomeUnknown``, a read ``ServiceUnavailable``."""
     if call.repeatable:
         if isinstance(error, OutcomeUnknown):
             return ServiceUnavailable(str(error), retryable=True, action=None)
         return error
     if isinstance(error, (NotSent, RequestThrottled, QuotaExceeded)):
         return error
-    # 408: somebody on the way gave up on the request; nobody knows how far it went.
-    doubtful = isinstance(error, AmazonError) and (error.status >= 500 or error.status == 408)
-    if doubtful or isinstance(error, (UnreadableResponse, ServiceUnavailable)):
-        return OutcomeUnknown(f"{call.action} may have been taken: {error}")
+    # 408: a proxy gave up on the request; nobody knows how far it went.
+    unanswered = isinstance(error, AmazonError) and (error.status >= 500 or error.status == 408)
+    if unanswered or isinstance(error, (UnreadableResponse, ServiceUnavailable)):
+        return OutcomeUnknown(f"{call.name} may have arrived: {error}")
     return error

@@ -1,7 +1,7 @@
-"""When a read is sent again. Pure.
+"""Which reads are sent again, and when. Pure.
 
-Source: MWS developer guide, "Errors": for 500 and 503 one retry at once, then waits of 1, 4, 10 and 30 s. Throttles are
-not retries: they are waited for, and waiting is not an attempt.
+Source: MWS developer guide, "Errors": after a 500 or 503 one immediate retry, then waits of 1, 4, 10 and 30 s. A
+throttle is no failure: it is waited for, and that wait isn't an attempt.
 """
 
 from __future__ import annotations
@@ -18,18 +18,21 @@ from amazon_ae._exceptions import (
     ServiceUnavailable,
     UnreadableResponse,
 )
-from amazon_ae._mws.responses import WrongMd5
 
-__all__ = ["ClosedClient", "RetryPolicy", "is_transient"]
+__all__ = ["ClosedClient", "DamagedBody", "RetryPolicy", "is_transient"]
 
 
 class ClosedClient(NotSent):
     """The client was closed, by the host or by itself: no retry will open it."""
 
 
+class DamagedBody(UnreadableResponse):
+    """A document's checksum is wrong: it was damaged on its way. Its refetches have a count of their own."""
+
+
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
-    """How often and after which waits a failed read is sent again.
+    """How often a failed read is sent again, and after which waits.
 
     Attributes:
         delays_seconds: the wait before each retry; as many retries as there are delays. ``()`` never retries.
@@ -53,6 +56,5 @@ def is_transient(error: AmazonAeError) -> bool:
     if isinstance(error, (NotSent, OutcomeUnknown, ServiceUnavailable)):
         return True
     if isinstance(error, UnreadableResponse):
-        # Documents with a wrong MD5 have their own rule and their own count.
-        return error.retryable and not isinstance(error, WrongMd5)
+        return error.retryable and not isinstance(error, DamagedBody)
     return isinstance(error, AmazonError) and (error.status >= 500 or error.code == "InputStreamDisconnected")

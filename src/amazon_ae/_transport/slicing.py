@@ -1,4 +1,4 @@
-"""Long computations in slices, so that nothing on the event loop waits for more than a few milliseconds.
+"""Cooperative slicing: long computations yield to the event loop every few milliseconds.
 
 No threads: a slice is pure Python and short, and a virtual clock stays exact.
 """
@@ -6,18 +6,16 @@ No threads: a slice is pure Python and short, and a virtual clock stays exact.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import TypeVar
 
-from amazon_ae._mws.feed_bodies import MAX_BYTES, FeedWriter
-
-__all__ = ["gather_feed", "in_slices"]
+__all__ = ["feed_slices", "in_slices"]
 
 T = TypeVar("T")
 
 
 async def in_slices(steps: Generator[None, None, T]) -> T:
-    """Run a generator to its end, letting others run at each ``yield``; gives its return value."""
+    """Run a generator to its end and return its value; other tasks run at each ``yield``."""
     while True:
         try:
             next(steps)
@@ -27,14 +25,8 @@ async def in_slices(steps: Generator[None, None, T]) -> T:
         await asyncio.sleep(0)
 
 
-async def gather_feed(chunks: Iterable[bytes], *, max_bytes: int = MAX_BYTES) -> bytes:
-    """One body of a feed's chunks, letting others run after each.
-
-    Raises:
-        ConfigurationError: the feed is larger than ``max_bytes``, or an item in it breaks a rule.
-    """
-    writer = FeedWriter(max_bytes=max_bytes)
+async def feed_slices(chunks: Iterable[bytes], write: Callable[[bytes], object]) -> None:
+    """Pass each chunk to ``write``; other tasks run after each."""
     for chunk in chunks:
-        writer.write(chunk)
+        write(chunk)
         await asyncio.sleep(0)
-    return writer.body()

@@ -1,21 +1,19 @@
-"""The throttle table: every limit Amazon sets, as data.
+"""The throttle table: Amazon's limits per operation, as rows that each backend supplies.
 
-Amazon counts per (seller, developer) and per operation: a bucket that starts full and gets one place back per restore
-interval, and for Feeds and Reports also an hourly quota (MWS developer guide, "Throttling"). Operations in one row
-share. Each number comes from the operation's own page, named in ``source``.
+Amazon counts per account and operation: a bucket that starts full and regains one slot per restore interval, and for
+some operations also a limit per rolling window. Operations in one row share its limits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 import attrs
 
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.feeds import QuotaRule
 
-__all__ = ["QUOTA_LONGEST_SECONDS", "QUOTA_UNKNOWN_SECONDS", "THROTTLES", "UNLISTED", "Throttle", "ThrottleTable"]
+__all__ = ["Throttle", "ThrottleTable"]
 
 
 @attrs.frozen
@@ -23,105 +21,64 @@ class Throttle:
     """The limits of one group of operations.
 
     Attributes:
-        section: e.g. ``"Orders"``; ``""`` in the row for what no page lists.
-        actions: the operations that share the limits.
-        burst: places when nothing was used for long.
-        restore_seconds: one place comes back per this many seconds.
-        per_hour: requests an hour; ``None`` where Amazon sets no hourly quota.
-        source: the page of the API reference.
+        operations: the operations that share the limits, e.g. ``("Feeds/SubmitFeed",)`` for MWS.
+        burst: slots after a long idle time.
+        restore_seconds: one slot comes back per this many seconds.
+        limit: requests in any ``window_seconds``; ``None`` where Amazon sets no such quota.
+        window_seconds: length of the rolling window; an hour for MWS.
+        source: the page of the API reference that states the numbers.
 
     Raises:
         ConfigurationError: limits under which no call could ever leave.
     """
 
-    section: str
-    actions: tuple[str, ...]
+    operations: tuple[str, ...]
     burst: int
     restore_seconds: float
-    per_hour: int | None
-    source: str
+    limit: int | None = None
+    window_seconds: float = attrs.field(default=3600.0, kw_only=True)
+    source: str = attrs.field(kw_only=True)
 
     def __attrs_post_init__(self) -> None:
-        if not self.actions:
-            raise ConfigurationError("a Throttle names at least one action")
-        if self.burst < 1 or self.restore_seconds <= 0 or (self.per_hour is not None and self.per_hour < 1):
+        if isinstance(self.operations, str) or not self.operations:
+            raise ConfigurationError("a Throttle names its operations as a tuple of at least one")
+        if self.burst < 1 or self.restore_seconds <= 0 or self.window_seconds <= 0:
             raise ConfigurationError(
-                f"{self.group}: burst and per_hour must be >= 1, restore_seconds above 0; a call would wait for ever"
+                f"{self.group}: burst must be >= 1, restore_seconds and window_seconds above 0; "
+                "a call would wait forever"
             )
+        if self.limit is not None and self.limit < 1:
+            raise ConfigurationError(f"{self.group}: limit must be >= 1 or None; a call would wait forever")
 
     @property
     def group(self) -> str:
-        """What names the limits: section and first operation, e.g. ``"Feeds/SubmitFeed"``."""
-        return f"{self.section}/{self.actions[0]}"
+        """The name of the limits: the first operation."""
+        return self.operations[0]
 
-    def rule(self, *, seller_id: str, access_key_id: str) -> QuotaRule:
-        """The limits as the scheduler's ledger wants them, named after the pair that Amazon counts by."""
+    def rule(self, name: str) -> QuotaRule:
+        """The limits as the scheduler's ledger takes them, under the name that Amazon counts by."""
         return QuotaRule(
-            name=f"{seller_id}/{access_key_id}/{self.actions[0]}",
+            name=name,
             burst=self.burst,
             restore_seconds=self.restore_seconds,
-            limit=self.per_hour,
+            limit=self.limit,
+            window_seconds=self.window_seconds,
         )
-
-
-THROTTLES: Final[tuple[Throttle, ...]] = (
-    Throttle("Orders", ("ListOrders", "ListOrdersByNextToken"), 6, 60, None, "Orders_ListOrders"),
-    Throttle("Orders", ("GetOrder",), 6, 60, None, "Orders_GetOrder"),
-    Throttle("Orders", ("ListOrderItems", "ListOrderItemsByNextToken"), 30, 2, None, "Orders_ListOrderItems"),
-    Throttle("Orders", ("GetServiceStatus",), 2, 300, None, "MWS_GetServiceStatus"),
-    Throttle("Feeds", ("SubmitFeed",), 15, 120, 30, "Feeds_SubmitFeed"),
-    Throttle("Feeds", ("GetFeedSubmissionList",), 10, 45, 80, "Feeds_GetFeedSubmissionList"),
-    Throttle("Feeds", ("GetFeedSubmissionListByNextToken",), 30, 2, 1800, "Feeds_GetFeedSubmissionListByNextToken"),
-    Throttle("Feeds", ("GetFeedSubmissionCount",), 10, 45, 80, "Feeds_GetFeedSubmissionCount"),
-    Throttle("Feeds", ("CancelFeedSubmissions",), 10, 45, 80, "Feeds_CancelFeedSubmissions"),
-    Throttle("Feeds", ("GetFeedSubmissionResult",), 15, 60, 60, "Feeds_GetFeedSubmissionResult"),
-    Throttle("Feeds", ("GetServiceStatus",), 2, 300, None, "MWS_GetServiceStatus"),
-    Throttle(
-        "Sellers",
-        ("ListMarketplaceParticipations", "ListMarketplaceParticipationsByNextToken"),
-        15,
-        60,
-        None,
-        "Sellers_ListMarketplaceParticipations",
-    ),
-    Throttle("Sellers", ("GetServiceStatus",), 2, 300, None, "MWS_GetServiceStatus"),
-    # Easy Ship gives 15 places back per minute, that is one per 4 s.
-    Throttle("EasyShip", ("ListPickupSlots",), 15, 4, None, "EasyShip_ListPickupSlots"),
-    Throttle("EasyShip", ("CreateScheduledPackage",), 15, 4, None, "EasyShip_CreateScheduledPackage"),
-    Throttle("EasyShip", ("GetScheduledPackage",), 15, 4, None, "EasyShip_GetScheduledPackage"),
-    Throttle("EasyShip", ("UpdateScheduledPackages",), 10, 4, None, "EasyShip_UpdateScheduledPackages"),
-    Throttle("EasyShip", ("GetServiceStatus",), 2, 300, None, "MWS_GetServiceStatus"),
-    Throttle("Reports", ("RequestReport",), 15, 60, 60, "Reports_RequestReport"),
-    Throttle("Reports", ("GetReportRequestList",), 10, 45, 80, "Reports_GetReportRequestList"),
-    Throttle("Reports", ("GetReportRequestListByNextToken",), 30, 2, 1800, "Reports_GetReportRequestListByNextToken"),
-    Throttle("Reports", ("GetReportList",), 10, 60, 60, "Reports_GetReportList"),
-    # By analogy with GetReportRequestListByNextToken: UNVERIFIED.
-    Throttle("Reports", ("GetReportListByNextToken",), 30, 2, 1800, "UNVERIFIED"),
-    Throttle("Reports", ("GetReport",), 15, 60, 60, "Reports_GetReport"),
-    Throttle("Reports", ("GetServiceStatus",), 2, 300, None, "MWS_GetServiceStatus"),
-)
-UNLISTED: Final = Throttle("", ("*",), 6, 60, None, "UNVERIFIED")
-"""What an operation gets that no row lists (``client.call`` of other sections): the pace of ListOrders."""
-
-# QuotaExceeded that does not say when the hour ends: ask again after this long (our choice; Amazon documents none).
-QUOTA_UNKNOWN_SECONDS: Final = 300.0
-# Amazon's hour is never longer than an hour; a minute more for its own clocks.
-QUOTA_LONGEST_SECONDS: Final = 3660.0
 
 
 class ThrottleTable:
     """Finds the row of an operation.
 
     Args:
-        rows: the table; later rows win, so that ``(*THROTTLES, your_row)`` overrides one.
-        unlisted: the limits of an operation without a row; each such operation has its own.
+        rows: the backend's table; later rows win, so that ``(*MWS_THROTTLES, your_row)`` overrides one.
+        unlisted: the limits of an operation without a row; each such operation gets a bucket of its own.
     """
 
-    def __init__(self, rows: Iterable[Throttle] = THROTTLES, *, unlisted: Throttle = UNLISTED) -> None:
-        self._rows = {(row.section, action): row for row in rows for action in row.actions}
+    def __init__(self, rows: Iterable[Throttle], *, unlisted: Throttle) -> None:
+        self._rows = {operation: row for row in rows for operation in row.operations}
         self._unlisted = unlisted
 
-    def find(self, section: str, action: str) -> Throttle:
-        """The row of ``action``; the unlisted one's limits under the operation's own name where there is none."""
-        row = self._rows.get((section, action))
-        return attrs.evolve(self._unlisted, section=section, actions=(action,)) if row is None else row
+    def find(self, operation: str) -> Throttle:
+        """The row of ``operation``; the unlisted one's limits under the operation's own name where there is none."""
+        row = self._rows.get(operation)
+        return attrs.evolve(self._unlisted, operations=(operation,)) if row is None else row

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequ
 from datetime import datetime, timedelta
 from typing import Final
 
-from amazon_ae._clocks import ClockLimiter
 from amazon_ae._exceptions import ConfigurationError, NotSupported, QuotaExceeded, RequestThrottled
 from amazon_ae._models.feeds import (
     BatchTerms,
@@ -26,6 +25,7 @@ from amazon_ae._models.feeds import (
 )
 from amazon_ae._models.orders import Order, OrderItem, OrderPage
 from amazon_ae._ports import Clock
+from amazon_ae._transport.limiter import Limiter
 from amazon_ae.testing._builders import make_order
 
 __all__ = ["Meter", "PaperMarket"]
@@ -92,7 +92,7 @@ class PaperMarket:
         self._account = account
         self._rule = QuotaRule(name=f"{account}/SubmitFeed", burst=15, restore_seconds=120.0, limit=30)
         self._feeds: dict[str, tuple[ItemKind, datetime]] = {}
-        self._pace = ClockLimiter(clock, burst=6, restore_seconds=60)  # as a gateway paces its look-ups
+        self._pace = Limiter(clock, burst=6, restore_seconds=60)  # as a gateway paces its look-ups
         # MWS API reference, the pages of SubmitFeed, GetFeedSubmissionList, GetFeedSubmissionResult and GetOrder.
         self.meters: dict[str, Meter] = {
             "SubmitFeed": Meter(burst=15, restore_seconds=120, per_hour=30),
@@ -167,7 +167,7 @@ class PaperMarket:
     async def get(self, order_ids: Sequence[str]) -> Sequence[Order]:
         """Every order that is asked for exists and waits to be packed; one request per 50, as documented."""
         for _ in range(0, len(order_ids), 50):
-            await self._pace.take()
+            await self._pace.acquire()
             self._take("GetOrder")
         return [make_order(order_id) for order_id in order_ids]
 

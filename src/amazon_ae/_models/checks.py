@@ -1,0 +1,65 @@
+"""Input rules that every backend and store shares: instants, deadlines, counts and texts. Pure functions.
+
+Each refuses with ``ConfigurationError`` and names the argument, before anything is stored or sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from amazon_ae._exceptions import ConfigurationError
+
+__all__ = ["check_aware", "check_count", "check_deadline", "check_text", "deadline_at", "listed"]
+
+
+def check_count(what: str, values: Collection[object] | int, *, least: int = 1, most: int) -> None:
+    """Refuse a number (or a collection's size) outside ``least`` to ``most``."""
+    count = len(values) if isinstance(values, Collection) and not isinstance(values, str) else values
+    if type(count) is not int or not least <= count <= most:
+        raise ConfigurationError(f"{what}: {least} to {most} are allowed, not {count!r}")
+
+
+def check_text(what: str, value: str) -> str:
+    """Refuse anything but text, and blank text: Amazon ignores an empty filter and would return everything."""
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigurationError(f"{what} must be a text and not empty, not {value!r}")
+    return value
+
+
+def check_aware(**instants: datetime | None) -> None:
+    """Refuse, by its name, what is neither an aware datetime nor ``None``."""
+    for name, value in instants.items():
+        if value is not None and (not isinstance(value, datetime) or value.tzinfo is None):
+            raise ConfigurationError(f"{name} must be an aware datetime (with a time zone), not {value!r}")
+
+
+def check_deadline(deadline: datetime | timedelta | None, *, name: str = "deadline") -> None:
+    """Refuse a deadline that is neither an aware datetime nor a duration of at least zero nor ``None``."""
+    if isinstance(deadline, timedelta):
+        if deadline < timedelta(0):
+            raise ConfigurationError(f"{name} is a negative duration: {deadline}")
+    elif deadline is not None and (not isinstance(deadline, datetime) or deadline.tzinfo is None):
+        raise ConfigurationError(f"{name} must be an aware datetime or a timedelta from now, not {deadline!r}")
+
+
+def deadline_at(deadline: datetime | timedelta | None, now: datetime) -> datetime | None:
+    """The instant a deadline stands for; a ``timedelta`` counts from ``now``.
+
+    Raises:
+        ConfigurationError: a naive datetime, a negative duration, or another type.
+    """
+    check_deadline(deadline)
+    return now + deadline if isinstance(deadline, timedelta) else deadline
+
+
+def listed(what: str, values: Collection[str]) -> tuple[str, ...]:
+    """The values as a tuple; refuses one text (its letters would be sent) and empty or foreign values."""
+    if isinstance(values, str):
+        raise ConfigurationError(f"{what} is a list of texts, not one text: [{values!r}]")
+    if not isinstance(values, Collection):
+        raise ConfigurationError(f"{what} is a list of texts, not {values!r}")
+    for value in values:
+        if not isinstance(value, str) or not value.strip():
+            raise ConfigurationError(f"{what}: {value!r} is not a text that Amazon could understand")
+    return tuple(values)
