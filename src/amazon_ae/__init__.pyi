@@ -234,6 +234,9 @@ from ._scheduling.eligibility import (
 from ._scheduling.policy import (
     FeedPolicy as FeedPolicy,
 )
+from ._spapi.notifications import (
+    read_notification as read_notification,
+)
 from ._storage.memory import (
     MemoryStorage as MemoryStorage,
 )

@@ -333,7 +333,7 @@ async def test_every_document_is_audited() -> None:
 
 
 async def test_check_says_step_by_step_what_fits() -> None:
-    """All fits on the known site; a renamed signature is named; nothing is changed by looking."""
+    """All fits on the known site; a renamed mark is named; nothing is changed by looking."""
     async with stage() as on, on.scraper() as portal:
         report = await portal.check()
         assert report.ok, str(report)

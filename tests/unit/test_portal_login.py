@@ -88,7 +88,7 @@ KNOWN = [
 
 @pytest.mark.parametrize(("path", "html", "page"), KNOWN)
 def test_every_page_of_the_reference_is_recognised(path: str, html: str, page: Page) -> None:
-    """By ids, addresses and hidden signatures; no word of the page is needed."""
+    """By ids, addresses and hidden marks; no word of the page is needed."""
     assert classify(snapshot_of_document(path, parse_html(f"<html><body>{html}</body></html>"), SITE)) is page
 
 

@@ -17,7 +17,7 @@ from amazon_ae.testing._seller_central import (
     SiteVariants,
 )
 from amazon_ae.testing._seller_central.codes import code_of, step_of
-from amazon_ae.testing._seller_central.sign_in_steps import Step, next_step, path_of
+from amazon_ae.testing._seller_central.signin import Step, next_step, path_of
 from amazon_ae.testing._seller_central.state import Browser, SignIn
 
 

@@ -106,7 +106,9 @@ class Order:
     """One order. ``amazon_order_id`` is the channel order id (3-7-7 digits). Instants are aware UTC.
 
     ``easy_ship_shipment_status``, ``order_status`` and the other enumerations are Amazon's words. A ``Pending`` order
-    has no buyer, address or total yet. ``items`` is ``None`` where the backend gives them in a request of their own.
+    has no buyer, address or total yet. ``programs`` names what the order takes part in (``AMAZON_EASY_SHIP``), and is
+    ``None`` where the backend does not say. ``items`` is ``None`` where the backend gives them in a request of their
+    own.
     """
 
     amazon_order_id: str
@@ -157,6 +159,7 @@ class Order:
     tfm_shipment_status: str | None = None
     cba_displayable_shipping_label: str | None = None
     tax_registration_details: tuple[TaxRegistration, ...] = attrs.field(default=(), repr=False)
+    programs: tuple[str, ...] | None = None
     items: tuple[OrderItem, ...] | None = attrs.field(default=None, repr=False)
 
 

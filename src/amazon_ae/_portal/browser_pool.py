@@ -16,7 +16,7 @@ from amazon_ae._portal.pdf import require_pypdf
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-__all__ = ["BrowserPool"]
+__all__ = ["BrowserHolder"]
 
 # A browser page grows a little with every load; after so many it is replaced.
 _LOADS_PER_PAGE: Final = 50
@@ -31,7 +31,7 @@ class _LentPage:
     loads: int = 0
 
 
-class BrowserPool:
+class BrowserHolder:
     """One browser at a time.
 
     Args:

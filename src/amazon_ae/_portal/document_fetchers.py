@@ -20,13 +20,11 @@ import attrs
 
 from amazon_ae._exceptions import DocumentInvalid, DocumentNotReady, PageChanged, PortalTimeout, PortalUnavailable
 from amazon_ae._models.documents import DocumentKind
-from amazon_ae._portal.click_download import click_for_answer
+from amazon_ae._portal.download import click_for_answer
 from amazon_ae._portal.html import Document as HtmlDocument, Form, read_form
-from amazon_ae._portal.http import Answer, PortalHttp
-from amazon_ae._portal.navigation import RETRY_SECONDS, navigate
-from amazon_ae._portal.network_monitor import NetworkMonitor
-from amazon_ae._portal.pacing import RequestPacer
-from amazon_ae._portal.playwright_calls import run_step
+from amazon_ae._portal.http import Answer, Fetcher
+from amazon_ae._portal.navigation import RETRY_SECONDS, Traffic, visit
+from amazon_ae._portal.pace import Gate, call
 from amazon_ae._portal.site_map import SiteMap
 from amazon_ae._portal.snapshot import discover, origin_of, picture
 from amazon_ae._ports import Clock
@@ -34,7 +32,7 @@ from amazon_ae._ports import Clock
 if TYPE_CHECKING:
     from playwright.async_api import Page as BrowserPage
 
-__all__ = ["DocumentFetchers", "OrderPage"]
+__all__ = ["OrderPage", "Sources"]
 
 T = TypeVar("T")
 _NOT_UPLOADED_RETRY_SECONDS: Final = 300.0
@@ -54,7 +52,7 @@ class OrderPage:
     tree: HtmlDocument = attrs.field(repr=False)
 
 
-class DocumentFetchers:
+class Sources:
     """Gets the bytes of one order's papers. Raises ``SignedOut`` for its owner to mend.
 
     Args:
@@ -64,20 +62,20 @@ class DocumentFetchers:
 
     def __init__(
         self,
-        http: PortalHttp,
+        fetcher: Fetcher,
         *,
         site: SiteMap,
         origin: str,
-        pacer: RequestPacer,
+        gate: Gate,
         clock: Clock,
         open_page: Callable[[bool], AbstractAsyncContextManager[BrowserPage]],
         timeout_seconds: float,
         label_wait_seconds: float,
     ) -> None:
-        self.http = http
+        self.fetcher = fetcher
         self._site = site
         self._origin = origin
-        self._pacer = pacer
+        self._gate = gate
         self._clock = clock
         self._open_page = open_page
         self._timeout_seconds = timeout_seconds
@@ -86,7 +84,7 @@ class DocumentFetchers:
     async def order_page(self, order_id: str) -> OrderPage:
         """The order's page, fetched once for every paper that is linked from it."""
         url = self._url("order", order_id)
-        answer = await self.http.get(url, step="order page")
+        answer = await self.fetcher.get(url, step="order page")
         if answer.document is None:
             raise PageChanged("the order's address gives no page; run check()", step="order page")
         return OrderPage(answer.url, answer.document)
@@ -107,7 +105,7 @@ class DocumentFetchers:
             await self._goto(page, self._url("packing_slip", order_id), step)
             await self._check_slip(page, order_id, step)
             printing = page.pdf(format="A4", print_background=True, prefer_css_page_size=True)
-            return await run_step(printing, step, self._timeout_seconds)
+            return await call(printing, step, self._timeout_seconds)
 
     async def _check_slip(self, page: BrowserPage, order_id: str, step: str) -> None:
         """The app's own pages name the order too: one of them, printed, would pass for its packing slip."""
@@ -128,14 +126,14 @@ class DocumentFetchers:
             await self._goto_once(page, url, step)
 
     async def _goto_once(self, page: BrowserPage, url: str, step: str) -> None:
-        await self._pacer.acquire(step)
-        result = await navigate(page, url, until="load", step=step, timeout_seconds=self._timeout_seconds)
-        answer = result.response
+        await self._gate.enter(step)
+        landing = await visit(page, url, until="load", step=step, timeout_seconds=self._timeout_seconds)
+        answer = landing.answer
         body = b""
-        if result.rendered and _readable(answer.headers):
-            body = await run_step(answer.body(), step, self._timeout_seconds)
-        final = page.url if result.rendered else answer.url
-        examined = await self.http.examine(answer.status, final, answer.headers, body, step=step)
+        if landing.shown and _readable(answer.headers):
+            body = await call(answer.body(), step, self._timeout_seconds)
+        final = page.url if landing.shown else answer.url
+        examined = await self.fetcher.examine(answer.status, final, answer.headers, body, step=step)
         if examined.document is None:
             raise DocumentInvalid("the answer is not a page", step=step)
 
@@ -162,7 +160,7 @@ class DocumentFetchers:
                 found = await self._invoice_offer(page, url, step)
             if found is None:
                 # The list is filled by a request of the page's own; a session lost just then leaves it empty.
-                await self.http.get(url, step=step)
+                await self.fetcher.get(url, step=step)
                 found = await self._invoice_offer(page, url, step)
             if found is None:
                 raise PageChanged(
@@ -173,23 +171,23 @@ class DocumentFetchers:
             if "click" in found:
                 return await self._download(page, found["click"], step)
         if "link" in found:
-            answer = await self.http.get(self.http.absolute(found["link"]), step=step, referer=url)
+            answer = await self.fetcher.get(self.fetcher.absolute(found["link"]), step=step, referer=url)
         else:
             form = Form(found["form"]["method"], found["form"]["url"], found["form"]["fields"])
-            answer = await self.http.submit(form, step=step, referer=url)
+            answer = await self.fetcher.submit(form, step=step, referer=url)
         return answer.body
 
     async def _invoice_offer(self, page: BrowserPage, url: str, step: str) -> dict[str, Any] | None:
         """What the opened list, or the page itself once its scripts ran, offers; ``None`` if it is nothing known."""
         names = self._site.selectors
         links, forms = names["invoice_link"], names["invoice_form"]
-        with NetworkMonitor(page, {self._origin}) as network:
+        with Traffic(page, {self._origin}) as traffic:
             await self._goto(page, url, step)
-            found = await self._wait_for(page, network, step, links=links, forms=forms, clicks=names["invoice_button"])
+            found = await self._wait_for(page, traffic, step, links=links, forms=forms, clicks=names["invoice_button"])
             if found is not None and "click" in found:
                 await self._press(page, names["invoice_button"], step)
                 clicks = names["invoice_click"]
-                return await self._wait_for(page, network, step, links=links, forms=forms, clicks=clicks)
+                return await self._wait_for(page, traffic, step, links=links, forms=forms, clicks=clicks)
         if found is None and await self._first_of(page, names["invoice_missing"]):
             raise DocumentNotReady(
                 "no invoice was uploaded for the order yet", retry_after_seconds=_NOT_UPLOADED_RETRY_SECONDS, step=step
@@ -210,7 +208,7 @@ class DocumentFetchers:
                 retry_after_seconds=_NOT_SCHEDULED_RETRY_SECONDS,
                 step=step,
             )
-        answer = await self._poll_label(self.http.absolute(href, order.url), order.url, step)
+        answer = await self._patiently(self.fetcher.absolute(href, order.url), order.url, step)
         if answer.document is not None:
             answer = await self._batch(answer, step)
         return answer.body
@@ -219,10 +217,10 @@ class DocumentFetchers:
         """The link as the order's page shows it once its scripts ran."""
         names = self._site.selectors
         async with self._open_page(False) as page:
-            with NetworkMonitor(page, {self._origin}) as network:
+            with Traffic(page, {self._origin}) as traffic:
                 await self._goto(page, self._url("order", order_id), step)
                 found = await self._wait_for(
-                    page, network, step, links=names["label_link"], forms=(), clicks=names["label_schedule"]
+                    page, traffic, step, links=names["label_link"], forms=(), clicks=names["label_schedule"]
                 )
             if found is None:
                 raise PageChanged(
@@ -233,12 +231,12 @@ class DocumentFetchers:
             link: str | None = found.get("link")
             return link
 
-    async def _poll_label(self, url: str, referer: str, step: str) -> Answer:
+    async def _patiently(self, url: str, referer: str, step: str) -> Answer:
         """Ask for the label until it is there, for ``label_wait_seconds`` at most."""
         deadline = self._clock.now() + timedelta(seconds=self._label_wait_seconds)
         while True:
             try:
-                return await self.http.get(url, step=step, referer=referer)
+                return await self.fetcher.get(url, step=step, referer=referer)
             except DocumentNotReady as error:
                 left = (deadline - self._clock.now()).total_seconds()
                 if error.retry_after_seconds > left:
@@ -251,7 +249,7 @@ class DocumentFetchers:
         deadline = self._clock.now() + timedelta(seconds=self._label_wait_seconds)
         while (tree := answer.document) is not None:
             if href := _href(tree, names["batch_link"]):
-                return await self.http.get(self.http.absolute(href, answer.url), step=step, referer=answer.url)
+                return await self.fetcher.get(self.fetcher.absolute(href, answer.url), step=step, referer=answer.url)
             button = tree.first(names["batch_refresh"])
             if button is None:
                 raise PageChanged("the label's page is neither a PDF nor the known batch page; run check()", step=step)
@@ -262,9 +260,9 @@ class DocumentFetchers:
             await self._clock.sleep(_POLL_SECONDS)
             form = button.form
             if form is None:
-                answer = await self.http.get(answer.url, step=step, referer=answer.url)
+                answer = await self.fetcher.get(answer.url, step=step, referer=answer.url)
             else:
-                answer = await self.http.submit(
+                answer = await self.fetcher.submit(
                     read_form(form, answer.url, button=button), step=step, referer=answer.url
                 )
         return answer
@@ -275,15 +273,15 @@ class DocumentFetchers:
         self, order: OrderPage, links: tuple[str, ...], forms: tuple[str, ...], step: str
     ) -> Answer | None:
         if href := _href(order.tree, links):
-            return await self.http.get(self.http.absolute(href, order.url), step=step, referer=order.url)
+            return await self.fetcher.get(self.fetcher.absolute(href, order.url), step=step, referer=order.url)
         if (form := order.tree.first(forms)) is not None:
-            return await self.http.submit(read_form(form, order.url), step=step, referer=order.url)
+            return await self.fetcher.submit(read_form(form, order.url), step=step, referer=order.url)
         return None
 
     async def _wait_for(
         self,
         page: BrowserPage,
-        network: NetworkMonitor,
+        traffic: Traffic,
         step: str,
         *,
         links: tuple[str, ...],
@@ -297,7 +295,7 @@ class DocumentFetchers:
             PortalTimeout: the page still waits for an answer.
         """
 
-        async def observe() -> dict[str, Any] | None:
+        async def look() -> dict[str, Any] | None:
             quiet = 0.0
             while quiet < _DRAW_SECONDS:
                 for frame in page.frames:
@@ -307,17 +305,15 @@ class DocumentFetchers:
                         if found := await discover(frame, links=links, forms=forms, clicks=clicks):
                             return found
                 await page.wait_for_timeout(_LOOK_AGAIN_SECONDS * 1000)
-                if not network.busy:
+                if not traffic.waits:
                     quiet += _LOOK_AGAIN_SECONDS
-            if network.server_error:
+            if traffic.ill:
                 raise PortalUnavailable(
-                    f"Seller Central answered {network.server_error}; try again later",
-                    status=network.server_error,
-                    step=step,
+                    f"Seller Central answered {traffic.ill}; try again later", status=traffic.ill, step=step
                 )
             return None
 
-        return await run_step(observe(), step, max(self._timeout_seconds, _DRAW_SECONDS * 2))
+        return await call(look(), step, max(self._timeout_seconds, _DRAW_SECONDS * 2))
 
     async def _press(self, page: BrowserPage, selectors: tuple[str, ...], step: str) -> None:
         """A trusted click. Tours that lie over the page and swallow it are closed first."""
@@ -325,36 +321,34 @@ class DocumentFetchers:
             await self._close_tours(page, step)
             target = page.locator(", ".join(selectors)).locator("visible=true").first
             try:
-                await run_step(
-                    target.click(timeout=_CLICK_SECONDS * 1000, no_wait_after=True), step, self._timeout_seconds
-                )
+                await call(target.click(timeout=_CLICK_SECONDS * 1000, no_wait_after=True), step, self._timeout_seconds)
             except PortalTimeout:
                 if last:
-                    await run_step(target.click(timeout=_CLICK_SECONDS * 1000, force=True), step, self._timeout_seconds)
+                    await call(target.click(timeout=_CLICK_SECONDS * 1000, force=True), step, self._timeout_seconds)
                 continue
             return
 
     async def _close_tours(self, page: BrowserPage, step: str) -> None:
         tours = page.locator(", ".join(self._site.selectors["tour_close"])).locator("visible=true")
         for _ in range(3):
-            if not await run_step(tours.count(), step, self._timeout_seconds):
+            if not await call(tours.count(), step, self._timeout_seconds):
                 return
             with contextlib.suppress(PortalTimeout):
                 # The last one lies on top.
-                await run_step(tours.last.click(timeout=_CLICK_SECONDS * 1000), step, self._timeout_seconds)
+                await call(tours.last.click(timeout=_CLICK_SECONDS * 1000), step, self._timeout_seconds)
 
     async def _download(self, page: BrowserPage, selector: str, step: str) -> bytes:
-        await self._pacer.acquire(step)
+        await self._gate.enter(step)
 
         async def check(status: int, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-            return await self.http.examine(status, url, headers, body, step=step)
+            return await self.fetcher.examine(status, url, headers, body, step=step)
 
         answer = await click_for_answer(page, selector, check, step=step, timeout_seconds=self._timeout_seconds)
         return answer.body
 
     async def _first_of(self, page: BrowserPage, selectors: tuple[str, ...]) -> bool:
         locator = page.locator(", ".join(selectors))
-        return bool(await run_step(locator.count(), "order page", self._timeout_seconds))
+        return bool(await call(locator.count(), "order page", self._timeout_seconds))
 
     def _url(self, name: str, order_id: str) -> str:
         return self._origin + self._site.urls[name].replace("{order_id}", order_id)

@@ -23,8 +23,7 @@ from amazon_ae._exceptions import (
 from amazon_ae._portal.html import Document as HtmlDocument, Form
 from amazon_ae._portal.login_rules import FetchedPage, signed_out
 from amazon_ae._portal.navigation import RETRY_SECONDS
-from amazon_ae._portal.pacing import RequestPacer
-from amazon_ae._portal.playwright_calls import run_step
+from amazon_ae._portal.pace import Gate, call
 from amazon_ae._portal.site_map import Page, SiteMap
 from amazon_ae._portal.snapshot import origin_of
 from amazon_ae._ports import Clock
@@ -32,7 +31,7 @@ from amazon_ae._ports import Clock
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext
 
-__all__ = ["Answer", "PortalHttp", "SignedOut"]
+__all__ = ["Answer", "Fetcher", "SignedOut"]
 
 _DEFAULT_RETRY_AFTER_SECONDS: Final = 5.0
 _LONGEST_RETRY_AFTER_SECONDS: Final = 3600.0
@@ -60,23 +59,16 @@ class Answer:
     """The page's tree, where the answer calls itself a web page."""
 
 
-class PortalHttp:
+class Fetcher:
     """Fetches for one context. Raises ``SignedOut`` for its owner to mend."""
 
     def __init__(
-        self,
-        context: BrowserContext,
-        *,
-        origin: str,
-        site: SiteMap,
-        pacer: RequestPacer,
-        clock: Clock,
-        timeout_seconds: float,
+        self, context: BrowserContext, *, origin: str, site: SiteMap, gate: Gate, clock: Clock, timeout_seconds: float
     ) -> None:
         self._context = context
         self._origin = origin
         self._site = site
-        self._pacer = pacer
+        self._gate = gate
         self._clock = clock
         self._timeout_seconds = timeout_seconds
 
@@ -119,8 +111,8 @@ class PortalHttp:
         params: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
     ) -> Answer:
-        await self._pacer.acquire(step)
-        return await run_step(self._fetch(url, step, referer, params, form), step, self._timeout_seconds)
+        await self._gate.enter(step)
+        return await call(self._fetch(url, step, referer, params, form), step, self._timeout_seconds)
 
     async def _fetch(
         self, url: str, step: str, referer: str | None, params: Mapping[str, str] | None, form: Mapping[str, str] | None

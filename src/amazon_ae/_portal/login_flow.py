@@ -23,12 +23,10 @@ from amazon_ae._exceptions import (
 )
 from amazon_ae._models.marketplaces import Marketplace, PortalCredentials
 from amazon_ae._portal.login_rules import Action, Progress, decide
-from amazon_ae._portal.navigation import RETRY_SECONDS, navigate
-from amazon_ae._portal.network_monitor import NetworkMonitor
-from amazon_ae._portal.pacing import RequestPacer
-from amazon_ae._portal.playwright_calls import run_step
+from amazon_ae._portal.navigation import RETRY_SECONDS, Traffic, visit
+from amazon_ae._portal.pace import Gate, call
 from amazon_ae._portal.site_map import Page, SiteMap
-from amazon_ae._portal.snapshot import PageView, observe, origin_of, picture
+from amazon_ae._portal.snapshot import View, look, origin_of, picture
 from amazon_ae._portal.totp import TotpSecret, clock_skew_seconds, plan_code
 from amazon_ae._ports import Clock
 
@@ -82,23 +80,23 @@ class SignIn:
         plan: SignInPlan,
         *,
         clock: Clock,
-        pacer: RequestPacer,
+        gate: Gate,
         last_counter: int | None,
         use_counter: Callable[[int], Awaitable[None]],
     ) -> None:
         self._page = page
         self._plan = plan
         self._clock = clock
-        self._pacer = pacer
+        self._gate = gate
         self._last_counter = last_counter
         self._use_counter = use_counter
         self._progress = Progress()
         self._codes_typed = 0
         self._status = 0
-        self._network = NetworkMonitor(page, plan.origins)
+        self._traffic = Traffic(page, plan.origins)
         self.pages: list[Page] = []
         """The pages seen, in order."""
-        self.views: list[PageView] = []
+        self.views: list[View] = []
         """The looks they were recognised by."""
         self.typed: bool = False
         """Whether a credential was typed."""
@@ -115,15 +113,15 @@ class SignIn:
         """
         self._page.on("response", self._note_answer)
         try:
-            with self._network:
-                await self._follow_pages()
+            with self._traffic:
+                await self._walk()
         finally:
             self._page.remove_listener("response", self._note_answer)
 
-    async def _follow_pages(self) -> None:
+    async def _walk(self) -> None:
         view = await self._open(self._plan.marketplace.portal_origin + self._plan.site.urls["home"])
         while True:
-            self._pacer.check(_STEP)
+            self._gate.check(_STEP)
             self._check_health(view)
             self.pages.append(view.page)
             self.views.append(view)
@@ -137,14 +135,14 @@ class SignIn:
             await self._act(action, view)
             view = await self._next(view, self._plan.timeout_seconds)
 
-    def _decide(self, view: PageView) -> Action:
+    def _decide(self, view: View) -> Action:
         if view.page is Page.APP and view.origin != self._plan.marketplace.portal_origin:
             raise PageChanged("the app's page is on another address than the marketplace's", step=_STEP)
         if view.page is Page.CODE and self._codes_typed and self._clock_is_wrong():
             raise LoginRejected(self._skew_text(), step=_STEP)
         return decide(view.page, self._progress)
 
-    async def _person(self, view: PageView, error: PortalError) -> PageView:
+    async def _person(self, view: View, error: PortalError) -> View:
         """Let a person pass the page, if there is one; otherwise the error, with a picture, is the end."""
         if not self._plan.person_seconds:
             error.picture = await picture(self._page)
@@ -156,23 +154,23 @@ class SignIn:
         except PortalError:
             raise error from None
 
-    async def _open(self, url: str) -> PageView:
+    async def _open(self, url: str) -> View:
         for last in (False, True):  # a single fault of the site, or a bare 403 of its bot wall, is asked again once
-            await self._pacer.acquire(_STEP)
+            await self._gate.enter(_STEP)
             try:
-                result = await navigate(
+                landing = await visit(
                     self._page, url, until="domcontentloaded", step=_STEP, timeout_seconds=self._plan.timeout_seconds
                 )
-                if result.response.status != 403 and result.response.status < 500:
+                if landing.answer.status != 403 and landing.answer.status < 500:
                     break
             except PortalUnavailable:
                 if last:
                     raise
             if not last:
                 await self._clock.sleep(RETRY_SECONDS)
-        return await self._settled(await self._observe())
+        return await self._settled(await self._look())
 
-    def _check_health(self, view: PageView) -> None:
+    def _check_health(self, view: View) -> None:
         """A page that is unknown because the site is ill is no changed page."""
         if view.page is not Page.UNKNOWN:
             return
@@ -181,62 +179,60 @@ class SignIn:
         if view.origin == "null":  # the browser's own error page
             raise PortalUnavailable("the connection failed; try again later", step=_STEP)
 
-    async def _observe(self) -> PageView:
-        return await run_step(
-            observe(self._page, self._plan.site, self._plan.marketplace), _STEP, self._plan.timeout_seconds
-        )
+    async def _look(self) -> View:
+        return await call(look(self._page, self._plan.site, self._plan.marketplace), _STEP, self._plan.timeout_seconds)
 
-    async def _next(self, before: PageView, seconds: float, *, pause_seconds: float = _LOOK_AGAIN_SECONDS) -> PageView:
+    async def _next(self, before: View, seconds: float, *, pause_seconds: float = _LOOK_AGAIN_SECONDS) -> View:
         """The next page: another document, or another page drawn into the same one.
 
         The same page in the same document is no answer, whatever a script shows or hides on it, until it stays so.
         """
 
-        async def changed() -> PageView:
+        async def changed() -> View:
             quiet = 0.0
             while True:
-                view = await self._try_observe()
+                view = await self._try_look()
                 if view is not None and view.ready and view.key != before.key:
                     is_other = (view.born, view.page) != (before.born, before.page)
                     if is_other or quiet >= _DRAW_SECONDS:
                         return view
                 await self._page.wait_for_timeout(pause_seconds * 1000)
-                quiet = 0.0 if self._network.busy else quiet + pause_seconds
+                quiet = 0.0 if self._traffic.waits else quiet + pause_seconds
 
-        return await self._settled(await run_step(changed(), _STEP, seconds))
+        return await self._settled(await call(changed(), _STEP, seconds))
 
-    async def _settled(self, view: PageView) -> PageView:
+    async def _settled(self, view: View) -> View:
         """A page that is not known yet may still be drawing itself; wait a little before calling it unknown."""
 
-        async def known() -> PageView:
+        async def known() -> View:
             quiet, seconds = 0.0, min(_DRAW_SECONDS, self._plan.timeout_seconds)
             while quiet < seconds:
-                again = await self._try_observe()
+                again = await self._try_look()
                 if again is not None and again.page is not Page.UNKNOWN:
                     return again
                 await self._page.wait_for_timeout(_LOOK_AGAIN_SECONDS * 1000)
-                if not self._network.busy:
+                if not self._traffic.waits:
                     quiet += _LOOK_AGAIN_SECONDS
             return view
 
         if view.page is not Page.UNKNOWN or self._status >= 400 or view.origin == "null":
             return view
         try:
-            return await run_step(known(), _STEP, self._plan.timeout_seconds)
+            return await call(known(), _STEP, self._plan.timeout_seconds)
         except PortalTimeout:
             return view
 
-    async def _try_observe(self) -> PageView | None:
+    async def _try_look(self) -> View | None:
         """A look that may meet a page in the middle of a navigation."""
         try:
-            return await observe(self._page, self._plan.site, self._plan.marketplace)
+            return await look(self._page, self._plan.site, self._plan.marketplace)
         except Exception as error:
             text = str(error)
             if "context was destroyed" in text or "navigat" in text or "Cannot find context" in text:
                 return None
             raise
 
-    async def _act(self, action: Action, view: PageView) -> None:
+    async def _act(self, action: Action, view: View) -> None:
         work = {
             Action.TYPE_EMAIL: self._type_email,
             Action.TYPE_PASSWORD: self._type_password,
@@ -251,34 +247,34 @@ class SignIn:
             Action.SKIP_PHONE: self._skip_phone,
             Action.SKIP_REMINDER: self._skip_reminder,
         }[action]
-        await self._pacer.acquire(_STEP)
+        await self._gate.enter(_STEP)
         await work(view)
 
-    async def _type_email(self, view: PageView) -> None:
+    async def _type_email(self, view: View) -> None:
         await self._type(view, "email", self._plan.credentials.email)
         await self._click(view, "email_next")
 
-    async def _type_password(self, view: PageView) -> None:
+    async def _type_password(self, view: View) -> None:
         await self._tick(view, "remember_me")
         await self._type(view, "password", self._plan.credentials.password)
         await self._click(view, "sign_in")
 
-    async def _type_both(self, view: PageView) -> None:
+    async def _type_both(self, view: View) -> None:
         await self._type(view, "email", self._plan.credentials.email)
         await self._type_password(view)
 
-    async def _choose_authenticator(self, view: PageView) -> None:
+    async def _choose_authenticator(self, view: View) -> None:
         selector = ", ".join(self._plan.site.selectors["device_totp"])
         await self._do(self._page.locator(selector).first.check(timeout=self._milliseconds, force=True))
         await self._click(view, "device_send")
 
-    async def _type_code(self, view: PageView) -> None:
+    async def _type_code(self, view: View) -> None:
         while True:
             planned = plan_code(self._plan.secret, self._clock.now(), last_counter=self._last_counter)
             if planned.wait_seconds <= 0:
                 break
             await self._clock.sleep(planned.wait_seconds)
-            self._pacer.check(_STEP)
+            self._gate.check(_STEP)
         await self._tick(view, "remember_device")
         # First remembered, then typed: a crash in between wastes a code, the other order would use one twice.
         await self._use_counter(planned.counter)
@@ -287,16 +283,16 @@ class SignIn:
         await self._type(view, "code", self._plan.secret.code(planned.counter))
         await self._click(view, "code_submit")
 
-    async def _pick_identity(self, view: PageView) -> None:
+    async def _pick_identity(self, view: View) -> None:
         rows = await self._rows("identity_row")
         ours = rows.filter(has_text=self._plan.credentials.email)
         row = ours if await self._count(ours) else rows
         await self._do(row.first.click(timeout=self._milliseconds))
 
-    async def _pick_marketplace(self, view: PageView) -> None:
+    async def _pick_marketplace(self, view: View) -> None:
         await self._pick("picker_row", "picker_confirm")
 
-    async def _pick_marketplace_old(self, view: PageView) -> None:
+    async def _pick_marketplace_old(self, view: View) -> None:
         await self._pick("old_picker_row", "old_picker_confirm")
 
     async def _pick(self, row_name: str, confirm_name: str) -> None:
@@ -317,7 +313,7 @@ class SignIn:
         confirm = await self._rows(confirm_name)
         await self._do(confirm.last.click(timeout=self._milliseconds, no_wait_after=True))
 
-    async def _switch_marketplace(self, view: PageView) -> None:
+    async def _switch_marketplace(self, view: View) -> None:
         selector = ", ".join(self._plan.site.selectors["marketplace_switch"])
         options = self._page.locator(selector).first.locator("option")
         values: list[str] = await self._do(options.evaluate_all("options => options.map(option => option.value)"))
@@ -327,16 +323,16 @@ class SignIn:
             raise PageChanged("the marketplace is not in the page's list of marketplaces", step=_STEP)
         await self._do(self._page.locator(selector).first.select_option(ours[0], timeout=self._milliseconds))
 
-    async def _reload(self, view: PageView) -> None:
+    async def _reload(self, view: View) -> None:
         await self._do(self._page.reload(wait_until="domcontentloaded", timeout=self._milliseconds))
 
-    async def _skip_phone(self, view: PageView) -> None:
+    async def _skip_phone(self, view: View) -> None:
         await self._click(view, "phone_nag_skip")
 
-    async def _skip_reminder(self, view: PageView) -> None:
+    async def _skip_reminder(self, view: View) -> None:
         await self._click(view, "remind_nag_skip")
 
-    async def _type(self, view: PageView, name: str, value: str) -> None:
+    async def _type(self, view: View, name: str, value: str) -> None:
         """Fill one field. Check and typing are on the same element: a page that comes in between gets neither."""
         field = await self._do(self._locator(view, name).element_handle(timeout=self._milliseconds))
         await self._check_origin(field)
@@ -350,14 +346,14 @@ class SignIn:
                 "the page that asks for credentials is not the marketplace's own; nothing was typed", step=_STEP
             )
 
-    async def _tick(self, view: PageView, name: str) -> None:
+    async def _tick(self, view: View, name: str) -> None:
         if name in view.matched:
             await self._do(self._locator(view, name).check(timeout=self._milliseconds))
 
-    async def _click(self, view: PageView, name: str) -> None:
+    async def _click(self, view: View, name: str) -> None:
         await self._do(self._locator(view, name).click(timeout=self._milliseconds, no_wait_after=True))
 
-    def _locator(self, view: PageView, name: str) -> Locator:
+    def _locator(self, view: View, name: str) -> Locator:
         if name not in view.matched:
             raise PageChanged(f"nothing on the page fits {name!r}", step=_STEP)
         selector = self._plan.site.selectors[name][view.matched[name]]
@@ -375,7 +371,7 @@ class SignIn:
         return await self._do(locator.count())
 
     async def _do(self, work: Awaitable[T]) -> T:
-        return await run_step(work, _STEP, self._plan.timeout_seconds)
+        return await call(work, _STEP, self._plan.timeout_seconds)
 
     @property
     def _milliseconds(self) -> float:

@@ -18,7 +18,7 @@ import attrs
 
 from amazon_ae._exceptions import ChallengeRequired, LoginRejected, PageChanged, PermissionMissing, PortalError
 from amazon_ae._portal.html import Document, parse_html
-from amazon_ae._portal.site_map import PAGE_SIGNATURES, Page, PageSignature, SiteMap
+from amazon_ae._portal.site_map import MARKS, Mark, Page, SiteMap
 
 __all__ = [
     "SIGNED_OUT",
@@ -36,7 +36,7 @@ __all__ = [
 
 _MOST_STEPS: Final = 25
 # Not the whole text: a news item on the home page may well name the agent policy.
-PHRASE_SELECTORS: Final = ("title", "h1", "h2", "h3", "script:not([src])")
+PHRASE_PLACES: Final = ("title", "h1", "h2", "h3", "script:not([src])")
 
 
 @attrs.frozen(kw_only=True)
@@ -58,22 +58,22 @@ class Snapshot:
     marketplace: bool | None = None
 
 
-def classify(snapshot: Snapshot, signatures: Collection[PageSignature] = PAGE_SIGNATURES) -> Page:
-    """The first signature that fits names the page; ``Page.UNKNOWN`` if none does."""
-    page = next((signature.page for signature in signatures if _fits(snapshot, signature)), Page.UNKNOWN)
+def classify(snapshot: Snapshot, marks: Collection[Mark] = MARKS) -> Page:
+    """The first mark that fits names the page; ``Page.UNKNOWN`` if none does."""
+    page = next((mark.page for mark in marks if _fits(snapshot, mark)), Page.UNKNOWN)
     return Page.WRONG_MARKETPLACE if page is Page.APP and snapshot.marketplace is False else page
 
 
-def _fits(snapshot: Snapshot, signature: PageSignature) -> bool:
-    if any(snapshot.path.startswith(path) for path in signature.paths):
+def _fits(snapshot: Snapshot, mark: Mark) -> bool:
+    if any(snapshot.path.startswith(path) for path in mark.paths):
         return True
-    if not (snapshot.visible.isdisjoint(signature.absent) and snapshot.present.isdisjoint(signature.missing)):
+    if not (snapshot.visible.isdisjoint(mark.absent) and snapshot.present.isdisjoint(mark.missing)):
         return False
-    if not snapshot.phrases.isdisjoint(signature.phrases):
+    if not snapshot.phrases.isdisjoint(mark.phrases):
         return True
-    if not (signature.visible or signature.present):
+    if not (mark.visible or mark.present):
         return False
-    return snapshot.visible.issuperset(signature.visible) and snapshot.present.issuperset(signature.present)
+    return snapshot.visible.issuperset(mark.visible) and snapshot.present.issuperset(mark.present)
 
 
 @attrs.frozen
@@ -100,8 +100,8 @@ def snapshot_of_document(path: str, document: Document, site: SiteMap) -> Snapsh
             if element.visible:
                 visible.add(name)
                 break
-    headlines = "\n".join(element.text for element in document.find(PHRASE_SELECTORS)).casefold()
-    phrases = {name for name, texts in site.phrases.items() if any(text.casefold() in headlines for text in texts)}
+    spoken = "\n".join(element.text for element in document.find(PHRASE_PLACES)).casefold()
+    phrases = {name for name, texts in site.phrases.items() if any(text.casefold() in spoken for text in texts)}
     return Snapshot(path=path, visible=frozenset(visible), present=frozenset(present), phrases=frozenset(phrases))
 
 

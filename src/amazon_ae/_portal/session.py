@@ -24,11 +24,11 @@ import attrs
 from amazon_ae._exceptions import AmazonAeError, ChallengeRequired, LoginRejected, PortalError, StorageError
 from amazon_ae._models.events import SignInEvent
 from amazon_ae._portal.browser import close_page, new_page
-from amazon_ae._portal.cookies import SessionCookies
+from amazon_ae._portal.cookies import Jar
 from amazon_ae._portal.login_flow import SignIn, SignInPlan
-from amazon_ae._portal.pacing import RequestPacer
+from amazon_ae._portal.pace import Gate
 from amazon_ae._portal.session_store import SavedSession, SessionStore
-from amazon_ae._portal.snapshot import PageView
+from amazon_ae._portal.snapshot import View
 from amazon_ae._ports import Clock
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ __all__ = ["PortalSession"]
 _log = logging.getLogger(__name__)
 # Cookies change with every answer. Saved this often, a crash loses little and a packer waits for no disk.
 _SAVE_EVERY: Final = timedelta(seconds=60)
-_SAVE_TIMEOUT_SECONDS: Final = 2.0
+_SAVE_PATIENCE_SECONDS: Final = 2.0
 
 
 class PortalSession:
@@ -51,13 +51,13 @@ class PortalSession:
         store: SessionStore,
         *,
         clock: Clock,
-        pacer: RequestPacer,
+        gate: Gate,
         on_sign_in: Callable[[SignInEvent], None],
     ) -> None:
         self._account = account
         self._store = store
         self._clock = clock
-        self._pacer = pacer
+        self._gate = gate
         self._on_sign_in = on_sign_in
         self._lock = asyncio.Lock()
         self._saved = SavedSession()
@@ -67,7 +67,7 @@ class PortalSession:
         self._refusal: PortalError | None = None
         self._attempts = 0
         self._last_failure: AmazonAeError | None = None
-        self.last_views: list[PageView] = []
+        self.last_views: list[View] = []
         """The looks of the newest sign-in, for ``check()``."""
         self.generation: int = 0
         self.usable: bool = False
@@ -79,18 +79,18 @@ class PortalSession:
         self.usable = self._saved.state is not None
         return self._saved.state
 
-    def invalidate(self, generation: int) -> None:
+    def lost(self, generation: int) -> None:
         """Somebody saw that the session of ``generation`` is gone."""
         if generation == self.generation:
             self.usable = False
 
-    def allow_retry(self) -> None:
+    def forgive(self) -> None:
         """Allow a new attempt after a refusal."""
         self._refusal = None
 
-    async def renew(
+    async def mend(
         self,
-        cookies: SessionCookies,
+        jar: Jar,
         plan: SignInPlan,
         open_page: Callable[[], AbstractAsyncContextManager[Page]],
         *,
@@ -99,7 +99,7 @@ class PortalSession:
         """Have a good session; at once if the one in use is newer than ``generation``.
 
         Args:
-            cookies: the session in the browser.
+            jar: the session in the browser.
             open_page: lends a page of the same context.
 
         Raises:
@@ -114,7 +114,7 @@ class PortalSession:
                 raise self._last_failure.with_traceback(None)
             try:
                 async with self._store.lock(self._account):
-                    await self._renew_locked(cookies, plan, open_page)
+                    await self._mend_alone(jar, plan, open_page)
             except AmazonAeError as error:
                 self._attempts += 1
                 self._last_failure = error
@@ -126,7 +126,7 @@ class PortalSession:
             self.generation += 1
             self.usable = True
 
-    async def try_sign_in(self, context: BrowserContext, plan: SignInPlan) -> None:
+    async def rehearse(self, context: BrowserContext, plan: SignInPlan) -> None:
         """Sign in somewhere else, with no cookies and for no other purpose than to see the pages. Keeps nothing."""
         async with self._lock, self._store.lock(self._account):
             stored_at = self._stored_at
@@ -138,40 +138,40 @@ class PortalSession:
                 self._stored_at = stored_at  # a newer session there was looked at, not taken
                 await close_page(page)
 
-    async def import_state(self, cookies: SessionCookies | None, state: dict[str, Any]) -> None:
+    async def import_state(self, jar: Jar | None, state: dict[str, Any]) -> None:
         """Take a session that a person made elsewhere, and keep it."""
         async with self._lock, self._store.lock(self._account):
             saved = SavedSession.from_bytes(await self._store.load(self._account))
-            if cookies is not None:
-                await cookies.replace(state)
+            if jar is not None:
+                await jar.replace(state)
             await self._keep(attrs.evolve(saved, state=state, signed_in_at=self._stamp()))
             self._refusal = None
             self.generation += 1
             self.usable = True
 
-    async def save(self, cookies: SessionCookies, *, at_once: bool = False) -> None:
+    async def remember(self, jar: Jar, *, at_once: bool = False) -> None:
         """Save the present cookies, unless it was done lately or another process has a newer session. Never raises."""
         now = self._clock.now()
         if not self.usable or not (at_once or self._saved_at is None or now - self._saved_at >= _SAVE_EVERY):
             return
         self._saved_at = now
         try:
-            async with asyncio.timeout(_SAVE_TIMEOUT_SECONDS), self._store.lock(self._account):
+            async with asyncio.timeout(_SAVE_PATIENCE_SECONDS), self._store.lock(self._account):
                 saved = SavedSession.from_bytes(await self._store.load(self._account))
                 if saved.signed_in_at == self._stored_at:
                     at = self._saved.signed_in_at
-                    await self._keep(attrs.evolve(saved, state=await cookies.state(), signed_in_at=at))
+                    await self._keep(attrs.evolve(saved, state=await jar.state(), signed_in_at=at))
         except Exception as error:
             # The cookies of the last sign-in are still there; at worst the next run signs in once more.
             _log.warning("portal %s: the session was not saved: %s", self._account, type(error).__name__)
 
-    async def _renew_locked(
-        self, cookies: SessionCookies, plan: SignInPlan, open_page: Callable[[], AbstractAsyncContextManager[Page]]
+    async def _mend_alone(
+        self, jar: Jar, plan: SignInPlan, open_page: Callable[[], AbstractAsyncContextManager[Page]]
     ) -> None:
         saved = SavedSession.from_bytes(await self._store.load(self._account))
         if saved.state is not None and saved.signed_in_at != self._stored_at:
             # Another process, or a person, signed in: the home page will tell whether it is still good.
-            await cookies.replace(saved.state)
+            await jar.replace(saved.state)
             self._refusal = None
         elif self._refusal is not None:
             raise self._refusal.with_traceback(None)
@@ -179,13 +179,13 @@ class PortalSession:
         async with open_page() as page:
             is_new = await self._sign_in(page, plan)
             # While the page is open: without a page of an origin Playwright opens one to read its storage.
-            state = await cookies.state(plan.timeout_seconds)
+            state = await jar.state(plan.timeout_seconds)
         at = self._stamp() if is_new or self._saved.signed_in_at is None else self._saved.signed_in_at
         new = attrs.evolve(self._saved, state=state, signed_in_at=at)
         try:
             await self._keep(new)
         except StorageError as error:
-            # The session is in the browser, and parcels wait. It is saved when the store works again (``save``).
+            # The session is in the browser, and parcels wait. It is saved when the store works again (``remember``).
             _log.warning("portal %s: the new session was not saved: %s", self._account, type(error).__name__)
             self._saved = new
 
@@ -197,7 +197,7 @@ class PortalSession:
             page,
             plan,
             clock=self._clock,
-            pacer=self._pacer,
+            gate=self._gate,
             last_counter=self._saved.last_counter,
             use_counter=use_counter,
         )

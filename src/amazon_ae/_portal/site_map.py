@@ -1,4 +1,4 @@
-"""Seller Central as data: every address, selector and page signature this library relies on.
+"""Seller Central as data: every address, selector and mark that this library relies on.
 
 The site has no published contract. What is here was read off public code for the marketplaces named beside each entry;
 the UAE's own label and invoice addresses are UNVERIFIED, so links are discovered from the order's page. A host mends a
@@ -24,7 +24,7 @@ import attrs
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._portal.html import check_selector
 
-__all__ = ["PAGE_SIGNATURES", "SITE", "Page", "PageSignature", "SiteMap"]
+__all__ = ["MARKS", "SITE", "Mark", "Page", "SiteMap"]
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ class Page(StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class PageSignature:
+class Mark:
     """What a page is recognised by: one of ``paths`` or ``phrases``, or (all of ``visible`` and ``present``).
 
     Attributes:
@@ -80,32 +80,30 @@ class PageSignature:
     missing: tuple[str, ...] = ()
 
 
-PAGE_SIGNATURES: Final[tuple[PageSignature, ...]] = (
+MARKS: Final[tuple[Mark, ...]] = (
     # The order is the rule: what only a person may pass comes first, then choosers, then permission, sign-in, the app.
-    PageSignature(page=Page.AGENT_POLICY, phrases=("agent_policy",), visible=("agent_policy",)),
-    PageSignature(page=Page.CAPTCHA, paths=("/errors/validateCaptcha",), visible=("captcha",)),
-    PageSignature(page=Page.WAF, phrases=("waf",), present=("waf",), missing=("app",)),
-    PageSignature(page=Page.DEVICE_APPROVAL, present=("approval",)),
-    PageSignature(page=Page.PASSWORD_CHANGE, paths=("/forgotpassword/reverification", "/ap/forgotpassword")),
-    PageSignature(page=Page.DEVICE_CHOICE, visible=("device_form",), present=("device_totp",)),
-    PageSignature(page=Page.NO_AUTHENTICATOR, visible=("device_form",)),
-    PageSignature(page=Page.CODE, visible=("code",)),
-    PageSignature(page=Page.SMS_CODE, visible=("cvf_code",)),
-    PageSignature(
-        page=Page.PASSKEY, paths=("/ap/passkey", "/ax/claim/webauthn"), visible=("passkey",), absent=("password",)
-    ),
-    PageSignature(page=Page.UNKNOWN_ACCOUNT, visible=("unknown_account",)),
-    PageSignature(page=Page.PHONE_NAG, visible=("phone_nag_skip",)),
-    PageSignature(page=Page.REMIND_NAG, visible=("remind_nag_skip",)),
-    PageSignature(page=Page.IDENTITY_CHOICE, visible=("identity_row",)),
-    PageSignature(page=Page.PICKER_FAULT, visible=("picker_fault",)),
-    PageSignature(page=Page.PICKER, visible=("picker_row",)),
-    PageSignature(page=Page.OLD_PICKER, visible=("old_picker_row",)),
-    PageSignature(page=Page.NO_PERMISSION, paths=("/authorization/failed",)),
-    PageSignature(page=Page.EMAIL_AND_PASSWORD, visible=("email", "password")),
-    PageSignature(page=Page.PASSWORD, visible=("password",)),
-    PageSignature(page=Page.EMAIL, visible=("email",)),
-    PageSignature(page=Page.APP, present=("app",)),
+    Mark(page=Page.AGENT_POLICY, phrases=("agent_policy",), visible=("agent_policy",)),
+    Mark(page=Page.CAPTCHA, paths=("/errors/validateCaptcha",), visible=("captcha",)),
+    Mark(page=Page.WAF, phrases=("waf",), present=("waf",), missing=("app",)),
+    Mark(page=Page.DEVICE_APPROVAL, present=("approval",)),
+    Mark(page=Page.PASSWORD_CHANGE, paths=("/forgotpassword/reverification", "/ap/forgotpassword")),
+    Mark(page=Page.DEVICE_CHOICE, visible=("device_form",), present=("device_totp",)),
+    Mark(page=Page.NO_AUTHENTICATOR, visible=("device_form",)),
+    Mark(page=Page.CODE, visible=("code",)),
+    Mark(page=Page.SMS_CODE, visible=("cvf_code",)),
+    Mark(page=Page.PASSKEY, paths=("/ap/passkey", "/ax/claim/webauthn"), visible=("passkey",), absent=("password",)),
+    Mark(page=Page.UNKNOWN_ACCOUNT, visible=("unknown_account",)),
+    Mark(page=Page.PHONE_NAG, visible=("phone_nag_skip",)),
+    Mark(page=Page.REMIND_NAG, visible=("remind_nag_skip",)),
+    Mark(page=Page.IDENTITY_CHOICE, visible=("identity_row",)),
+    Mark(page=Page.PICKER_FAULT, visible=("picker_fault",)),
+    Mark(page=Page.PICKER, visible=("picker_row",)),
+    Mark(page=Page.OLD_PICKER, visible=("old_picker_row",)),
+    Mark(page=Page.NO_PERMISSION, paths=("/authorization/failed",)),
+    Mark(page=Page.EMAIL_AND_PASSWORD, visible=("email", "password")),
+    Mark(page=Page.PASSWORD, visible=("password",)),
+    Mark(page=Page.EMAIL, visible=("email",)),
+    Mark(page=Page.APP, present=("app",)),
 )
 
 

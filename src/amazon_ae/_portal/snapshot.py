@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 import attrs
 
 from amazon_ae._models.marketplaces import Marketplace
-from amazon_ae._portal.login_rules import PHRASE_SELECTORS, Snapshot, classify
-from amazon_ae._portal.playwright_calls import run_step
+from amazon_ae._portal.login_rules import PHRASE_PLACES, Snapshot, classify
+from amazon_ae._portal.pace import call
 from amazon_ae._portal.site_map import Page, SiteMap
 
 if TYPE_CHECKING:
     from playwright.async_api import Frame, Page as BrowserPage
 
-__all__ = ["PageView", "discover", "observe", "origin_of", "picture"]
+__all__ = ["View", "discover", "look", "origin_of", "picture"]
 
 # Walks open shadow roots, as Playwright's own locators do. A selector the browser cannot read matches nothing.
 _ROOTS: Final = """
@@ -43,9 +43,9 @@ for (const [name, selectors] of Object.entries(arg.selectors)) {
   });
   if (found) present.push(name);
 }
-const headlines = arg.places.flatMap(all).map(element => element.textContent).join('\\n').toLowerCase();
+const spoken = arg.places.flatMap(all).map(element => element.textContent).join('\\n').toLowerCase();
 for (const [name, texts] of Object.entries(arg.phrases))
-  if (texts.some(text => headlines.includes(text.toLowerCase()))) phrases.push(name);
+  if (texts.some(text => spoken.includes(text.toLowerCase()))) phrases.push(name);
 const list = arg.selectors.marketplace_switch.flatMap(all)[0];
 const value = list && list.selectedOptions && list.selectedOptions.length ? list.selectedOptions[0].value : null;
 let marketplace = null;
@@ -97,7 +97,7 @@ _PICTURE_SECONDS: Final = 5.0
 
 
 @attrs.frozen(kw_only=True)
-class PageView:
+class View:
     """One look at a live page.
 
     Attributes:
@@ -119,14 +119,14 @@ class PageView:
         return self.born, self.snapshot
 
 
-async def observe(page: BrowserPage, site: SiteMap, marketplace: Marketplace) -> PageView:
+async def look(page: BrowserPage, site: SiteMap, marketplace: Marketplace) -> View:
     """See the page, in one round trip."""
     seen: dict[str, Any] = await page.evaluate(
         _LOOK,
         {
             "selectors": {name: list(value) for name, value in site.selectors.items()},
             "phrases": {name: list(value) for name, value in site.phrases.items()},
-            "places": list(PHRASE_SELECTORS),
+            "places": list(PHRASE_PLACES),
             "code": marketplace.code,
             "marketplaceId": marketplace.marketplace_id,
         },
@@ -138,7 +138,7 @@ async def observe(page: BrowserPage, site: SiteMap, marketplace: Marketplace) ->
         phrases=frozenset(seen["phrases"]),
         marketplace=seen["marketplace"],
     )
-    return PageView(
+    return View(
         snapshot=snapshot,
         page=classify(snapshot),
         matched=seen["visible"],
@@ -169,7 +169,7 @@ def origin_of(url: str) -> str:
 async def picture(page: BrowserPage) -> bytes | None:
     """A PNG that shows the page's layout and not a letter of it; ``None`` if the page gives none in time."""
     with contextlib.suppress(Exception):
-        return await run_step(
+        return await call(
             page.screenshot(
                 style=_UNREADABLE,
                 mask=[page.locator(_MASKED)],

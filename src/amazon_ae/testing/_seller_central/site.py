@@ -12,11 +12,11 @@ from starlette.routing import Route
 from amazon_ae._models.documents import DocumentKind
 from amazon_ae._ports import Clock
 from amazon_ae.testing._papers import PortalOrder
-from amazon_ae.testing._seller_central.control_handlers import ControlHandlers
-from amazon_ae.testing._seller_central.fault_middleware import FaultMiddleware
+from amazon_ae.testing._seller_central.control import ControlPages
+from amazon_ae.testing._seller_central.desk import SignInDesk
 from amazon_ae.testing._seller_central.faults import Fault, PlannedFault
-from amazon_ae.testing._seller_central.seller_handlers import SellerHandlers
-from amazon_ae.testing._seller_central.sign_in_handlers import SignInHandlers
+from amazon_ae.testing._seller_central.gate import Gate
+from amazon_ae.testing._seller_central.seller import SellerPages
 from amazon_ae.testing._seller_central.state import SiteCounts, SiteRequest, SiteState, SiteUser
 from amazon_ae.testing._seller_central.variants import SiteVariants
 from amazon_ae.testing._serving import Receive, Scope, Send
@@ -58,17 +58,17 @@ class SellerCentralSite:
     ) -> None:
         self._state = SiteState(clock=clock, users=users, orders=orders, variants=variants or SiteVariants())
         self._state.schedule = schedule
-        sign_in = SignInHandlers(self._state)
+        desk = SignInDesk(self._state)
         app = Starlette(
             routes=[
                 Route("/", lambda request: RedirectResponse("/home", 302)),
                 Route("/favicon.ico", lambda request: PlainTextResponse("", status_code=204)),
-                *ControlHandlers(self._state).routes(),
-                *sign_in.routes(),
-                *SellerHandlers(self._state, sign_in).routes(),
+                *ControlPages(self._state).routes(),
+                *desk.routes(),
+                *SellerPages(self._state, desk).routes(),
             ]
         )
-        self._app = FaultMiddleware(self._state, app)
+        self._gate = Gate(self._state, app)
 
     @property
     def variants(self) -> SiteVariants:
@@ -182,4 +182,4 @@ class SellerCentralSite:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI 3)."""
-        await self._app(scope, receive, send)
+        await self._gate(scope, receive, send)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from amazon_ae._exceptions import PageChanged
 from amazon_ae._portal.browser import close_page
 from amazon_ae._portal.http import Answer
-from amazon_ae._portal.playwright_calls import run_step
+from amazon_ae._portal.pace import call
 
 if TYPE_CHECKING:
     from playwright.async_api import Download, Page, Request, Route
@@ -33,7 +33,7 @@ async def click_for_answer(page: Page, selector: str, check: Check, *, step: str
 
     Raises:
         PageChanged: there is nothing to click on.
-        PortalTimeout, PortalUnavailable, BrowserLost, ...: as ``run_step`` and ``check``.
+        PortalTimeout, PortalUnavailable, BrowserLost, ...: as ``call`` and ``check``.
     """
     arrived: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
     windows: list[Page] = []
@@ -85,9 +85,9 @@ async def click_for_answer(page: Page, selector: str, check: Check, *, step: str
     page.on("download", download)
     page.on("popup", keep)
     # The first request of a new window is seen by its context only.
-    await run_step(page.context.route("**/*", take), step, timeout_seconds)
+    await call(page.context.route("**/*", take), step, timeout_seconds)
     try:
-        return await run_step(click(), step, timeout_seconds)
+        return await call(click(), step, timeout_seconds)
     finally:
         if in_window:  # it is announced only after its first request
             with contextlib.suppress(TimeoutError):
@@ -96,7 +96,7 @@ async def click_for_answer(page: Page, selector: str, check: Check, *, step: str
             await close_page(window)
         page.remove_listener("download", download)
         page.remove_listener("popup", keep)
-        await run_step(page.context.unroute("**/*", take), step, timeout_seconds)
+        await call(page.context.unroute("**/*", take), step, timeout_seconds)
 
 
 async def _where(request: Request, page: Page) -> Literal["page", "window"] | None:

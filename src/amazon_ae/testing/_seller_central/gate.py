@@ -1,4 +1,4 @@
-"""Every request passes here: it is counted, its planned fault happens, and the answer gets its cookies."""
+"""The gate through which every request comes: it counts, spoils what was planned to go wrong, and gives out cookies."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from starlette.responses import HTMLResponse
 
 from amazon_ae._models.documents import DocumentKind
 from amazon_ae.testing._seller_central.faults import Fault
-from amazon_ae.testing._seller_central.request_context import BROWSER_COOKIE, LANGUAGE_COOKIE, SESSION_COOKIE
 from amazon_ae.testing._seller_central.state import SiteRequest, SiteState, new_token
 from amazon_ae.testing._seller_central.variants import Language
+from amazon_ae.testing._seller_central.visits import BROWSER_COOKIE, LANGUAGE_COOKIE, SESSION_COOKIE
 from amazon_ae.testing._serving import AsgiApp, Message, Receive, Scope, Send, drop_connection
 
-__all__ = ["FaultMiddleware"]
+__all__ = ["Gate"]
 
 _YEAR_SECONDS: Final = 365 * 86_400
 _ERROR_PAGE: Final = "<!doctype html><html><head><title>Sorry!</title></head><body>Something went wrong.</body></html>"
@@ -32,7 +32,7 @@ _ANSWERS: Final[Mapping[Fault, tuple[int, str]]] = {
 }
 
 
-class FaultMiddleware:
+class Gate:
     """Stands before the site's own application. The control page and the browser tab's icon are not its business.
 
     An icon's late answer must bring no cookies: it would replace those of a sign-in that began meanwhile.

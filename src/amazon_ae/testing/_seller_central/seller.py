@@ -13,10 +13,14 @@ from starlette.routing import Route
 
 from amazon_ae.testing._seller_central import order_pages as pages
 from amazon_ae.testing._seller_central.challenge_pages import challenge_page
-from amazon_ae.testing._seller_central.document_handlers import DocumentHandlers
+from amazon_ae.testing._seller_central.desk import SignInDesk
+from amazon_ae.testing._seller_central.downloads import Downloads
 from amazon_ae.testing._seller_central.html import hidden
 from amazon_ae.testing._seller_central.picker_pages import MARKETPLACES, older_picker_page, picker_page
-from amazon_ae.testing._seller_central.request_context import (
+from amazon_ae.testing._seller_central.state import Session, SiteState
+from amazon_ae.testing._seller_central.texts import say
+from amazon_ae.testing._seller_central.variants import AccountPicker, Challenge, SignedOutAnswer
+from amazon_ae.testing._seller_central.visits import (
     Handler,
     Visit,
     frame_of,
@@ -26,24 +30,20 @@ from amazon_ae.testing._seller_central.request_context import (
     unknown_order,
     visit_of,
 )
-from amazon_ae.testing._seller_central.sign_in_handlers import SignInHandlers
-from amazon_ae.testing._seller_central.state import Session, SiteState
-from amazon_ae.testing._seller_central.texts import say
-from amazon_ae.testing._seller_central.variants import AccountPicker, Challenge, SignedOutAnswer
 
-__all__ = ["SellerHandlers"]
+__all__ = ["SellerPages"]
 
 _ORDERS_PER_PAGE: Final = 50
 _PICKERS: Final = ("/account-switcher/", "/merchant-picker", "/global-picker")
 _NEEDS_PERMISSION: Final = ("/orders", "/invoice", "/documents", "/easyship")
 
 
-class SellerHandlers:
+class SellerPages:
     """Answers everything that needs a session."""
 
-    def __init__(self, state: SiteState, sign_in: SignInHandlers) -> None:
+    def __init__(self, state: SiteState, desk: SignInDesk) -> None:
         self._state = state
-        self._sign_in = sign_in
+        self._desk = desk
 
     def routes(self) -> list[Route]:
         """Where each answer lives."""
@@ -65,7 +65,7 @@ class SellerHandlers:
             ("/orders-v3/mfn/{status}", self.order_list, ["GET"]),
             ("/orders-v3/order/{order_id}", self.order, ["GET"]),
             ("/easyship/schedule", self.schedule, ["GET", "POST"]),
-            *DocumentHandlers(self._state).handlers(),
+            *Downloads(self._state).handlers(),
         ]
         return [guarded(path, handler, methods) for path, handler, methods in pages_and_papers]
 
@@ -94,9 +94,9 @@ class SellerHandlers:
     def _signed_out(self, visit: Visit) -> Response:
         answer = visit.variants.signed_out
         if answer is SignedOutAnswer.PAGE:
-            return self._sign_in.first_page(visit)
+            return self._desk.first_page(visit)
         if answer is SignedOutAnswer.UNAUTHORIZED:
-            return self._sign_in.first_page(visit, status=401)
+            return self._desk.first_page(visit, status=401)
         if answer is SignedOutAnswer.JSON_403 and visit.request.url.path != "/home":
             return JSONResponse({"reason": "sign_in"}, status_code=403)
         origin = f"{visit.request.url.scheme}://{visit.request.url.netloc}"

@@ -15,24 +15,17 @@ from amazon_ae.testing._papers import PortalOrder, paper_pages, sample_order
 from amazon_ae.testing._pdf import write_pdf
 from amazon_ae.testing._seller_central import order_pages as pages
 from amazon_ae.testing._seller_central.faults import Fault, PlannedFault
-from amazon_ae.testing._seller_central.request_context import (
-    Handler,
-    Visit,
-    frame_of,
-    order_for,
-    read_form,
-    unknown_order,
-)
 from amazon_ae.testing._seller_central.state import Session, SiteState
 from amazon_ae.testing._seller_central.texts import say
 from amazon_ae.testing._seller_central.variants import InvoiceForm
+from amazon_ae.testing._seller_central.visits import Handler, Visit, frame_of, order_for, read_form, unknown_order
 
-__all__ = ["DocumentHandlers"]
+__all__ = ["Downloads"]
 
 _TEXTLESS_PAGE: Final = '<!doctype html><html><body><hr style="height: 40mm; background: #000"></body></html>'
 
 
-class DocumentHandlers:
+class Downloads:
     """Answers for everything that ends in a paper. The site's guard has let the visitor in before."""
 
     def __init__(self, state: SiteState) -> None:
@@ -194,6 +187,6 @@ def _another(order: PortalOrder) -> PortalOrder:
 
 
 def _fault(visit: Visit) -> PlannedFault | None:
-    """The fault that the middleware left to the document's own handler."""
+    """The fault that the site's gate left to the document's own handler."""
     fault: PlannedFault | None = visit.request.scope.get("sandbox.fault")
     return fault

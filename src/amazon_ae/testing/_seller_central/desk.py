@@ -9,10 +9,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from amazon_ae.testing._seller_central import sign_in_pages as pages
+from amazon_ae.testing._seller_central import signin_pages as pages
 from amazon_ae.testing._seller_central.challenge_pages import captcha_fields, challenge_page
 from amazon_ae.testing._seller_central.codes import code_of, step_of
-from amazon_ae.testing._seller_central.request_context import (
+from amazon_ae.testing._seller_central.signin import AFTER_PASSWORD, Step, next_step, path_of
+from amazon_ae.testing._seller_central.state import SignIn, SiteState
+from amazon_ae.testing._seller_central.texts import say
+from amazon_ae.testing._seller_central.variants import Challenge, SignInForm
+from amazon_ae.testing._seller_central.visits import (
     SESSION_COOKIE,
     TRUST_COOKIE,
     Visit,
@@ -20,12 +24,8 @@ from amazon_ae.testing._seller_central.request_context import (
     read_form,
     visit_of,
 )
-from amazon_ae.testing._seller_central.sign_in_steps import AFTER_PASSWORD, Step, next_step, path_of
-from amazon_ae.testing._seller_central.state import SignIn, SiteState
-from amazon_ae.testing._seller_central.texts import say
-from amazon_ae.testing._seller_central.variants import Challenge, SignInForm
 
-__all__ = ["SignInHandlers"]
+__all__ = ["SignInDesk"]
 
 # Amazon's own number is not public (UNVERIFIED); sources only warn of a temporary lockout.
 _WRONG_CODES: Final = 5
@@ -34,7 +34,7 @@ _EXPIRED_STEPS: Final = 20
 _YEAR_SECONDS: Final = 365 * 86_400
 
 
-class SignInHandlers:
+class SignInDesk:
     """Answers everything of the sign-in: ``/ap``, ``/ax``, and the two pages that live elsewhere."""
 
     def __init__(self, state: SiteState) -> None:

@@ -1,0 +1,1 @@
+"""The Selling Partner API: a sibling of `_mws` behind the same seams."""
