@@ -339,7 +339,10 @@ class FeedState(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class FeedStatus:
-    """What Amazon says of one feed. ``raw`` is its own word for the state."""
+    """What Amazon says of one feed. ``raw`` is its own word for the state.
+
+    ``submitted_at``, ``started_at`` (of processing) and ``completed_at`` are Amazon's, aware UTC, where it says them.
+    """
 
     feed_id: str
     kind: ItemKind | None
@@ -347,6 +350,7 @@ class FeedStatus:
     raw: str
     submitted_at: datetime | None = None
     completed_at: datetime | None = None
+    started_at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True)

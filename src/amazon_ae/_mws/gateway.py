@@ -209,6 +209,7 @@ class MwsGateway:
             raw=feed.feed_processing_status,
             submitted_at=feed.submitted_date,
             completed_at=feed.completed_processing_date,
+            started_at=feed.started_processing_date,
         )
 
 

@@ -1,7 +1,8 @@
 """Days of trade in seconds: the real scheduler on virtual time. ``amazon-ae simulate`` runs it."""
 
 from amazon_ae.testing._simulation.command import main
+from amazon_ae.testing._simulation.loads import Load, Processing
 from amazon_ae.testing._simulation.market import PaperMarket
-from amazon_ae.testing._simulation.trade import Delays, Load, Trade, simulate
+from amazon_ae.testing._simulation.trade import Delays, Trade, simulate
 
-__all__ = ["Delays", "Load", "PaperMarket", "Trade", "main", "simulate"]
+__all__ = ["Delays", "Load", "PaperMarket", "Processing", "Trade", "main", "simulate"]

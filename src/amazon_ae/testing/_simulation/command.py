@@ -12,7 +12,8 @@ from time import perf_counter
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.feeds import ItemKind
 from amazon_ae._scheduling.policy import FeedPolicy
-from amazon_ae.testing._simulation.trade import Delays, Load, Trade, paper, simulate
+from amazon_ae.testing._simulation.loads import Load
+from amazon_ae.testing._simulation.trade import Delays, Trade, paper, simulate
 
 __all__ = ["main", "report"]
 

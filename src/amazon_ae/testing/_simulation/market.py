@@ -5,10 +5,13 @@ It shares no line with the ledger it is there to judge: the bucket ticks, the ho
 
 from __future__ import annotations
 
+import random
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
+
+import attrs
 
 from amazon_ae._exceptions import ConfigurationError, NotSupported, QuotaExceeded, RequestThrottled
 from amazon_ae._models.feeds import (
@@ -22,11 +25,13 @@ from amazon_ae._models.feeds import (
     ItemOutcome,
     Outcome,
     QuotaRule,
+    QuotaSeen,
 )
 from amazon_ae._models.orders import Order, OrderItem, OrderPage
 from amazon_ae._ports import Clock
 from amazon_ae._transport.limiter import Limiter
 from amazon_ae.testing._builders import make_order
+from amazon_ae.testing._simulation.loads import Processing
 
 __all__ = ["Meter", "PaperMarket"]
 
@@ -47,8 +52,13 @@ class Meter:
         self.taken: int = 0
         self.refused: int = 0
 
-    def take(self, now: datetime) -> str:
-        """``""`` if the request is admitted, else the code of the refusal."""
+    @property
+    def left(self) -> float:
+        """What Amazon's header says: requests left in the hour, as of the last one; 0 without an hourly quota."""
+        return 0.0 if self._per_hour is None else float(self._per_hour - len(self._hour))
+
+    def take(self, now: datetime, *, foreign: bool = False) -> str:
+        """``""`` if the request is admitted, else the code of the refusal; only ours are counted."""
         if self._ticked_at is None or self._level == self._burst:
             self._ticked_at = now  # nothing to restore: the timer starts with the next request
         ticks = (now - self._ticked_at) // self._restore
@@ -57,14 +67,14 @@ class Meter:
         while self._hour and now - self._hour[0] >= _HOUR:
             self._hour.popleft()
         if self._per_hour is not None and len(self._hour) >= self._per_hour:
-            self.refused += 1
+            self.refused += not foreign
             return "QuotaExceeded"
         if self._level < 1:
-            self.refused += 1
+            self.refused += not foreign
             return "RequestThrottled"
         self._level -= 1
         self._hour.append(now)
-        self.taken += 1
+        self.taken += not foreign
         return ""
 
 
@@ -73,8 +83,9 @@ class PaperMarket:
 
     Args:
         clock: Amazon's clock.
-        processing_seconds: how long a feed is processed.
-        on_feed: hears of every accepted feed: its batch and the instant.
+        processing: how long a feed is processed; feeds of one kind are processed one after another.
+        rng: draws processing times.
+        on_feed: called with every accepted feed: its batch and the instant.
         account: the account it stands for.
     """
 
@@ -82,16 +93,20 @@ class PaperMarket:
         self,
         clock: Clock,
         *,
-        processing_seconds: float = 60.0,
+        processing: Processing | None = None,
+        rng: random.Random | None = None,
         on_feed: Callable[[FeedBatch, datetime], None] | None = None,
         account: str = "A1SIMULATED/AE",
     ) -> None:
         self._clock = clock
-        self._processing = timedelta(seconds=processing_seconds)
+        self._start = clock.now()
+        self._processing = processing or Processing()
+        self._rng = rng or random.Random(0)  # simulated processing times
         self._on_feed = on_feed
         self._account = account
         self._rule = QuotaRule(name=f"{account}/SubmitFeed", burst=15, restore_seconds=120.0, limit=30)
-        self._feeds: dict[str, tuple[ItemKind, datetime]] = {}
+        self._feeds: dict[str, FeedStatus] = {}
+        self._free_at: dict[ItemKind, datetime] = {}
         self._pace = Limiter(clock, burst=6, restore_seconds=60)  # as a gateway paces its look-ups
         # MWS API reference, the pages of SubmitFeed, GetFeedSubmissionList, GetFeedSubmissionResult and GetOrder.
         self.meters: dict[str, Meter] = {
@@ -131,11 +146,31 @@ class PaperMarket:
         if not batch.items:
             raise ConfigurationError("a batch must hold something")
         now = self._clock.now()
+        begin = max(now, self._free_at.get(batch.kind, now))
+        seconds = self._processing.draw((begin - self._start).total_seconds(), self._rng)
+        done = self._free_at[batch.kind] = begin + timedelta(seconds=seconds)
         feed_id = str(50_000_000_000 + len(self._feeds))
-        self._feeds[feed_id] = (batch.kind, now)
+        self._feeds[feed_id] = FeedStatus(
+            feed_id=feed_id,
+            kind=batch.kind,
+            state=FeedState.DONE,
+            raw="_DONE_",
+            submitted_at=now,
+            started_at=begin,
+            completed_at=done,
+        )
         if self._on_feed is not None:
             self._on_feed(batch, now)
-        return FeedReceipt(feed_id=feed_id, submitted_at=now)
+        left = self.meters["SubmitFeed"].left
+        return FeedReceipt(feed_id=feed_id, submitted_at=now, quota=QuotaSeen(maximum=30.0, remaining=left))
+
+    def busy_until(self, kind: ItemKind) -> datetime:
+        """When the last accepted feed of a kind will have been processed."""
+        return self._free_at.get(kind, self._start)
+
+    async def foreign_feed(self) -> None:
+        """Another program submits a feed of another type; refused, it gives up."""
+        self.meters["SubmitFeed"].take(self._clock.now(), foreign=True)
 
     async def status(self, feed_ids: Sequence[str]) -> Sequence[FeedStatus]:
         """See ``FeedGateway``; one request per 100 ids."""
@@ -152,7 +187,11 @@ class PaperMarket:
     async def recent(self, kind: ItemKind, since: datetime) -> Sequence[FeedStatus]:
         """See ``FeedGateway``."""
         self._take("GetFeedSubmissionList")
-        return [self._status(feed_id) for feed_id, (its, at) in self._feeds.items() if its is kind and at >= since]
+        return [
+            self._status(feed.feed_id)
+            for feed in self._feeds.values()
+            if feed.kind is kind and feed.submitted_at is not None and feed.submitted_at >= since
+        ]
 
     def orders(
         self, *, updated_after: datetime, updated_before: datetime | None = None, statuses: Collection[str] = ()
@@ -179,13 +218,9 @@ class PaperMarket:
             raise error("refused", status=503, code=code, timestamp=now, retryable=True, action=action)
 
     def _status(self, feed_id: str) -> FeedStatus:
-        kind, at = self._feeds[feed_id]
-        done = self._clock.now() - at >= self._processing
-        return FeedStatus(
-            feed_id=feed_id,
-            kind=kind,
-            state=FeedState.DONE if done else FeedState.PROCESSING,
-            raw="_DONE_" if done else "_IN_PROGRESS_",
-            submitted_at=at,
-            completed_at=at + self._processing if done else None,
-        )
+        feed, now = self._feeds[feed_id], self._clock.now()
+        if feed.completed_at is not None and feed.completed_at <= now:
+            return feed
+        started = feed.started_at if feed.started_at is not None and feed.started_at <= now else None
+        raw = "_SUBMITTED_" if started is None else "_IN_PROGRESS_"
+        return attrs.evolve(feed, state=FeedState.PROCESSING, raw=raw, started_at=started, completed_at=None)

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 import attrs
 
-from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._exceptions import AmazonAeError
 from amazon_ae._models.events import Event
 from amazon_ae._models.feeds import FeedBatch, InventoryUpdate, ItemKind
-from amazon_ae._models.pickups import PickupOutcome
 from amazon_ae._models.stored import Change
-from amazon_ae._ports import FeedGateway, OrderGateway, Storage
+from amazon_ae._ports import FeedGateway, OrderGateway
 from amazon_ae._scheduling import FeedScheduler, SchedulerTiming
 from amazon_ae._scheduling.policy import FeedPolicy
 from amazon_ae._storage.memory import MemoryStorage
 from amazon_ae.testing._builders import make_order_id
 from amazon_ae.testing._clocks import VirtualClock
+from amazon_ae.testing._simulation.loads import (
+    Load,
+    Processing,
+    change_instants,
+    foreign_instants,
+    pack_instants,
+)
 from amazon_ae.testing._simulation.market import PaperMarket
 
-__all__ = ["Books", "Delays", "Load", "Market", "Side", "Trade", "paper", "simulate", "sku_name"]
+__all__ = ["Books", "Delays", "Market", "Scene", "Side", "Trade", "paper", "simulate", "sku_name"]
 
 _HOUR = 3600.0
 _GROUP_SECONDS = 2.0
@@ -31,32 +38,8 @@ _TIMING = SchedulerTiming(wake_seconds=5.0)
 
 
 @attrs.frozen(kw_only=True)
-class Load:
-    """What a seller does in an hour; arrivals are Poisson.
-
-    Attributes:
-        packs_per_hour: parcels packed, all day.
-        changes_per_hour: stock changes.
-        skus: over so many SKUs.
-        burst_packs: more parcels, in the first ``burst_minutes`` of every hour.
-    """
-
-    packs_per_hour: float
-    changes_per_hour: float
-    skus: int = 5000
-    burst_packs: float = 0.0
-    burst_minutes: float = 10.0
-
-    def __attrs_post_init__(self) -> None:
-        if min(self.packs_per_hour, self.changes_per_hour, self.burst_packs) < 0 or self.skus < 1:
-            raise ConfigurationError("rates must be at least 0, and there must be a SKU")
-        if not 0 < self.burst_minutes <= 60:
-            raise ConfigurationError("burst_minutes must be above 0 and at most 60")
-
-
-@attrs.frozen(kw_only=True)
 class Delays:
-    """Seconds from asking to Amazon's acceptance: how many, their mean, median, 99th percentile and maximum."""
+    """Delays in seconds: how many, their mean, median, 99th percentile and maximum."""
 
     count: int
     mean: float
@@ -85,41 +68,51 @@ class Trade:
     """What a simulation showed.
 
     Attributes:
-        load, hours, seed: what was simulated.
-        pickups, stock: delays.
+        load, processing, hours, seed: what was simulated.
+        pickups, stock: from asking to Amazon's acceptance.
+        outcomes: of pickups, from asking until the caller has the outcome.
+        detection: of pickups, from the end of Amazon's processing until the caller has the outcome.
         waiting: items that had not left at the end.
         feeds: (seconds from the start, kind, items) of every accepted feed, in order.
-        pickup_delays, stock_delays: (seconds from the start when it was asked for, delay) of every item, for plots.
+        pickup_delays, stock_delays, outcome_delays: (seconds from the start when it was asked for, delay) of every
+            item, for plots.
         refused: requests that the marketplace throttled, by operation; those without one are left out.
         requests: requests that it admitted, by operation.
         events: how many events of each type the scheduler emitted.
     """
 
     load: Load
+    processing: Processing
     hours: float
     seed: int
     pickups: Delays
     stock: Delays
+    outcomes: Delays
+    detection: Delays
     waiting: int
     feeds: list[tuple[float, ItemKind, int]] = attrs.field(repr=False)
     pickup_delays: list[tuple[float, float]] = attrs.field(repr=False)
     stock_delays: list[tuple[float, float]] = attrs.field(repr=False)
+    outcome_delays: list[tuple[float, float]] = attrs.field(repr=False)
     refused: dict[str, int]
     requests: dict[str, int]
     events: dict[str, int]
 
 
 class Books:
-    """Who waits since when. ``accepted`` is told of every feed that the marketplace took."""
+    """Since when each item waits, and how long each waited."""
 
     def __init__(self, start: datetime) -> None:
         self._start = start
         self._packed: dict[str, float] = {}
         self._changed: dict[str, list[float]] = {}
         self._sent: dict[str, int] = {}
+        self._accepted: dict[str, tuple[float, float]] = {}
         self.feeds: list[tuple[float, ItemKind, int]] = []
         self.pickup_delays: list[tuple[float, float]] = []
         self.stock_delays: list[tuple[float, float]] = []
+        self.outcome_delays: list[tuple[float, float]] = []
+        self.detection_delays: list[float] = []
         self.on_packed: Callable[[str], None] | None = None
 
     def packed(self, order_id: str, at: float) -> None:
@@ -133,20 +126,38 @@ class Books:
         self._changed.setdefault(sku, []).append(at)
         assert quantity == self._sent.get(sku, 0) + len(self._changed[sku])
 
-    def accepted(self, batch: FeedBatch, now: datetime) -> None:
-        """A feed was accepted: what it carries waited until now, and so did every older change of the same SKU."""
-        at = (now - self._start).total_seconds()
+    def since_start(self, instant: datetime) -> float:
+        """Seconds from the start."""
+        return (instant - self._start).total_seconds()
+
+    def accepted(self, batch: FeedBatch, now: datetime, done: datetime | None = None) -> None:
+        """A feed was accepted: what it carries waited until now, and so did every older change of the same SKU.
+
+        Args:
+            batch: the feed's items.
+            now: the instant of acceptance.
+            done: when Amazon will have processed it, where that is known.
+        """
+        at = self.since_start(now)
         self.feeds.append((at, batch.kind, len(batch.items)))
         for item in batch.items:
             if batch.kind is ItemKind.PICKUP:
                 asked = self._packed.pop(item.key)
                 self.pickup_delays.append((asked, at - asked))
+                self._accepted[item.key] = (asked, at if done is None else self.since_start(done))
             elif isinstance(item.value, InventoryUpdate):
                 since = self._changed[item.key]
                 covered = item.value.quantity - self._sent.get(item.key, 0)
                 self._sent[item.key] = item.value.quantity
                 self.stock_delays += [(asked, at - asked) for asked in since[:covered]]
                 del since[:covered]
+
+    def answered(self, order_id: str, now: datetime) -> None:
+        """The caller has the outcome of a pickup."""
+        if order_id in self._accepted:
+            (asked, done), at = self._accepted.pop(order_id), self.since_start(now)
+            self.outcome_delays.append((asked, at - asked))
+            self.detection_delays.append(at - done)
 
     @property
     def waiting(self) -> int:
@@ -163,30 +174,6 @@ def sku_name(number: int) -> str:
     return f"SKU-{number:05d}"
 
 
-def pack_instants(load: Load, seconds: float, rng: random.Random) -> Iterator[float]:
-    """When parcels are packed, seconds from the start."""
-    burst = load.burst_minutes * 60.0
-    peak = load.packs_per_hour + load.burst_packs * _HOUR / burst
-    at = 0.0
-    while peak > 0:
-        at += rng.expovariate(peak / _HOUR)
-        if at >= seconds:
-            return
-        rate = peak if at % _HOUR < burst else load.packs_per_hour
-        if rng.random() * peak < rate:
-            yield at
-
-
-def change_instants(load: Load, seconds: float, rng: random.Random) -> Iterator[float]:
-    """When stock changes, seconds from the start."""
-    at = 0.0
-    while load.changes_per_hour > 0:
-        at += rng.expovariate(load.changes_per_hour / _HOUR)
-        if at >= seconds:
-            return
-        yield at
-
-
 @attrs.frozen
 class Side:
     """Amazon's side of a trade: its two gateways, and what tells (admitted, refused) requests by operation."""
@@ -194,111 +181,174 @@ class Side:
     feeds: FeedGateway
     orders: OrderGateway
     requests: Callable[[], dict[str, tuple[int, int]]]
+    foreign_feed: Callable[[], Awaitable[None]]
 
 
-Market = Callable[[VirtualClock, Books, Load], Side]
+@attrs.frozen(kw_only=True)
+class Scene:
+    """What Amazon's side needs to know of a trade."""
+
+    clock: VirtualClock
+    books: Books
+    load: Load
+    processing: Processing
+    seed: int
+
+
+Market = Callable[[Scene], Side]
 """Builds Amazon's side."""
 
 
-def paper(clock: VirtualClock, books: Books, load: Load) -> Side:
+def paper(scene: Scene) -> Side:
     """The fast marketplace, without requests and documents."""
-    market = PaperMarket(clock, on_feed=books.accepted)
-    return Side(market, market, lambda: {name: (meter.taken, meter.refused) for name, meter in market.meters.items()})
+
+    def accepted(batch: FeedBatch, now: datetime) -> None:
+        scene.books.accepted(batch, now, market.busy_until(batch.kind))
+
+    rng = random.Random(scene.seed)  # simulated processing times
+    market = PaperMarket(scene.clock, processing=scene.processing, rng=rng, on_feed=accepted)
+    meters = market.meters
+    return Side(
+        market,
+        market,
+        lambda: {name: (meter.taken, meter.refused) for name, meter in meters.items()},
+        market.foreign_feed,
+    )
 
 
 def simulate(
     load: Load,
     *,
+    processing: Processing | None = None,
     hours: float = 48.0,
     seed: int = 0,
     policy: FeedPolicy | None = None,
     timing: SchedulerTiming | None = None,
     market: Market = paper,
+    progress: Callable[[float], None] | None = None,
 ) -> Trade:
-    """Run the real scheduler over ``hours`` of virtual trade. Equal arguments give equal results."""
-    return asyncio.run(_simulate(load, hours, seed, policy, timing, market))
+    """Run the real scheduler over ``hours`` of virtual trade. Equal arguments give equal results.
+
+    Args:
+        load: the seller.
+        processing: Amazon's pace; 60 s a feed by default.
+        hours: of virtual time.
+        seed: other arrivals and processing times for another seed.
+        policy, timing: the scheduler's; its defaults without them.
+        market: Amazon's side.
+        progress: called with the hours that are done, about once per virtual quarter of an hour.
+    """
+    run = _Run(load, processing or Processing(), hours, seed, market)
+    return asyncio.run(run.perform(policy, timing or _TIMING, progress))
 
 
-async def _simulate(
-    load: Load, hours: float, seed: int, policy: FeedPolicy | None, timing: SchedulerTiming | None, market: Market
-) -> Trade:
-    clock = VirtualClock()
-    start = clock.now()
-    books = Books(start)
-    side = market(clock, books, load)
-    gateway = side.feeds
-    storage = MemoryStorage(clock=clock)
-    seen: dict[str, int] = {}
+class _Run:
+    """One simulation."""
 
-    def count(event: Event) -> None:
-        seen[type(event).__name__] = seen.get(type(event).__name__, 0) + 1
+    def __init__(self, load: Load, processing: Processing, hours: float, seed: int, market: Market) -> None:
+        self._load, self._processing, self._hours, self._seed = load, processing, hours, seed
+        self._clock = VirtualClock()
+        self._start = self._clock.now()
+        self._books = Books(self._start)
+        self._rng = random.Random(seed)  # simulated arrivals
+        self._side = market(Scene(clock=self._clock, books=self._books, load=load, processing=processing, seed=seed))
+        self._storage = MemoryStorage(clock=self._clock)
+        self._events: dict[str, int] = {}
 
-    rng = random.Random(seed)  # simulated arrivals
-    packs = list(pack_instants(load, hours * _HOUR, random.Random(rng.random())))
-    changes = list(change_instants(load, hours * _HOUR, random.Random(rng.random())))
-    scheduler = FeedScheduler(
-        storage, gateway, orders=side.orders, clock=clock, policy=policy, timing=timing or _TIMING, on_event=count
-    )
-    async with scheduler:
-        bench = asyncio.ensure_future(_pack(scheduler, clock, books, packs, start))
-        shelf = asyncio.ensure_future(
-            _change(storage, gateway.account, clock, books, changes, start, load.skus, random.Random(rng.random()))
+    async def perform(
+        self, policy: FeedPolicy | None, timing: SchedulerTiming, progress: Callable[[float], None] | None
+    ) -> Trade:
+        load, seconds, side = self._load, self._hours * _HOUR, self._side
+        packs = list(pack_instants(load, seconds, random.Random(self._rng.random())))
+        changes = list(change_instants(load, seconds, random.Random(self._rng.random())))
+        skus = random.Random(self._rng.random())
+        foreign = list(foreign_instants(load, seconds, random.Random(self._rng.random())))
+        scheduler = FeedScheduler(
+            self._storage,
+            side.feeds,
+            orders=side.orders,
+            clock=self._clock,
+            policy=policy,
+            timing=timing,
+            on_event=self._count,
         )
-        await asyncio.gather(bench, shelf)
-        await clock.sleep((start + timedelta(hours=hours) - clock.now()).total_seconds())
-    counted = side.requests()
-    return Trade(
-        load=load,
-        hours=hours,
-        seed=seed,
-        pickups=Delays.of([delay for _, delay in books.pickup_delays]),
-        stock=Delays.of([delay for _, delay in books.stock_delays]),
-        waiting=books.waiting,
-        feeds=books.feeds,
-        pickup_delays=books.pickup_delays,
-        stock_delays=books.stock_delays,
-        refused={name: refused for name, (_, refused) in counted.items() if refused},
-        requests={name: taken for name, (taken, _) in counted.items()},
-        events=seen,
-    )
+        async with scheduler:
+            await asyncio.gather(
+                self._pack(scheduler, packs),
+                self._change(changes, skus),
+                self._spend(foreign),
+                self._tell(progress),
+            )
+            await self._until(seconds)
+        return self._trade()
 
+    def _trade(self) -> Trade:
+        books, counted = self._books, self._side.requests()
+        return Trade(
+            load=self._load,
+            processing=self._processing,
+            hours=self._hours,
+            seed=self._seed,
+            pickups=Delays.of([delay for _, delay in books.pickup_delays]),
+            stock=Delays.of([delay for _, delay in books.stock_delays]),
+            outcomes=Delays.of([delay for _, delay in books.outcome_delays]),
+            detection=Delays.of(books.detection_delays),
+            waiting=books.waiting,
+            feeds=books.feeds,
+            pickup_delays=books.pickup_delays,
+            stock_delays=books.stock_delays,
+            outcome_delays=books.outcome_delays,
+            refused={name: refused for name, (_, refused) in counted.items() if refused},
+            requests={name: taken for name, (taken, _) in counted.items()},
+            events=self._events,
+        )
 
-async def _pack(
-    scheduler: FeedScheduler, clock: VirtualClock, books: Books, instants: list[float], start: datetime
-) -> None:
-    """Pack stations: each waits for its own outcome, as a person would."""
-    waiting: set[asyncio.Task[PickupOutcome]] = set()
-    for number, at in enumerate(instants, 1):
-        await clock.sleep(at - (clock.now() - start).total_seconds())
-        order_id = make_order_id(number)
-        books.packed(order_id, (clock.now() - start).total_seconds())
-        task = asyncio.ensure_future(scheduler.schedule_pickup(order_id))
-        waiting.add(task)
-        task.add_done_callback(waiting.discard)
-    for task in waiting:
-        task.add_done_callback(lambda task: task.cancelled() or task.exception())
+    def _count(self, event: Event) -> None:
+        name = type(event).__name__
+        self._events[name] = self._events.get(name, 0) + 1
 
+    async def _until(self, at: float) -> None:
+        await self._clock.sleep(at - self._books.since_start(self._clock.now()))
 
-async def _change(
-    storage: Storage,
-    account: str,
-    clock: VirtualClock,
-    books: Books,
-    instants: list[float],
-    start: datetime,
-    skus: int,
-    rng: random.Random,
-) -> None:
-    """Shelves: changes are put in groups, as a host's job does, and count from their own instants."""
-    position = 0
-    while position < len(instants):
-        until = instants[position] + _GROUP_SECONDS
-        changes = []
-        while position < len(instants) and instants[position] <= until:
-            sku = sku_name(rng.randrange(skus))
-            quantity = books.quantity(sku)
-            books.changed(sku, quantity, instants[position])
-            changes.append(Change(sku, f'{{"quantity":{quantity}}}'))
-            position += 1
-        await clock.sleep(until - (clock.now() - start).total_seconds())
-        await storage.put(account, ItemKind.INVENTORY, changes)
+    async def _pack(self, scheduler: FeedScheduler, instants: list[float]) -> None:
+        """Pack stations: each waits for its own outcome, as a person would."""
+        waiting: set[asyncio.Task[None]] = set()
+        for number, at in enumerate(instants, 1):
+            await self._until(at)
+            task = asyncio.ensure_future(self._ask(scheduler, make_order_id(number)))
+            waiting.add(task)
+            task.add_done_callback(waiting.discard)
+
+    async def _ask(self, scheduler: FeedScheduler, order_id: str) -> None:
+        self._books.packed(order_id, self._books.since_start(self._clock.now()))
+        with contextlib.suppress(AmazonAeError):  # the end of the simulation, for those that still wait
+            await scheduler.schedule_pickup(order_id)
+            self._books.answered(order_id, self._clock.now())
+
+    async def _change(self, instants: list[float], rng: random.Random) -> None:
+        """Shelves: changes are put in groups, as a host's job does, and count from their own instants."""
+        position = 0
+        while position < len(instants):
+            until = instants[position] + _GROUP_SECONDS
+            changes = []
+            while position < len(instants) and instants[position] <= until:
+                sku = sku_name(rng.randrange(self._load.skus))
+                quantity = self._books.quantity(sku)
+                self._books.changed(sku, quantity, instants[position])
+                changes.append(Change(sku, f'{{"quantity":{quantity}}}'))
+                position += 1
+            await self._until(until)
+            await self._storage.put(self._side.feeds.account, ItemKind.INVENTORY, changes)
+
+    async def _spend(self, instants: list[float]) -> None:
+        """Another program, which knows nothing of ours."""
+        for at in instants:
+            await self._until(at)
+            await self._side.foreign_feed()
+
+    async def _tell(self, progress: Callable[[float], None] | None) -> None:
+        quarter, at = 900.0, 0.0
+        while progress is not None and at < self._hours * _HOUR:
+            progress(at / _HOUR)
+            at += quarter
+            await self._until(at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -14,15 +15,15 @@ from amazon_ae._mws.gateway import MwsGateway
 from amazon_ae._mws.pickup_routes import SchedulePickupFeed
 from amazon_ae._ports import Clock, FeedGateway
 from amazon_ae.testing._builders import make_order
-from amazon_ae.testing._clocks import VirtualClock
 from amazon_ae.testing._mws import FakeMws
-from amazon_ae.testing._simulation.trade import Books, Load, Side, sku_name
+from amazon_ae.testing._mws.state import FakeFeed
+from amazon_ae.testing._simulation.trade import Books, Scene, Side, sku_name
 
 __all__ = ["wire"]
 
 
-class _Heard:
-    """A gateway that tells the books of every feed it got through."""
+class _Observed:
+    """A gateway whose accepted feeds are written into the books."""
 
     def __init__(self, gateway: FeedGateway, books: Books, clock: Clock) -> None:
         self._gateway = gateway
@@ -57,16 +58,22 @@ class _Heard:
         return await self._gateway.recent(kind, since)
 
 
-def wire(clock: VirtualClock, books: Books, load: Load) -> Side:
+def wire(scene: Scene) -> Side:
     """The slow, complete marketplace."""
-    fake = FakeMws(clock=clock)
-    for number in range(load.skus):
+    clock, rng, start = scene.clock, random.Random(scene.seed), scene.clock.now()  # simulated processing times
+
+    def seconds(feed: FakeFeed) -> float:
+        begin = feed.starts_at or feed.submitted_at
+        return scene.processing.draw((begin - start).total_seconds(), rng)
+
+    fake = FakeMws(clock=clock, processing_seconds=seconds)
+    for number in range(scene.load.skus):
         fake.add_sku(sku_name(number))
 
     def packed(order_id: str) -> None:
         fake.add_order(make_order(order_id))
 
-    books.on_packed = packed
+    scene.books.on_packed = packed
     taken: Counter[str] = Counter()
     refused: Counter[str] = Counter()
 
@@ -75,6 +82,9 @@ def wire(clock: VirtualClock, books: Books, load: Load) -> Side:
             (refused if seen.status == 503 else taken)[seen.action] += 1
         return {action: (taken[action], refused[action]) for action in taken | refused}
 
+    async def foreign_feed() -> None:
+        fake.spend("SubmitFeed")
+
     client = MwsClient(fake.credentials, fake.marketplace, http=httpx.AsyncClient(transport=fake), clock=clock)
     gateway = MwsGateway(client, pickup_route=SchedulePickupFeed(feed_type=fake.pickup_feed_type))
-    return Side(_Heard(gateway, books, clock), gateway, requests)
+    return Side(_Observed(gateway, scene.books, clock), gateway, requests, foreign_feed)
