@@ -110,7 +110,7 @@ def layers(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation; a broken link or reference is an error. (The tests execute its examples.)"""
-    session.install(EXTRAS, "pytest", "sphinx", "furo", "myst-parser")
+    session.install(EXTRAS, "pytest", "sphinx", "furo", "myst-parser", "sphinx-copybutton")
     session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
 
 

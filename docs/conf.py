@@ -1,19 +1,45 @@
 """Sphinx configuration."""
 
 from importlib.metadata import version as installed
+from types import FunctionType
+
+import amazon_ae
+import amazon_ae.testing
 
 project = "amazon-ae"
 author = "The amazon-ae maintainers"
 copyright = "2026, The amazon-ae maintainers"  # noqa: A001  # Sphinx's name
 release = installed("amazon-ae")
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 autodoc_typehints = "description"
+autodoc_typehints_format = "short"
+maximum_signature_line_length = 80
+python_use_unqualified_type_names = True
 napoleon_google_docstring = True
+copybutton_prompt_text = "$ "
 html_theme = "furo"
 html_title = "amazon-ae"
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_theme_options = {
+    "source_repository": "https://github.com/amazon-ae/amazon-ae/",
+    "source_branch": "main",
+    "source_directory": "docs/",
+}
+
+
+def _show_public_paths() -> None:
+    """Show every public name under the path that users import it from, not under the internal module that defines it."""
+    for package in (amazon_ae, amazon_ae.testing):
+        for name in package.__all__:
+            value = getattr(package, name)
+            if isinstance(value, type | FunctionType) and value.__module__.startswith("amazon_ae."):
+                value.__module__ = package.__name__
+
+
+_show_public_paths()
