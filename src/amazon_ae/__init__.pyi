@@ -132,6 +132,9 @@ from ._models.pickups import (
     PickupOutcome as PickupOutcome,
     SchedulerStats as SchedulerStats,
 )
+from ._models.plain import (
+    to_dict as to_dict,
+)
 from ._models.reports import (
     ReportInfo as ReportInfo,
     ReportRequest as ReportRequest,
