@@ -276,12 +276,12 @@ async def test_a_package_without_a_pickup_is_not_called_a_success(world: World) 
 @pytest.mark.parametrize(
     "fault", [MwsFault.ANSWER_LOST, MwsFault.TRUNCATED, MwsFault.EMPTY, MwsFault.INTERNAL_ERROR, MwsFault.HTML_PAGE]
 )
-async def test_doubt_is_settled_by_looking(world: World, fault: MwsFault) -> None:
+async def test_an_unanswered_booking_is_looked_up(world: World, fault: MwsFault) -> None:
     """Booked although the answer was lost: accepted. Not booked: it waits again, and is not called accepted."""
     world.fake.fail("CreateScheduledPackage", fault)
     outcomes = await world.by_easy_ship(batch_of(request(1), request(2)))
     booked = make_order_id(1) in world.fake.pickups
-    assert told(outcomes) == [("accepted", "") if booked else ("retry", "ResourceNotFound"), ("accepted", "")]
+    assert told(outcomes) == [("accepted", "") if booked else ("retry", "NotBooked"), ("accepted", "")]
     assert world.fake.count("CreateScheduledPackage") == 2
     if not booked:
         assert told(await world.by_easy_ship(batch_of(request(1)))) == [("accepted", "")]

@@ -8,6 +8,7 @@ two equal values are equal texts.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -219,6 +220,32 @@ class FeedBatch:
     kind: ItemKind
     items: tuple[FeedItem, ...]
     route: str = ""
+
+    def pickups(self) -> tuple[PickupRequest, ...]:
+        """The pickups of the batch, in its order.
+
+        Raises:
+            ConfigurationError: an item of another kind, or under another order's id.
+        """
+        found = []
+        for item in self.items:
+            if not isinstance(item.value, PickupRequest) or item.value.order_id != item.key:
+                raise ConfigurationError(f"item {item.message_id} of a pickup batch is no pickup of {item.key!r}")
+            found.append(item.value)
+        return tuple(found)
+
+    def updates(self) -> Iterator[InventoryUpdate]:
+        """The stock updates of the batch, in its order.
+
+        Raises:
+            ConfigurationError: an item of another kind, or under another SKU.
+        """
+        for item in self.items:
+            if not isinstance(item.value, InventoryUpdate) or item.value.sku != item.key:
+                raise ConfigurationError(
+                    f"item {item.message_id} of an inventory batch is no stock update of {item.key!r}"
+                )
+            yield item.value
 
 
 class Outcome(StrEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -15,7 +15,6 @@ from amazon_ae._models.feeds import (
     FeedReport,
     FeedState,
     FeedStatus,
-    InventoryUpdate,
     ItemKind,
     ItemOutcome,
     Outcome,
@@ -120,7 +119,7 @@ class MwsGateway:
         if batch.kind is ItemKind.PICKUP:
             return await self._pickups().submit(self._client, batch, settle=settle)
         updates = inventory_feed(
-            self._client.credentials.seller_id, _updates(batch), max_records=self._max_inventory_records
+            self._client.credentials.seller_id, batch.updates(), max_records=self._max_inventory_records
         )
         body = await gather_feed(updates)
         return receipt_of(
@@ -237,10 +236,3 @@ async def fetch_report(client: MwsClient, feed_id: str, *, first_record: int = 1
     if report.feed_id not in (None, feed_id):
         raise UnreadableResponse(f"the report of feed {feed_id} is that of feed {report.feed_id}", retryable=True)
     return report
-
-
-def _updates(batch: FeedBatch) -> Iterator[InventoryUpdate]:
-    for item in batch.items:
-        if not isinstance(item.value, InventoryUpdate) or item.value.sku != item.key:
-            raise ConfigurationError(f"item {item.message_id} of an inventory batch is no stock update of {item.key!r}")
-        yield item.value

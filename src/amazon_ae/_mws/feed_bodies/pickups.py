@@ -7,15 +7,14 @@ host's choice in ``PickupFormat``: which columns, the format of dates and times,
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import time
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final, Literal
 
 import attrs
 
+from amazon_ae._easy_ship.slots import clock_time
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.feeds import PickupRequest
 from amazon_ae._models.text import check_order_id, refuse_control
@@ -27,7 +26,6 @@ __all__ = [
     "COLUMNS_WITH_TRANSPARENCY",
     "MAX_PICKUPS",
     "PickupFormat",
-    "clock_time",
     "schedule_pickup_file",
 ]
 
@@ -48,8 +46,6 @@ COLUMNS_2017: Final = (
 COLUMNS_WITH_INVOICE: Final = ("order_id", "invoice_id", *COLUMNS_2017[1:])
 #: Newest variant: also a last column ``transparency_code``, which this library leaves empty.
 COLUMNS_WITH_TRANSPARENCY: Final = (*COLUMNS_WITH_INVOICE, "transparency_code")
-
-_TIME: Final = re.compile(r"([0-9]{1,2}):([0-9]{2})(?: ?([AaPp][Mm]))?")
 
 
 def _measures(request: PickupRequest) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
@@ -79,19 +75,6 @@ _CELLS: Final[Mapping[str, Callable[[PickupRequest, PickupFormat], str]]] = Mapp
         "transparency_code": lambda _request, _format: "",
     }
 )
-
-
-def clock_time(text: str) -> time | None:
-    """The time that ``"10:00 AM"``, ``"2:30pm"`` or ``"14:30"`` means; ``None`` for every other text."""
-    match = _TIME.fullmatch(text)
-    if match is None:
-        return None
-    hour, minute, half = int(match[1]), int(match[2]), (match[3] or "").upper()
-    if half:
-        if not 1 <= hour <= 12:
-            return None
-        hour = hour % 12 + (12 if half == "PM" else 0)
-    return time(hour, minute) if hour < 24 and minute < 60 else None
 
 
 def _time(text: str | None, clock_hours: int | None) -> str:
