@@ -169,7 +169,7 @@ class InventoryBuffer:
         resolved = 0
         remaining = iter(skus)
         while chunk := list(islice(remaining, _CHUNK)):
-            resolved += await self._storage.resolve(self._account, _KIND, chunk, outcome=outcome)
+            resolved += len(await self._storage.resolve(self._account, _KIND, chunk, outcome=outcome))
         return resolved
 
 

@@ -237,22 +237,24 @@ class Storage(Protocol):
         limit: int,
         lease_seconds: float,
         exclusive: bool,
+        route: str = "",
         keys: Collection[str] | None = None,
         ledger: str | None = None,
         admit: Callable[[str | None, datetime], str | None] | None = None,
     ) -> StoredBatch | None:
-        """Take waiting items into a new batch and spend a place of the quota for it, all or nothing.
+        """Take waiting items into a new batch and spend a quota slot for it, all or nothing.
 
         In one transaction: lock the document ``ledger``, call ``admit(text, now)`` (pure; it may be called again), and
         only if that returns the ledger's new text take up to ``limit`` waiting items, urgent ones first, then by
         ``put_at`` (equal ones in any order). Where ``admit`` refuses (returns ``None``), nothing waits, or
-        ``exclusive`` and the account has another unsettled batch of this kind, nothing changes and ``None`` is
-        returned. What ``admit`` raises comes out, and nothing changes.
+        ``exclusive`` and the account has another unsettled batch of this kind and route, nothing changes and ``None``
+        is returned. What ``admit`` raises comes out, and nothing changes.
 
         Args:
             batch_id: new and unique; one that is in use raises ``StorageError``.
             keys: take only these.
-            exclusive: at most one unsettled batch of this account and kind.
+            exclusive: at most one unsettled batch of this account, kind and route.
+            route: stored with the batch, see ``StoredBatch.route``.
             ledger: goes with ``admit``: both or neither.
         """
         ...
@@ -273,15 +275,36 @@ class Storage(Protocol):
         """
         ...
 
-    async def settle(self, batch_id: str, fence: int, outcomes: Sequence[ItemOutcome]) -> None:
+    async def settle(self, batch_id: str, fence: int, outcomes: Sequence[ItemOutcome]) -> Sequence[ItemOutcome]:
         """Finish a batch: one outcome per item, by key; the batch is gone afterwards.
 
         ACCEPTED (with or without warnings): the value that was in flight becomes the last accepted one; a newer waiting
         value equal to it is withdrawn. REJECTED: a dead letter with code and message. RETRY: the value waits again with
         its old ``put_at``. UNKNOWN: the item stays aside until ``resolve``. After each of these three, a newer value
         that waits goes on instead (after RETRY with the older ``put_at``, since when the key is unsent). A key without
-        an outcome is treated as RETRY; an outcome whose key is not in the batch is ignored. Raises ``StaleLease`` for
-        an older fence or a settled batch.
+        an outcome is treated as RETRY; an outcome whose key is not in the batch is ignored.
+
+        Returns:
+            The outcome of each item that the batch still carried, sorted by key: only these happened.
+
+        Raises:
+            StaleLease: an older fence, or a settled batch; nothing changes.
+        """
+        ...
+
+    async def settle_some(
+        self, batch_id: str, fence: int, outcomes: Sequence[ItemOutcome], *, lease_seconds: float
+    ) -> Sequence[ItemOutcome]:
+        """Store the outcomes of some items and renew the lease; the batch goes on with the others.
+
+        For routes that answer item by item: an item that has its outcome leaves the batch as by ``settle``, so that a
+        crash keeps it. ``take_over`` loads the items that remain; ``settle`` finishes the batch, also when none remain.
+
+        Returns:
+            The outcomes of keys that the batch carried, sorted by key.
+
+        Raises:
+            StaleLease: an older fence, or a settled batch; nothing changes.
         """
         ...
 
@@ -312,19 +335,47 @@ class Storage(Protocol):
         """Dead letters (``REJECTED`` and ``UNKNOWN``) in code point order of their keys, those above ``after``."""
         ...
 
-    async def reject(self, account: str, kind: ItemKind, outcomes: Sequence[ItemOutcome]) -> None:
+    async def reject(self, account: str, kind: ItemKind, outcomes: Sequence[ItemOutcome]) -> Sequence[ItemOutcome]:
         """Make dead letters of items that could leave now, without sending them (the look-up refused them).
 
-        Others are left alone.
+        Returns:
+            The outcomes of the items that became dead letters, sorted by key; others are left alone.
         """
         ...
 
-    async def resolve(self, account: str, kind: ItemKind, keys: Sequence[str], *, outcome: Outcome) -> int:
-        """Say what became of dead letters; returns how many of the keys were dead letters.
+    async def resolve(
+        self, account: str, kind: ItemKind, keys: Sequence[str], *, outcome: Outcome
+    ) -> Sequence[ItemOutcome]:
+        """Say what became of dead letters.
 
-        RETRY: waits again with its old ``put_at``, and watchers hear of it. ACCEPTED (with or without warnings): its
-        value counts as accepted now. REJECTED: dropped: back to the last accepted value, or forgotten where there is
-        none. UNKNOWN raises ``ConfigurationError``.
+        RETRY: waits again with its old ``put_at``. ACCEPTED (with or without warnings): its value counts as accepted
+        now. REJECTED: dropped: back to the last accepted value, or forgotten where there is none. UNKNOWN raises
+        ``ConfigurationError``.
+
+        Returns:
+            ``outcome`` for each of the keys that was a dead letter, sorted by key.
+        """
+        ...
+
+    async def requeue(self, account: str, kind: ItemKind, keys: Sequence[str]) -> int:
+        """Send the newest values of these keys once more, although Amazon accepted them.
+
+        For stock whose newest value something older may have overtaken at Amazon. An accepted key waits again, with
+        ``put_at`` of now, and is in doubt. A key in flight waits again after its outcome, even if that is ACCEPTED.
+        A key that waits goes on waiting, and is not withdrawn by a put of the accepted value. Dead letters stay.
+
+        Returns:
+            How many of the keys are known and no dead letters.
+        """
+        ...
+
+    async def withdraw(self, account: str, kind: ItemKind, keys: Sequence[str]) -> Sequence[str]:
+        """Drop values that wait and have not left: back to the last accepted value, or forgotten where there is none.
+
+        A key with a value in flight is left alone: that value can no longer be stopped.
+
+        Returns:
+            The keys whose value was dropped, sorted.
         """
         ...
 
@@ -350,11 +401,28 @@ class Storage(Protocol):
         """
         ...
 
-    def watch(self, account: str, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call ``callback`` after every committed ``put`` that this object can see and that left something waiting.
+    def watch(
+        self,
+        account: str,
+        callback: Callable[[], None],
+        *,
+        settled: Callable[[ItemKind, Sequence[str]], None] | None = None,
+    ) -> Callable[[], None]:
+        """Call back after commits in this account, also those of other processes where the store can see them.
 
-        Likewise after a ``resolve`` that lets a dead letter wait again. ``callback`` is quick and thread-safe: any
-        thread may call it. Returns the undo; calling that twice is fine.
+        ``callback()``: something can leave that could not before: after a ``put``, ``requeue`` or ``resolve``. A put is
+        worth a notice where it adds a pickup, or stock to a queue in which nothing as urgent waited; keys that waited
+        already never are. Notices may be lost with a process or a connection: watchers also ask by themselves now
+        and then. After a lost connection, a store calls back for accounts that have something queued.
+
+        ``settled(kind, keys)``: these keys left the queue or the batch: after ``settle``, ``settle_some``, ``reject``,
+        ``resolve`` and ``withdraw``. No keys: too many to name, read the store. Without ``settled``, ``callback`` is
+        called instead.
+
+        Callbacks are quick and thread-safe: any thread may call them.
+
+        Returns:
+            The undo; calling it twice is fine.
         """
         ...
 

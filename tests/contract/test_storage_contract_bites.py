@@ -11,7 +11,7 @@ from amazon_ae._exceptions import StorageError
 from amazon_ae._models.feeds import ItemOutcome, Outcome
 from amazon_ae._models.stored import Receipt, ReceiptState
 from amazon_ae._storage.memory import MemoryStorage
-from amazon_ae._storage.wakeups import Watchers
+from amazon_ae._storage.notices import Watchers, queued
 from amazon_ae.testing._storage_contract import STORAGE_CHECKS, StorageTrial, check_storage
 
 BUGS: list[Callable[..., MemoryStorage]] = []
@@ -56,7 +56,7 @@ class MixesAccounts(MemoryStorage):
 
 
 @bug
-class SpendsThePlaceFirst(MemoryStorage):
+class SpendsTheSlotFirst(MemoryStorage):
     """The ledger is written even where nothing waits."""
 
     async def open(self, account, kind, *, ledger=None, admit=None, **options):
@@ -81,7 +81,7 @@ class IsNeverExclusive(MemoryStorage):
 class LetsZombiesSettle(MemoryStorage):
     async def settle(self, batch_id, fence, outcomes):
         batch = self._batches.get(batch_id)
-        await super().settle(batch_id, batch.fence if batch else fence, outcomes)
+        return await super().settle(batch_id, batch.fence if batch else fence, outcomes)
 
 
 @bug
@@ -109,14 +109,14 @@ class ForgetsTheFeed(MemoryStorage):
 
 
 @bug
-class DropsWhatWasNotToldOf(MemoryStorage):
+class AcceptsWhatHasNoOutcome(MemoryStorage):
     """A key without an outcome counts as accepted."""
 
     async def settle(self, batch_id, fence, outcomes):
         told = {outcome.key for outcome in outcomes}
         flights = [queue.flights.get(batch_id, set()) for queue in self._queues.values()]
         more = [ItemOutcome(key, Outcome.ACCEPTED) for keys in flights for key in keys - told]
-        await super().settle(batch_id, fence, [*outcomes, *more])
+        return await super().settle(batch_id, fence, [*outcomes, *more])
 
 
 @bug
@@ -124,7 +124,7 @@ class TreatsUnknownAsRejected(MemoryStorage):
     async def settle(self, batch_id, fence, outcomes):
         rejected = {Outcome.UNKNOWN: Outcome.REJECTED}
         changed = [attrs.evolve(one, outcome=rejected.get(one.outcome, one.outcome)) for one in outcomes]
-        await super().settle(batch_id, fence, changed)
+        return await super().settle(batch_id, fence, changed)
 
 
 @bug
@@ -151,13 +151,13 @@ class SavesWhatFailed(MemoryStorage):
 
 
 @bug
-class NeverTellsWatchers(MemoryStorage):
-    def watch(self, account, callback):
+class CallsNobodyBack(MemoryStorage):
+    def watch(self, account, callback, *, settled=None):
         return lambda: None
 
 
 @bug
-class RetriesInSilence(MemoryStorage):
+class RetriesWithoutANotice(MemoryStorage):
     async def resolve(self, account, kind, keys, *, outcome):
         watchers, self._watchers = self._watchers, Watchers()
         try:
@@ -167,13 +167,73 @@ class RetriesInSilence(MemoryStorage):
 
 
 @bug
+class CallsBackForEveryPut(MemoryStorage):
+    async def put(self, account, kind, changes, **options):
+        receipts = await super().put(account, kind, changes, **options)
+        self._watchers.call(queued(account))
+        return receipts
+
+
+@bug
+class SettlesWithoutANotice(MemoryStorage):
+    async def settle(self, batch_id, fence, outcomes):
+        watchers, self._watchers = self._watchers, Watchers()
+        try:
+            return await super().settle(batch_id, fence, outcomes)
+        finally:
+            self._watchers = watchers
+
+
+@bug
+class ForgetsTheRoute(MemoryStorage):
+    async def open(self, account, kind, *, route="", **options):
+        return await super().open(account, kind, **options)
+
+
+@bug
+class ReturnsWhatItWasGiven(MemoryStorage):
+    async def settle(self, batch_id, fence, outcomes):
+        await super().settle(batch_id, fence, outcomes)
+        return outcomes
+
+
+@bug
+class SettlesSomeWithoutALease(MemoryStorage):
+    async def settle_some(self, batch_id, fence, outcomes, *, lease_seconds):
+        until = self._batches[batch_id].lease_until
+        changed = await super().settle_some(batch_id, fence, outcomes, lease_seconds=lease_seconds)
+        self._batches[batch_id] = self._batches[batch_id]._replace(lease_until=until)
+        return changed
+
+
+@bug
+class RequeuesWithoutDoubt(MemoryStorage):
+    """A put of the accepted value withdraws what was queued again."""
+
+    async def requeue(self, account, kind, keys):
+        count = await super().requeue(account, kind, keys)
+        rows = self._queue(account, kind).rows
+        for key in keys:
+            if key in rows:
+                rows[key] = rows[key]._replace(in_doubt=0)
+        return count
+
+
+@bug
+class WithdrawsDeadLetters(MemoryStorage):
+    async def withdraw(self, account, kind, keys):
+        await super().resolve(account, kind, keys, outcome=Outcome.REJECTED)
+        return await super().withdraw(account, kind, keys)
+
+
+@bug
 class ChokesOnHalfACharacter(MemoryStorage):
     """Amazon's words are encoded as they are."""
 
     async def settle(self, batch_id, fence, outcomes):
         for outcome in outcomes:
             outcome.message.encode()
-        await super().settle(batch_id, fence, outcomes)
+        return await super().settle(batch_id, fence, outcomes)
 
 
 @bug
@@ -182,11 +242,12 @@ class TakesARefusalForCertainty(MemoryStorage):
 
     async def settle(self, batch_id, fence, outcomes):
         batch = self._batches[batch_id]
-        await super().settle(batch_id, fence, outcomes)
+        changed = await super().settle(batch_id, fence, outcomes)
         rows = self._queue(batch.account, batch.kind).rows
         for outcome in outcomes:
             if outcome.outcome is Outcome.REJECTED and outcome.key in rows:
                 rows[outcome.key] = rows[outcome.key]._replace(in_doubt=0)
+        return changed
 
 
 @bug
@@ -200,7 +261,7 @@ class HasShortColumns(MemoryStorage):
 class CutsLongMessages(MemoryStorage):
     async def settle(self, batch_id, fence, outcomes):
         cut = [attrs.evolve(one, message=one.message[:1000]) for one in outcomes]
-        await super().settle(batch_id, fence, cut)
+        return await super().settle(batch_id, fence, cut)
 
 
 @bug

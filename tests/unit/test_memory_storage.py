@@ -10,8 +10,8 @@ from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome
 from amazon_ae._models.stored import Change, QueueStats
 from amazon_ae._storage.memory import MemoryStorage
+from amazon_ae._storage.notices import Watchers, queued
 from amazon_ae._storage.rows import check_text, instant, micros
-from amazon_ae._storage.wakeups import Watchers
 from amazon_ae.testing._clocks import VirtualClock
 
 ACCOUNT = "A1SELLER/AE"
@@ -45,7 +45,7 @@ async def test_everything_forgotten_leaves_nothing_behind() -> None:
         outcomes = [ItemOutcome(key, verdicts[number % 2]) for number, (key, _, _) in enumerate(batch.items)]
         await store.settle(batch.batch_id, batch.fence, outcomes)
         letters = [item.key for item in await store.dead(ACCOUNT, KIND)]
-        assert await store.resolve(ACCOUNT, KIND, letters, outcome=Outcome.REJECTED) == 25
+        assert len(await store.resolve(ACCOUNT, KIND, letters, outcome=Outcome.REJECTED)) == 25
         clock.jump(1)
         assert await store.purge(ACCOUNT, KIND, settled_before=clock.now()) == 25
     queue = store._queues[ACCOUNT, KIND]
@@ -57,20 +57,20 @@ async def test_everything_forgotten_leaves_nothing_behind() -> None:
 
 
 async def test_only_a_dead_letter_that_waits_again_wakes_a_watcher() -> None:
-    """Dropped, accepted or unknown to the store: nothing waits, nobody is told."""
-    store, told = MemoryStorage(), []
+    """Dropped and accepted keys have an outcome, unknown ones nothing; only a retry queues something."""
+    store, called = MemoryStorage(), []
     await store.put(ACCOUNT, KIND, [Change(key, "1") for key in ("drop", "accept", "again")])
     batch = await store.open(ACCOUNT, KIND, batch_id="b", limit=9, lease_seconds=9, exclusive=True)
     assert batch is not None
     outcomes = [ItemOutcome(key, Outcome.REJECTED) for key, _, _ in batch.items]
     await store.settle("b", batch.fence, outcomes)
-    store.watch(ACCOUNT, lambda: told.append("told"))
+    store.watch(ACCOUNT, lambda: called.append("queued"), settled=lambda _kind, keys: called.append(*keys))
     await store.resolve(ACCOUNT, KIND, ["drop"], outcome=Outcome.REJECTED)
     await store.resolve(ACCOUNT, KIND, ["accept"], outcome=Outcome.ACCEPTED)
     await store.resolve(ACCOUNT, KIND, ["nowhere"], outcome=Outcome.RETRY)
-    assert told == []
+    assert called == ["drop", "accept"]
     await store.resolve(ACCOUNT, KIND, ["again"], outcome=Outcome.RETRY)
-    assert told == ["told"]
+    assert called == ["drop", "accept", "queued"]
 
 
 def test_instants_come_back_exactly() -> None:
@@ -88,19 +88,19 @@ def test_text_that_no_database_can_keep_is_refused(text: str) -> None:
         check_text("the name", text)
 
 
-def test_a_failing_watcher_is_logged_and_the_others_are_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_watcher_is_logged_and_the_others_are_called(caplog: pytest.LogCaptureFixture) -> None:
     """The put is committed: its caller must not hear of a broken dashboard."""
     watchers = Watchers()
-    told: list[int] = []
+    called: list[int] = []
 
     def fail() -> None:
         raise RuntimeError("broken dashboard")
 
     undo = watchers.add(ACCOUNT, fail)
-    watchers.add(ACCOUNT, lambda: told.append(1))
+    watchers.add(ACCOUNT, lambda: called.append(1))
     with caplog.at_level(logging.ERROR):
-        watchers.call(ACCOUNT)
-    assert told == [1]
+        watchers.call(queued(ACCOUNT))
+    assert called == [1]
     assert "a watcher of account A1SELLER/AE failed" in caplog.text
     undo()
     assert watchers.accounts() == [ACCOUNT]
@@ -109,13 +109,13 @@ def test_a_failing_watcher_is_logged_and_the_others_are_told(caplog: pytest.LogC
 def test_the_same_callback_may_watch_twice() -> None:
     """Each has its own undo, and an undo may be called twice."""
     watchers = Watchers()
-    told: list[int] = []
-    callback = lambda: told.append(1)  # noqa: E731  # one object, added twice
+    called: list[int] = []
+    callback = lambda: called.append(1)  # noqa: E731  # one object, added twice
     first = watchers.add(ACCOUNT, callback)
     second = watchers.add(ACCOUNT, callback)
     first()
     first()
-    watchers.call(ACCOUNT)
-    assert told == [1]
+    watchers.call(queued(ACCOUNT))
+    assert called == [1]
     second()
     assert watchers.accounts() == []

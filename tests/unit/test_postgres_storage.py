@@ -159,7 +159,7 @@ async def test_watchers_hear_puts_of_other_objects(postgres_uri: str, account: s
         rang.clear()
 
         async with await psycopg.AsyncConnection.connect(postgres_uri) as connection:
-            await there.put(account, KIND, [Change("a", "2")], connection=connection)
+            await there.put(account, KIND, [Change("a", "0", urgent=True)], connection=connection)
             await asyncio.sleep(0.1)
             assert not rang.is_set()
             await connection.commit()
@@ -169,7 +169,7 @@ async def test_watchers_hear_puts_of_other_objects(postgres_uri: str, account: s
 
         undo()
         undo()
-        await there.put(account, KIND, [Change("a", "3")])
+        await there.put(account, KIND, [Change("b", "0", urgent=True)])
         await asyncio.sleep(0.1)
         assert not rang.is_set()
 

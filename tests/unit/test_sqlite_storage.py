@@ -15,7 +15,7 @@ from sqlite_support import ACCOUNT, KIND, heard, host, keys, put, run_script, tu
 
 from amazon_ae._clocks import SystemClock
 from amazon_ae._exceptions import ConfigurationError, StorageError
-from amazon_ae._models.feeds import ItemKind
+from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome
 from amazon_ae._models.stored import Change, ReceiptState
 from amazon_ae._storage.memory import MemoryStorage
 from amazon_ae._storage.sqlite.store import SQLiteStorage
@@ -80,10 +80,10 @@ async def test_the_event_loop_runs_while_another_process_holds_the_lock(path: Pa
 
 
 async def test_a_cancelled_caller_leaves_the_store_sound(path: Path) -> None:
-    """The put that was under way when its caller was cancelled is stored whole, and its watcher is told."""
+    """The put that was under way when its caller was cancelled is stored whole, and its watcher is called."""
     clock = GateClock()
     store = SQLiteStorage(path, clock=clock)
-    await put(store, "first")
+    assert await keys(store) == []
     told: list[str] = []
     store.watch(ACCOUNT, lambda: told.append("told"))
     clock.shut()
@@ -97,7 +97,7 @@ async def test_a_cancelled_caller_leaves_the_store_sound(path: Path) -> None:
             await task
     clock.open()
     # The thread works in order: once this is answered, what was under way has ended.
-    assert await keys(store) == ["a", "b", "first"]
+    assert await keys(store) == ["a", "b"]
     assert told == ["told"]
     await store.aclose()
 
@@ -131,7 +131,7 @@ def test_a_forked_child_opens_its_own_connection(path: Path) -> None:
         """
         import asyncio, os, sys, warnings
         warnings.simplefilter("ignore")
-        from amazon_ae._models.feeds import ItemKind
+        from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome
         from amazon_ae._models.stored import Change
         from amazon_ae._storage.sqlite.store import SQLiteStorage
 
@@ -176,7 +176,17 @@ async def test_a_put_of_another_process_is_noticed(path: Path) -> None:
     await keys(store)
     await put(other, "a")
     assert await heard(mine)
+    mine.clear()
+    await put(other, "a", value="2")
     assert not foreign.is_set()
+    outcomes: list[tuple[str, ...]] = []
+    settled = threading.Event()
+    store.watch(ACCOUNT, lambda: None, settled=lambda kind, keys: (outcomes.append((kind, *keys)), settled.set()))
+    batch = await other.open(ACCOUNT, KIND, batch_id="b", limit=9, lease_seconds=9, exclusive=True)
+    assert batch is not None
+    await other.settle("b", batch.fence, [ItemOutcome("a", Outcome.ACCEPTED)])
+    assert await heard(settled)
+    assert outcomes == [("inventory", "a")]
     await store.aclose()
     await other.aclose()
 
@@ -197,14 +207,14 @@ async def test_a_commit_of_the_host_is_noticed(path: Path) -> None:
 
 
 async def test_nobody_is_told_while_nothing_happens(path: Path) -> None:
-    """Looking alone wakes no watcher, though something waits."""
+    """Asking the file alone calls nobody back, though something waits."""
     store = SQLiteStorage(path, watch_seconds=None)
     await put(store, "a")
     calls: list[str] = []
     store.watch(ACCOUNT, lambda: calls.append("told"))
-    store._database.on_foreign_commit(store._tell_of_others)
+    store._database.on_foreign_commit(store._pass_notices_on)
     for _ in range(50):
-        store._database.look()
+        store._database.check_foreign_commits()
     await keys(store)
     assert calls == []
     await store.aclose()
@@ -218,7 +228,7 @@ async def test_every_question_has_its_index(store: SQLiteStorage) -> None:
     sql = store._sql
     whose = (ACCOUNT, KIND.value)
     questions = {
-        sql.standings: (*whose, "[]"),
+        sql.put_states: (*whose, "[]"),
         sql.item: (*whose, "k"),
         sql.items_in_flight: ("b",),
         sql.flight: ("b",),
@@ -226,7 +236,7 @@ async def test_every_question_has_its_index(store: SQLiteStorage) -> None:
         sql.first: (*whose, 10),
         sql.take: ("b", *whose, 10),
         sql.batches: (ACCOUNT,),
-        sql.any_batch: whose,
+        sql.any_batch: (*whose, "r"),
         sql.batch: ("b",),
         sql.count_waiting: (*whose, 1),
         sql.count_in_flight: whose,
@@ -234,7 +244,10 @@ async def test_every_question_has_its_index(store: SQLiteStorage) -> None:
         sql.dead: (*whose, "", 10),
         sql.old: (*whose, "", 0, 10),
         sql.document: ("n",),
-        sql.names: ("n", 1, "n"),
+        sql.names: ("n", "o"),
+        sql.names_from: ("n",),
+        sql.can_leave: (*whose, 1),
+        sql.notices: (0,),
     }
     for question, parameters in questions.items():
         plan = await store._database.read(

@@ -161,7 +161,7 @@ async def test_a_newer_schema_is_refused(store: SQLiteStorage, path: Path) -> No
         connection.execute("UPDATE amazon_ae_schema SET version = 7")
     newer = SQLiteStorage(path)
     for attempt in (newer.stats(ACCOUNT, KIND), put(newer, "b")):
-        with pytest.raises(SchemaTooNew, match=r"version 7.*up to 1: upgrade"):
+        with pytest.raises(SchemaTooNew, match=r"version 7.*up to 2: upgrade"):
             await attempt
     with closing(host(path)) as connection:
         with pytest.raises(SchemaTooNew):
@@ -180,7 +180,7 @@ async def test_the_hosts_migration_tool_may_make_the_schema(path: Path) -> None:
         connection.executescript(SQLiteStorage.schema_sql())
     await put(store, "a")
     assert await keys(store) == ["a"]
-    assert SQLiteStorage.schema_sql(after=1) == ""
+    assert SQLiteStorage.schema_sql(after=2) == ""
     await store.aclose()
 
 
@@ -226,4 +226,4 @@ async def test_concurrent_first_starts_do_not_collide(tmp_path: Path) -> None:
         assert await keys(stores[0]) == [f"k{number}" for number in range(8)]
         await asyncio.gather(*(store.aclose() for store in stores))
         with closing(host(path)) as connection:
-            assert connection.execute("SELECT version FROM amazon_ae_schema").fetchall() == [(1,)]
+            assert connection.execute("SELECT version FROM amazon_ae_schema").fetchall() == [(2,)]

@@ -104,7 +104,9 @@ class StoredBatch:
         feed_id, submitted_at: Amazon's, once ``mark_submitted`` said so.
         items: (key, version, value) in message order, 1 to n: sorted by key, so that every load gives the same; empty
             where the verb does not load them.
-        size: number of items.
+        size: number of items it still carries; ``settle_some`` lowers it.
+        route: the backend's name of the way it went (``BatchTerms.route``); ``""`` for a batch that was opened before
+            routes had names.
     """
 
     batch_id: str
@@ -117,6 +119,7 @@ class StoredBatch:
     submitted_at: datetime | None = None
     items: tuple[tuple[str, int, str], ...] = ()
     size: int = 0
+    route: str = ""
 
 
 @attrs.frozen(kw_only=True)

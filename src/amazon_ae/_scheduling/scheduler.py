@@ -327,7 +327,7 @@ class FeedScheduler:
         outcome = Outcome.ACCEPTED if scheduled else Outcome.RETRY
         resolved = await self._room.storage.resolve(self.account, ItemKind.PICKUP, [order_id], outcome=outcome)
         self._wake()
-        return resolved > 0
+        return bool(resolved)
 
     async def abandon(self, feed_id: str) -> bool:
         """Wait no longer for a feed that Amazon holds or does not finish: its stock is sent again, its pickups become

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
-from itertools import count, islice
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -15,6 +13,8 @@ from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome
 from amazon_ae._models.stored import Change, ItemState, QueueStats, Receipt, ReceiptState, StoredBatch, StoredItem
 from amazon_ae._ports import Clock
 from amazon_ae._storage import transitions
+from amazon_ae._storage.item_queue import DEAD, ItemQueue
+from amazon_ae._storage.notices import Leaving, Settled, Watchers, news, queued, settled
 from amazon_ae._storage.rows import (
     BatchRow,
     ItemRow,
@@ -26,15 +26,13 @@ from amazon_ae._storage.rows import (
     instant,
     lease_end,
     micros,
+    outcomes_of,
     receipts_in_order,
 )
-from amazon_ae._storage.wakeups import Watchers
 
 __all__ = ["MemoryStorage"]
 
 T = TypeVar("T")
-_Place = tuple[int, int, str]  # put_at, id, key
-_DEAD = (ItemState.REJECTED, ItemState.UNKNOWN)
 
 
 class MemoryStorage:
@@ -48,7 +46,7 @@ class MemoryStorage:
 
     def __init__(self, *, clock: Clock | None = None) -> None:
         self._clock = clock if clock is not None else SystemClock()
-        self._queues: dict[tuple[str, str], _Queue] = {}
+        self._queues: dict[tuple[str, str], ItemQueue] = {}
         self._batches: dict[str, BatchRow] = {}
         self._documents: dict[str, str] = {}
         self._watchers = Watchers()
@@ -73,19 +71,24 @@ class MemoryStorage:
         queue = self._queue(account, kind)
         now = micros(self._clock.now())
         receipts: dict[str, Receipt] = {}
+        before, urgent, normal = queue.leaving(), False, False
         for key, change in counting.items():
             row = queue.rows.get(key)
             if row is None:
                 first = transitions.first_put(change, now)
                 queue.write(ItemRow(account, kind, key, *first))
                 receipts[key] = Receipt(key, first.version, ReceiptState.WAITING)
-                continue
-            newer, state = transitions.put(row, change, now, keep_first=keep_first)
-            if newer is not None:
-                queue.write(row._replace(**newer._asdict(), code="", message=""))
-            receipts[key] = Receipt(key, row.version if newer is None else newer.version, state)
-        if any(receipt.state is ReceiptState.WAITING for receipt in receipts.values()):
-            self._watchers.call(account)
+            else:
+                newer, state = transitions.put(row, change, now, keep_first=keep_first)
+                receipts[key] = Receipt(key, row.version if newer is None else newer.version, state)
+                if newer is not None:
+                    queue.write(row._replace(**newer._asdict(), code="", message=""))
+                waited = row.state == ItemState.WAITING and row.urgent >= change.urgent
+                if newer is None or newer.state != ItemState.WAITING or row.batch_id is not None or waited:
+                    continue
+            urgent, normal = urgent or change.urgent, normal or not change.urgent
+        if news(kind, before, Leaving(urgent, normal)):
+            self._watchers.call(queued(account))
         return receipts_in_order(changes, receipts, keep_first=keep_first)
 
     async def open(
@@ -97,6 +100,7 @@ class MemoryStorage:
         limit: int,
         lease_seconds: float,
         exclusive: bool,
+        route: str = "",
         keys: Collection[str] | None = None,
         ledger: str | None = None,
         admit: Callable[[str | None, datetime], str | None] | None = None,
@@ -109,7 +113,7 @@ class MemoryStorage:
             raise StorageError(f"batch {batch_id} is open already")
         queue = self._queue(account, kind)
         taken = queue.first(limit, None if keys is None else set(keys))
-        if not taken or (exclusive and any(self._batches_of(account, kind))):
+        if not taken or (exclusive and any(batch.route == route for batch in self._batches_of(account, kind))):
             return None
         now = self._clock.now()
         if ledger is not None and admit is not None:
@@ -118,7 +122,8 @@ class MemoryStorage:
                 return None
             self._documents[ledger] = text
         queue.take(taken, batch_id)
-        batch = BatchRow(batch_id, account, kind, 1, micros(now), lease_end(now, lease_seconds), None, None, len(taken))
+        until = lease_end(now, lease_seconds)
+        batch = BatchRow(batch_id, account, kind, 1, micros(now), until, None, None, len(taken), route)
         self._batches[batch_id] = batch
         return batch.to_batch((row.key, row.version, row.value) for row in taken)
 
@@ -138,15 +143,35 @@ class MemoryStorage:
         batch = self._held(batch_id, fence)
         self._batches[batch_id] = batch._replace(lease_until=lease_end(self._clock.now(), lease_seconds))
 
-    async def settle(self, batch_id: str, fence: int, outcomes: Sequence[ItemOutcome]) -> None:
+    async def settle(self, batch_id: str, fence: int, outcomes: Sequence[ItemOutcome]) -> Sequence[ItemOutcome]:
         """See ``ports.Storage.settle``."""
         batch = self._held(batch_id, fence)
-        queue = self._queue(batch.account, batch.kind)
-        told = by_key(outcomes)
-        now = micros(self._clock.now())
-        for key in tuple(queue.flights.get(batch_id, ())):
-            queue.write(transitions.settle(queue.rows[key], told.get(key) or ItemOutcome(key, Outcome.RETRY), now))
+        applied = self._apply(batch, outcomes, tuple(self._queue(batch.account, batch.kind).in_flight(batch_id)))
         del self._batches[batch_id]
+        self._watchers.call(settled(batch.account, batch.kind, (outcome.key for outcome in applied)))
+        return applied
+
+    async def settle_some(
+        self, batch_id: str, fence: int, outcomes: Sequence[ItemOutcome], *, lease_seconds: float
+    ) -> Sequence[ItemOutcome]:
+        """See ``ports.Storage.settle_some``."""
+        batch = self._held(batch_id, fence)
+        carried = self._queue(batch.account, batch.kind).in_flight(batch_id)
+        applied = self._apply(batch, outcomes, [key for key in by_key(outcomes) if key in carried])
+        self._batches[batch_id] = batch._replace(
+            size=batch.size - len(applied), lease_until=lease_end(self._clock.now(), lease_seconds)
+        )
+        if applied:
+            self._watchers.call(settled(batch.account, batch.kind, (outcome.key for outcome in applied)))
+        return applied
+
+    def _apply(self, batch: BatchRow, outcomes: Sequence[ItemOutcome], keys: Collection[str]) -> Sequence[ItemOutcome]:
+        queue = self._queue(batch.account, batch.kind)
+        now = micros(self._clock.now())
+        applied = outcomes_of(keys, by_key(outcomes))
+        for outcome in applied:
+            queue.write(transitions.settle(queue.rows[outcome.key], outcome, now))
+        return applied
 
     async def unfinished(self, account: str) -> Sequence[StoredBatch]:
         """See ``ports.Storage.unfinished``."""
@@ -162,7 +187,7 @@ class MemoryStorage:
         batch = batch._replace(fence=batch.fence + 1, lease_until=lease_end(now, lease_seconds))
         self._batches[batch_id] = batch
         queue = self._queue(batch.account, batch.kind)
-        rows = (queue.rows[key] for key in queue.flights[batch_id])
+        rows = (queue.rows[key] for key in queue.in_flight(batch_id))
         return batch.to_batch((row.key, row.flight_version or 0, row.flight_value or "") for row in rows)
 
     async def item(self, account: str, kind: ItemKind, key: str) -> StoredItem | None:
@@ -178,7 +203,7 @@ class MemoryStorage:
         """See ``ports.Storage.stats``; the counts are exact here."""
         queue = self._queue(account, kind)
         urgent, normal = queue.waiting[1], queue.waiting[0]
-        oldest = min((places[0][0] for places in (urgent, normal) if places), default=None)
+        oldest = min((positions[0][0] for positions in (urgent, normal) if positions), default=None)
         unknown = sum(queue.rows[key].state == ItemState.UNKNOWN for key in queue.dead)
         return QueueStats(
             waiting=len(urgent) + len(normal),
@@ -196,31 +221,61 @@ class MemoryStorage:
         keys = sorted(key for key in queue.dead if key > after)
         return [self._to_item(queue.rows[key]) for key in keys[:limit]]
 
-    async def reject(self, account: str, kind: ItemKind, outcomes: Sequence[ItemOutcome]) -> None:
+    async def reject(self, account: str, kind: ItemKind, outcomes: Sequence[ItemOutcome]) -> Sequence[ItemOutcome]:
         """See ``ports.Storage.reject``."""
-        queue = self._queue(account, kind)
-        for key, outcome in by_key(outcomes).items():
-            if (row := queue.rows.get(key)) is not None:
-                queue.write(transitions.reject(row, outcome))
+        rejected = by_key(outcomes)
+        changed = self._rewrite(account, kind, rejected, lambda row: transitions.reject(row, rejected[row.key]))
+        self._tell_settled(account, kind, changed)
+        return [rejected[key] for key in sorted(changed)]
 
-    async def resolve(self, account: str, kind: ItemKind, keys: Sequence[str], *, outcome: Outcome) -> int:
+    async def resolve(
+        self, account: str, kind: ItemKind, keys: Sequence[str], *, outcome: Outcome
+    ) -> Sequence[ItemOutcome]:
         """See ``ports.Storage.resolve``."""
         check_resolution(outcome)
-        queue = self._queue(account, kind)
         now = micros(self._clock.now())
-        resolved = 0
-        for key in dict.fromkeys(keys):
-            if key not in queue.dead:
+        changed = self._rewrite(account, kind, keys, lambda row: transitions.resolve(row, outcome, now))
+        if changed and outcome is Outcome.RETRY:
+            self._watchers.call(queued(account))
+        else:
+            self._tell_settled(account, kind, changed)
+        return [ItemOutcome(key, outcome) for key in sorted(changed)]
+
+    async def requeue(self, account: str, kind: ItemKind, keys: Sequence[str]) -> int:
+        """See ``ports.Storage.requeue``."""
+        now = micros(self._clock.now())
+        rows = self._queue(account, kind).rows
+        known = [key for key in dict.fromkeys(keys) if key in rows and rows[key].state not in DEAD]
+        if self._rewrite(account, kind, known, lambda row: transitions.requeue(row, now)):
+            self._watchers.call(queued(account))
+        return len(known)
+
+    async def withdraw(self, account: str, kind: ItemKind, keys: Sequence[str]) -> Sequence[str]:
+        """See ``ports.Storage.withdraw``."""
+        changed = self._rewrite(account, kind, keys, transitions.withdraw)
+        self._tell_settled(account, kind, changed)
+        return sorted(changed)
+
+    def _rewrite(
+        self, account: str, kind: str, keys: Collection[str], change: Callable[[ItemRow], ItemRow | None]
+    ) -> set[str]:
+        """Change the rows of these keys; ``None`` forgets one. Returns the keys that changed."""
+        queue = self._queue(account, kind)
+        changed: set[str] = set()
+        for key in keys:
+            row = queue.rows.get(key)
+            if row is None or (newer := change(row)) is row:
                 continue
-            resolved += 1
-            row = transitions.resolve(queue.rows[key], outcome, now)
-            if row is None:
+            changed.add(key)
+            if newer is None:
                 queue.forget(key)
             else:
-                queue.write(row)
-        if resolved and outcome is Outcome.RETRY:
-            self._watchers.call(account)
-        return resolved
+                queue.write(newer)
+        return changed
+
+    def _tell_settled(self, account: str, kind: str, keys: Collection[str]) -> None:
+        if keys:
+            self._watchers.call(settled(account, kind, sorted(keys)))
 
     async def load(self, name: str) -> str | None:
         """See ``ports.Storage.load``."""
@@ -253,9 +308,11 @@ class MemoryStorage:
             queue.forget(key)
         return len(old)
 
-    def watch(self, account: str, callback: Callable[[], None]) -> Callable[[], None]:
+    def watch(
+        self, account: str, callback: Callable[[], None], *, settled: Settled | None = None
+    ) -> Callable[[], None]:
         """See ``ports.Storage.watch``."""
-        return self._watchers.add(account, callback)
+        return self._watchers.add(account, callback, settled)
 
     async def aclose(self) -> None:
         """Nothing to close; what was stored stays until this object goes."""
@@ -268,8 +325,8 @@ class MemoryStorage:
     ) -> None:
         await self.aclose()
 
-    def _queue(self, account: str, kind: str) -> _Queue:
-        return self._queues.setdefault((account, kind), _Queue())
+    def _queue(self, account: str, kind: str) -> ItemQueue:
+        return self._queues.setdefault((account, kind), ItemQueue())
 
     def _batches_of(self, account: str, kind: str) -> Iterator[BatchRow]:
         return (row for row in self._batches.values() if row.account == account and row.kind == kind)
@@ -282,66 +339,3 @@ class MemoryStorage:
 
     def _to_item(self, row: ItemRow) -> StoredItem:
         return row.to_item(None if row.batch_id is None else self._batches[row.batch_id].feed_id)
-
-
-class _Queue:
-    """The items of one account and kind, and who waits, flies and is dead among them."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, ItemRow] = {}
-        # Two sorted lists, normal and urgent. A new place nearly always goes to the end.
-        self.waiting: tuple[list[_Place], list[_Place]] = ([], [])
-        self.flights: dict[str, set[str]] = {}
-        self.dead: set[str] = set()
-        self._ids = count(1)
-
-    def write(self, row: ItemRow) -> None:
-        """Store a row, known or new."""
-        old = self.rows.get(row.key)
-        if old is row:
-            return
-        if old is None:
-            row = row._replace(id=next(self._ids))
-        else:
-            self._unlist(old)
-        self.rows[row.key] = row
-        if row.batch_id is not None:
-            self.flights.setdefault(row.batch_id, set()).add(row.key)
-        elif row.state == ItemState.WAITING:
-            insort(self.waiting[row.urgent], _place(row))
-        elif row.state in _DEAD:
-            self.dead.add(row.key)
-
-    def take(self, rows: Collection[ItemRow], batch_id: str) -> None:
-        """Let waiting rows leave in a batch, at one pass over the queue."""
-        keys = {row.key for row in rows}
-        for places in self.waiting:
-            places[:] = [place for place in places if place[2] not in keys]
-        for row in rows:
-            self.rows[row.key] = transitions.take(row, batch_id)
-        self.flights[batch_id] = keys
-
-    def forget(self, key: str) -> None:
-        """Drop a row that is not in flight."""
-        self._unlist(self.rows.pop(key))
-
-    def first(self, limit: int, keys: Collection[str] | None) -> list[ItemRow]:
-        """Up to ``limit`` waiting rows, urgent ones first, then by ``put_at``; only those of ``keys`` if given."""
-        places = (place for places in (self.waiting[1], self.waiting[0]) for place in places)
-        return [self.rows[key] for _, _, key in islice((p for p in places if keys is None or p[2] in keys), limit)]
-
-    def _unlist(self, row: ItemRow) -> None:
-        if row.batch_id is not None:
-            flight = self.flights[row.batch_id]
-            flight.discard(row.key)
-            if not flight:
-                del self.flights[row.batch_id]
-        elif row.state == ItemState.WAITING:
-            places = self.waiting[row.urgent]
-            del places[bisect_left(places, _place(row))]
-        else:
-            self.dead.discard(row.key)
-
-
-def _place(row: ItemRow) -> _Place:
-    return row.put_at, row.id, row.key

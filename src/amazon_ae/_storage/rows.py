@@ -23,6 +23,8 @@ __all__ = [
     "instant",
     "lease_end",
     "micros",
+    "outcomes_of",
+    "prefix_end",
     "receipts_in_order",
 ]
 
@@ -56,6 +58,7 @@ class ItemRow(NamedTuple):
     Invariants: ``batch_id`` is set exactly while a value is in flight. ``state`` is that of the newest value:
     ``IN_FLIGHT``: the newest value is the one in flight; ``WAITING`` with a ``batch_id``: it waits behind an older one.
     ``ACCEPTED`` means ``value == accepted_value``. ``in_doubt``: Amazon may hold another value than the last accepted.
+    ``resend``: after the outcome of the value in flight, the newest value leaves once more, even if it was accepted.
     ``id`` is the store's own number of the row, growing with the first put.
     """
 
@@ -78,6 +81,7 @@ class ItemRow(NamedTuple):
     in_doubt: int = 0
     code: str = ""
     message: str = ""
+    resend: int = 0
     id: int = 0
 
     def to_item(self, feed_id: str | None = None) -> StoredItem:
@@ -101,7 +105,7 @@ class ItemRow(NamedTuple):
 
 
 class BatchRow(NamedTuple):
-    """One unsettled batch as a store keeps it. Instants are ``micros``; ``size`` is its number of items."""
+    """One unsettled batch as a store keeps it. Instants are ``micros``; ``size`` counts the items it still carries."""
 
     batch_id: str
     account: str
@@ -112,6 +116,7 @@ class BatchRow(NamedTuple):
     feed_id: str | None
     submitted_at: int | None
     size: int
+    route: str = ""
 
     def to_batch(self, items: Iterable[tuple[str, int, str]] = ()) -> StoredBatch:
         """The batch as a caller sees it; ``items`` are (key, version, value) in any order."""
@@ -126,6 +131,7 @@ class BatchRow(NamedTuple):
             submitted_at=None if self.submitted_at is None else instant(self.submitted_at),
             items=tuple(sorted(items)),
             size=self.size,
+            route=self.route,
         )
 
 
@@ -205,15 +211,15 @@ def by_key(outcomes: Collection[ItemOutcome]) -> dict[str, ItemOutcome]:
     Amazon's text is kept as far as any database can keep it: an odd character must not leave a batch unsettled for
     ever. What no database can keep becomes U+FFFD. An outcome whose key is no such text belongs to no item: left out.
     """
-    told: dict[str, ItemOutcome] = {}
+    kept: dict[str, ItemOutcome] = {}
     for outcome in outcomes:
         key, code, message = outcome.key, outcome.code, outcome.message
         if not can_be_kept(f"{key}{code}{message}"):
             if not can_be_kept(key):
                 continue
             outcome = ItemOutcome(key, outcome.outcome, _UNFIT.sub(_INSTEAD, code), _UNFIT.sub(_INSTEAD, message))
-        told[key] = outcome
-    return told
+        kept[key] = outcome
+    return kept
 
 
 def check_resolution(outcome: Outcome) -> None:
@@ -224,3 +230,20 @@ def check_resolution(outcome: Outcome) -> None:
     """
     if outcome is Outcome.UNKNOWN:
         raise ConfigurationError("UNKNOWN resolves nothing: say RETRY, ACCEPTED or REJECTED")
+
+
+def outcomes_of(keys: Iterable[str], outcomes: Mapping[str, ItemOutcome]) -> Sequence[ItemOutcome]:
+    """What ``settle`` did to these keys, sorted by key: each one's outcome, RETRY where there was none."""
+    return [outcomes.get(key) or ItemOutcome(key, Outcome.RETRY) for key in sorted(keys)]
+
+
+def prefix_end(prefix: str) -> str | None:
+    """The first text, by code points, after every text that begins with ``prefix``; ``None`` where there is none."""
+    while prefix:
+        last = ord(prefix[-1]) + 1
+        if last == 0xD800:
+            last = 0xE000  # halves of surrogate pairs are in no stored text
+        if last <= 0x10FFFF:
+            return prefix[:-1] + chr(last)
+        prefix = prefix[:-1]
+    return None

@@ -8,6 +8,8 @@
              WAITING        -> WAITING | ACCEPTED                (a newer value waited behind the one in flight)
     reject   WAITING        -> REJECTED                          (only if nothing of the key is in flight)
     resolve  REJECTED, UNKNOWN -> WAITING | ACCEPTED | forgotten
+    requeue  ACCEPTED       -> WAITING                           (in flight: once more after its outcome)
+    withdraw WAITING        -> ACCEPTED | forgotten              (only if nothing of the key is in flight)
 
 A function that has nothing to change returns the very row it was given (``put``: ``None``), so that a store writes only
 what is another object.
@@ -21,7 +23,7 @@ from amazon_ae._models.feeds import ItemOutcome, Outcome
 from amazon_ae._models.stored import Change, ItemState, ReceiptState
 from amazon_ae._storage.rows import ItemRow
 
-__all__ = ["NewValue", "Standing", "first_put", "put", "reject", "resolve", "settle", "take"]
+__all__ = ["NewValue", "StoredState", "first_put", "put", "reject", "requeue", "resolve", "settle", "take", "withdraw"]
 
 _WAITING = ItemState.WAITING.value
 _IN_FLIGHT = ItemState.IN_FLIGHT.value
@@ -30,7 +32,7 @@ _REJECTED = ItemState.REJECTED.value
 _UNKNOWN = ItemState.UNKNOWN.value
 
 
-class Standing(Protocol):
+class StoredState(Protocol):
     """What ``put`` must know of a key: an ``ItemRow``, or the few columns that a store reads for it."""
 
     @property
@@ -63,7 +65,7 @@ def first_put(change: Change, now: int) -> NewValue:
     return NewValue(1, _WAITING, change.value, int(change.urgent), change.reference, now)
 
 
-def put(row: Standing, change: Change, now: int, *, keep_first: bool) -> tuple[NewValue | None, ReceiptState]:
+def put(row: StoredState, change: Change, now: int, *, keep_first: bool) -> tuple[NewValue | None, ReceiptState]:
     """A change for a known key; ``None``: nothing is written."""
     if keep_first and row.state != _REJECTED:
         return None, ReceiptState.JOINED
@@ -91,25 +93,38 @@ def take(row: ItemRow, batch_id: str) -> ItemRow:
 
 
 def settle(row: ItemRow, outcome: ItemOutcome, now: int) -> ItemRow:
-    """What was in flight came back; a newer value that waited behind it goes on."""
+    """Apply the outcome of the value in flight; a newer value that waited behind it can leave now."""
     newest = row.state == _IN_FLIGHT
-    landed = row._replace(batch_id=None, flight_version=None, flight_value=None, flight_put_at=None)
+    in_doubt = row.in_doubt | row.resend
+    settled = row._replace(
+        batch_id=None, flight_version=None, flight_value=None, flight_put_at=None, in_doubt=in_doubt, resend=0
+    )
     match outcome.outcome:
         case Outcome.ACCEPTED | Outcome.ACCEPTED_WITH_WARNINGS:
-            landed = landed._replace(
-                accepted_version=row.flight_version, accepted_value=row.flight_value, accepted_at=now, in_doubt=0
+            settled = settled._replace(
+                accepted_version=row.flight_version,
+                accepted_value=row.flight_value,
+                accepted_at=now,
+                in_doubt=row.resend,
             )
+            if row.resend:
+                # Something older may have reached Amazon after this value: the newest one leaves once more.
+                return settled._replace(state=_WAITING, put_at=now if newest else row.put_at)
             if newest or row.value == row.flight_value:
-                return landed._replace(state=_ACCEPTED, code=outcome.code, message=outcome.message)
-            return landed
+                return settled._replace(state=_ACCEPTED, code=outcome.code, message=outcome.message)
+            return settled
         case Outcome.REJECTED:
-            return landed._replace(state=_REJECTED, code=outcome.code, message=outcome.message) if newest else landed
+            if newest:
+                return settled._replace(state=_REJECTED, code=outcome.code, message=outcome.message)
+            return settled
         case Outcome.UNKNOWN:
-            landed = landed._replace(in_doubt=1)
-            return landed._replace(state=_UNKNOWN, code=outcome.code, message=outcome.message) if newest else landed
+            settled = settled._replace(in_doubt=1)
+            if newest:
+                return settled._replace(state=_UNKNOWN, code=outcome.code, message=outcome.message)
+            return settled
         case Outcome.RETRY:
             put_at = row.put_at if row.flight_put_at is None else row.flight_put_at
-            return landed._replace(state=_WAITING, put_at=put_at, in_doubt=1)
+            return settled._replace(state=_WAITING, put_at=put_at, in_doubt=1)
 
 
 def reject(row: ItemRow, outcome: ItemOutcome) -> ItemRow:
@@ -135,6 +150,26 @@ def resolve(row: ItemRow, outcome: Outcome, now: int) -> ItemRow | None:
             code="",
             message="",
         )
+    if row.accepted_value is None:
+        return None
+    return row._replace(state=_ACCEPTED, value=row.accepted_value, code="", message="")
+
+
+def requeue(row: ItemRow, now: int) -> ItemRow:
+    """Send the newest value once more, although Amazon accepted it: something older may have overtaken it there."""
+    if row.batch_id is not None:
+        return row if row.resend else row._replace(resend=1)
+    if row.state == _WAITING:
+        return row if row.in_doubt else row._replace(in_doubt=1)
+    if row.state == _ACCEPTED:
+        return row._replace(state=_WAITING, put_at=now, in_doubt=1, code="", message="")
+    return row
+
+
+def withdraw(row: ItemRow) -> ItemRow | None:
+    """Drop a value that has not left: back to the last accepted one; ``None``: forget the row."""
+    if row.state != _WAITING or row.batch_id is not None:
+        return row
     if row.accepted_value is None:
         return None
     return row._replace(state=_ACCEPTED, value=row.accepted_value, code="", message="")

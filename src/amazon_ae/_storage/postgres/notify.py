@@ -1,22 +1,29 @@
-"""The bell of ``PostgresStorage``: a put in one process wakes the scheduler of another.
+"""Notices between processes on one PostgreSQL: ``NOTIFY`` after a commit, ``LISTEN`` while an account is watched.
 
-A ring is a ``NOTIFY`` in a transaction of its own, after the put's: PostgreSQL lets such transactions commit one at a
-time, in the whole server, and a put that waits for its disk would hold up all others. So a ring can be lost (the
-process died in between, the listener was reconnecting); whoever watches also looks by itself now and then.
+A notice is a ``NOTIFY`` in a transaction of its own, after the write's: PostgreSQL lets such transactions commit one at
+a time, in the whole server, and a write that waits for its disk would hold up all others. So a notice can be lost (the
+process died in between, the listener was reconnecting). Three things make up for it: a put is worth a notice again
+after ``_REPEAT_SECONDS``, a new connection asks for the accounts that have something queued, and schedulers look by
+themselves now and then.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import logging
+import random
 import secrets
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from amazon_ae._backoff import doubling
 from amazon_ae._clocks import SystemClock
+from amazon_ae._models.feeds import ItemKind
+from amazon_ae._storage.notices import Notice, Settled, Watchers, queued, settled
 from amazon_ae._storage.postgres.schema import quoted
-from amazon_ae._storage.wakeups import Watchers
 
 if TYPE_CHECKING:
     from psycopg import AsyncCursor
@@ -25,114 +32,167 @@ if TYPE_CHECKING:
 
     Cursor = AsyncCursor[tuple[Any, ...]]
 
-__all__ = ["Bell"]
+__all__ = ["Notifier"]
 
 _log = logging.getLogger(__name__)
 
 _NOTIFY: Final = b"SELECT pg_notify(%s, %s)"
+# pg_notify takes payloads below 8,000 bytes; keys that do not fit are not named.
+_MAX_KEYS_BYTES: Final = 6_000
 _HEARTBEAT_SECONDS: Final = 60.0
 _FIRST_DELAY_SECONDS: Final = 0.2
 _LONGEST_DELAY_SECONDS: Final = 15.0
+_REPEAT_SECONDS: Final = 30.0
+# After a lost connection, accounts are called back one by one, so many seconds apart: a thousand schedulers that all
+# look at one instant would leave no connection for a put.
+_SPREAD_SECONDS: Final = 0.01
 
 
-class Bell:
-    """Watchers of one ``PostgresStorage``, and the connection that listens for other processes while there are any."""
+class Notifier:
+    """The watchers of one ``PostgresStorage``, and the connection that listens for other processes."""
 
-    def __init__(self, database: Database, *, channel: str) -> None:
+    def __init__(self, database: Database, *, channel: str, waiting_accounts: bytes) -> None:
         self._database = database
         self._channel = channel
+        self._waiting_accounts = waiting_accounts
         self._watchers = Watchers()
+        self._accounts: dict[str, str] = {}
         self._listener: asyncio.Task[None] | None = None
+        self._catching_up: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
-        # Says which rings are our own: those watchers were called directly.
+        # Tells our own notices from others': their watchers have been called directly.
         self._token = secrets.token_hex(8)
+        self._sent: dict[tuple[str, str], float] = {}
 
-    def watch(self, account: str, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call ``callback`` at every ring for ``account``; returns the undo."""
-        undo_entry = self._watchers.add(account, callback)
+    def watch(self, account: str, callback: Callable[[], None], settled: Settled | None) -> Callable[[], None]:
+        """Call back at every notice for ``account``; returns the undo."""
+        undo_entry = self._watchers.add(account, callback, settled)
+        self._accounts[_digest(account)] = account
         self._listen_if_watched()
 
         def undo() -> None:
             undo_entry()
             loop = self._loop
-            if not self._watchers.accounts() and loop is not None and not loop.is_closed():
+            if not self._watchers and loop is not None and not loop.is_closed():
                 loop.call_soon_threadsafe(self._stop_if_unwatched)
 
         return undo
 
-    async def ring(self, cursor: Cursor, account: str) -> None:
-        """Tell our own watchers at once, other processes over the database. Never fails: the put is stored."""
+    def is_due(self, account: str, kind: str) -> bool:
+        """Whether the last notice of something queued here is so old that it is worth repeating: it may be lost."""
+        sent = self._sent.get((account, kind))
+        return sent is None or asyncio.get_running_loop().time() - sent > _REPEAT_SECONDS
+
+    async def send(self, cursor: Cursor, notice: Notice, kind: str = "") -> None:
+        """Call our own watchers at once, other processes over the database. Never fails: the write is committed."""
         from psycopg import Error
 
         self._listen_if_watched()
-        self._watchers.call(account)
+        if kind:
+            self._sent[notice.account, kind] = asyncio.get_running_loop().time()
+        self._watchers.call(notice)
         try:
-            await cursor.execute(_NOTIFY, (self._channel, f"{self._token} {_digest(account)}"))
+            await cursor.execute(_NOTIFY, (self._channel, _payload(self._token, notice)))
         except Error as error:
-            _log.debug("no other process hears of this put: %s", type(error).__name__)
+            _log.debug("other processes got no notice of this write: %s", type(error).__name__)
 
-    async def ring_at_commit(self, cursor: Cursor, account: str) -> None:
-        """Tell everybody, ourselves too, when the host's transaction commits."""
+    async def send_at_commit(self, cursor: Cursor, notice: Notice) -> None:
+        """Call everybody, our own watchers too, when the host's transaction commits."""
         self._listen_if_watched()
-        await cursor.execute(_NOTIFY, (self._channel, f"- {_digest(account)}"))
+        await cursor.execute(_NOTIFY, (self._channel, _payload("", notice)))
 
     async def aclose(self) -> None:
         """Stop listening. Twice is fine."""
         self._closed = True
-        listener, self._listener = self._listener, None
-        if listener is not None and not listener.done():
-            listener.cancel()
-            await asyncio.wait([listener])
+        tasks = [task for task in (self._listener, self._catching_up) if task is not None and not task.done()]
+        self._listener = self._catching_up = None
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     def _listen_if_watched(self) -> None:
-        if self._closed or (self._listener is not None and not self._listener.done()) or not self._watchers.accounts():
+        if self._closed or (self._listener is not None and not self._listener.done()) or not self._watchers:
             return
         try:
             self._loop = asyncio.get_running_loop()
         except RuntimeError:
-            return  # called outside of the event loop: the next put of ours starts it
+            return  # called outside of the event loop: the next write of ours starts it
         self._listener = self._loop.create_task(self._listen(), name=f"{self._channel} listener")
 
     def _stop_if_unwatched(self) -> None:
-        if self._listener is not None and not self._watchers.accounts():
+        if self._listener is not None and not self._watchers:
             self._listener.cancel()
             self._listener = None
 
     async def _listen(self) -> None:
         from psycopg import Error
 
-        delay_seconds = _FIRST_DELAY_SECONDS
+        failures = 0
         while True:
             try:
                 connection = await self._database.connect()
                 try:
                     await connection.execute(f"LISTEN {quoted(self._channel)}".encode())
-                    delay_seconds = _FIRST_DELAY_SECONDS
-                    # What was put before this connection stood went unheard.
-                    for account in self._watchers.accounts():
-                        self._watchers.call(account)
+                    failures = 0
+                    self._catch_up()
                     while True:
                         async for notice in connection.notifies(timeout=_HEARTBEAT_SECONDS):
-                            self._hear(notice.payload)
+                            self._receive(notice.payload)
                         await connection.execute(b"SELECT 1")  # a server that vanished without a word shows here
                 finally:
                     await connection.close()
             except (Error, OSError) as error:
-                _log.info("not listening (%s); next try in %.1f s", type(error).__name__, delay_seconds)
+                failures += 1
+                delay = doubling(failures, first=_FIRST_DELAY_SECONDS, limit=_LONGEST_DELAY_SECONDS)
+                delay *= random.uniform(0.5, 1.0)  # processes that lost one server do not come back at one instant
+                _log.info("not listening (%s); next try in %.1f s", type(error).__name__, delay)
             # The database's absence is real, whatever clock a test gave the store.
-            await SystemClock().sleep(delay_seconds)
-            delay_seconds = min(delay_seconds * 2, _LONGEST_DELAY_SECONDS)
+            await SystemClock().sleep(delay)
 
-    def _hear(self, payload: str) -> None:
-        token, _, digest = payload.partition(" ")
-        if token == self._token:
+    def _receive(self, payload: str) -> None:
+        token, digest, kind, keys = json.loads(payload)
+        account = self._accounts.get(digest)
+        if token != self._token and account is not None:
+            self._watchers.call(Notice(account, kind, tuple(keys)))
+
+    def _catch_up(self) -> None:
+        """What was committed before this connection listened gave no notice here: ask, beside the listening."""
+        if self._catching_up is None or self._catching_up.done():
+            self._catching_up = asyncio.create_task(self._call_back_all(), name=f"{self._channel} catching up")
+
+    async def _call_back_all(self) -> None:
+        from amazon_ae._exceptions import StorageError
+
+        accounts = self._watchers.accounts()
+        try:
+            waiting = await self._database.run(lambda cursor: self._with_items(cursor, accounts), transaction=False)
+        except StorageError as error:
+            _log.info("queued accounts could not be read after a lost connection: %s", error)
             return
-        for account in self._watchers.accounts():
-            if _digest(account) == digest:
-                self._watchers.call(account)
+        random.shuffle(accounts)
+        for account in accounts:
+            if account in waiting:
+                self._watchers.call(queued(account))
+            for kind in ItemKind:
+                self._watchers.call(settled(account, kind.value, ()))
+            await SystemClock().sleep(_SPREAD_SECONDS)
+
+    async def _with_items(self, cursor: Cursor, accounts: list[str]) -> set[str]:
+        kinds = [kind.value for kind in ItemKind]
+        await cursor.execute(self._waiting_accounts, {"accounts": accounts, "kinds": kinds})
+        return {account for (account,) in await cursor.fetchall()}
 
 
+def _payload(token: str, notice: Notice) -> str:
+    keys = json.dumps(notice.keys)
+    if len(keys) > _MAX_KEYS_BYTES:
+        keys = "[]"
+    return f'["{token}", "{_digest(notice.account)}", "{notice.kind}", {keys}]'
+
+
+@lru_cache(maxsize=10_000)
 def _digest(account: str) -> str:
-    """The account in 32 characters: a payload is short, and ``pg_notify`` takes no more than 8,000 bytes."""
+    """The account in 32 characters: a payload is short, whatever an account is called."""
     return hashlib.blake2b(account.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from amazon_ae._models.feeds import ItemKind, ItemOutcome
-from amazon_ae._models.stored import Change, ItemState, StoredBatch, StoredItem
+from amazon_ae._models.stored import Change, ItemState, QueueStats, StoredBatch, StoredItem
+from amazon_ae._storage.postgres.sql import COUNT_CAP
 
-__all__ = ["changes_json", "outcomes_json", "to_batch", "to_item", "utc"]
+__all__ = ["changes_json", "outcomes_json", "to_batch", "to_item", "to_stats", "utc"]
 
 
 def changes_json(changes: Sequence[Change]) -> str:
@@ -25,9 +26,9 @@ def changes_json(changes: Sequence[Change]) -> str:
     )
 
 
-def outcomes_json(told: Mapping[str, ItemOutcome]) -> str:
+def outcomes_json(outcomes: Mapping[str, ItemOutcome]) -> str:
     """``{key: [outcome, code, message]}``."""
-    return json.dumps({key: [one.outcome.value, one.code, one.message] for key, one in told.items()})
+    return json.dumps({key: [one.outcome.value, one.code, one.message] for key, one in outcomes.items()})
 
 
 def utc(at: datetime | None) -> datetime | None:
@@ -36,7 +37,7 @@ def utc(at: datetime | None) -> datetime | None:
 
 
 def to_item(row: tuple[Any, ...]) -> StoredItem:
-    """The item in a row of ``postgres_sql``'s item columns."""
+    """The item in a row of ``sql``'s item columns."""
     (key, state, version, value, urgent, reference, put_at, batch_id, feed_id, accepted_value, accepted_version,
      accepted_at, code, message) = row  # fmt: skip
     return StoredItem(
@@ -58,8 +59,8 @@ def to_item(row: tuple[Any, ...]) -> StoredItem:
 
 
 def to_batch(row: tuple[Any, ...], items: Iterable[tuple[str, int, str]] = ()) -> StoredBatch:
-    """The batch in a row of ``postgres_sql``'s batch columns; ``items`` are (key, version, value) in any order."""
-    batch_id, account, kind, fence, opened_at, lease_until, feed_id, submitted_at, size = row
+    """The batch in a row of ``sql``'s batch columns; ``items`` are (key, version, value) in any order."""
+    batch_id, account, kind, fence, opened_at, lease_until, feed_id, submitted_at, size, route = row
     return StoredBatch(
         batch_id=batch_id,
         account=account,
@@ -71,4 +72,19 @@ def to_batch(row: tuple[Any, ...], items: Iterable[tuple[str, int, str]] = ()) -
         submitted_at=utc(submitted_at),
         items=tuple(sorted(items)),
         size=size,
+        route=route,
+    )
+
+
+def to_stats(row: tuple[Any, ...]) -> QueueStats:
+    """The counts and ages in the row of ``sql``'s ``stats``."""
+    normal, urgent, in_flight, dead, unknown, oldest_normal_at, oldest_urgent_at = row
+    return QueueStats(
+        waiting=min(normal + urgent, COUNT_CAP),
+        urgent=urgent,
+        in_flight=in_flight,
+        dead=dead,
+        unknown=unknown,
+        oldest_at=utc(min((at for at in (oldest_normal_at, oldest_urgent_at) if at), default=None)),
+        oldest_urgent_at=utc(oldest_urgent_at),
     )

@@ -19,7 +19,7 @@ from amazon_ae._exceptions import ConfigurationError
 
 __all__ = ["DEFAULT_SCHEMA", "SCHEMA_VERSION", "check_schema_name", "migrations", "quoted", "schema_sql"]
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """The newest version this library knows."""
 
 DEFAULT_SCHEMA: Final = "amazon_ae"
@@ -89,8 +89,21 @@ CREATE TABLE {schema}.schema_version (
 INSERT INTO {schema}.schema_version (version) VALUES (1);
 """
 
-# What leads from version n to n + 1, at index n. What was released never changes.
-_STEPS: Final = (_VERSION_1,)
+# Routes of batches, and keys to be sent once more. Rows of batches and documents are written far more often than they
+# are made, so their tables are vacuumed by the number of dead rows, however small they are.
+_VERSION_2: Final = """\
+ALTER TABLE {schema}.batches ADD COLUMN route text COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE {schema}.items ADD COLUMN resend boolean NOT NULL DEFAULT false;
+ALTER TABLE {schema}.batches SET
+    (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+ALTER TABLE {schema}.documents SET
+    (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+INSERT INTO {schema}.schema_version (version) VALUES (2);
+"""
+
+# What leads from version n to n + 1, at index n. What was released never changes. Processes of the older version that
+# are at work go on through it: they name the columns that they write, and the new ones have defaults.
+_STEPS: Final = (_VERSION_1, _VERSION_2)
 
 # Lower case only: in anybody's psql the name needs no quotes, unless it is a word of SQL such as "order". In this
 # library's SQL it always has them.

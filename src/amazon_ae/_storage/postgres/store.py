@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from amazon_ae._exceptions import StaleLease
 from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome
-from amazon_ae._models.stored import Change, ItemState, QueueStats, Receipt, ReceiptState, StoredBatch, StoredItem
+from amazon_ae._models.stored import Change, QueueStats, Receipt, StoredBatch, StoredItem
+from amazon_ae._storage.notices import Notice, Settled, queued, settled
+from amazon_ae._storage.postgres import verbs
 from amazon_ae._storage.postgres.connection import Database, ask, refuse_foreign_connection
-from amazon_ae._storage.postgres.notify import Bell
-from amazon_ae._storage.postgres.rows import changes_json, outcomes_json, to_batch, to_item, utc
+from amazon_ae._storage.postgres.notify import Notifier
+from amazon_ae._storage.postgres.rows import outcomes_json, to_batch, to_item, to_stats
 from amazon_ae._storage.postgres.schema import DEFAULT_SCHEMA, check_schema_name, schema_sql
-from amazon_ae._storage.postgres.sql import COUNT_CAP, Statements
+from amazon_ae._storage.postgres.sql import Statements
 from amazon_ae._storage.rows import (
     by_key,
     can_be_kept,
@@ -21,6 +22,7 @@ from amazon_ae._storage.rows import (
     check_ledger,
     check_resolution,
     check_text,
+    prefix_end,
     receipts_in_order,
 )
 
@@ -37,9 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["PostgresStorage"]
 
 T = TypeVar("T")
-
-# Rows per statement: what the event loop formats at a stretch stays below about 20 ms.
-_CHUNK: Final = 5_000
 
 
 class PostgresStorage:
@@ -90,7 +89,7 @@ class PostgresStorage:
             timeout_seconds=timeout_seconds,
             statement_timeout_seconds=statement_timeout_seconds,
         )
-        self._bell = Bell(self._database, channel=schema)
+        self._notifier = Notifier(self._database, channel=schema, waiting_accounts=self._sql.waiting_accounts)
 
     @staticmethod
     def schema_sql(schema: str = DEFAULT_SCHEMA, *, after: int = 0) -> str:
@@ -109,8 +108,8 @@ class PostgresStorage:
         """See ``ports.Storage.put``.
 
         Args:
-            connection: your open ``psycopg.AsyncConnection`` to the same database. What is put is seen, and watchers
-                hear of it, when you commit. The rows stay locked until then: commit soon.
+            connection: your open ``psycopg.AsyncConnection`` to the same database. Others see what is put, and
+                watchers are called back, when you commit. The rows stay locked until then: commit soon.
 
         Raises:
             ConfigurationError: a text that no database can keep; or ``connection`` is something else, is to another
@@ -125,50 +124,27 @@ class PostgresStorage:
         # By key: two processes that put the same keys lock them in the same order.
         ordered = sorted(counting.values(), key=lambda change: change.key)
 
-        async def store(cursor: Cursor) -> dict[str, Receipt]:
-            receipts: dict[str, Receipt] = {}
-            for chunk in _chunks(ordered):
-                await self._put_chunk(cursor, account, kind, chunk, keep_first, receipts)
-            return receipts
+        async def store(cursor: Cursor) -> verbs.PutResult:
+            return await verbs.put(cursor, self._sql, account, kind, ordered, self._now(), keep_first=keep_first)
 
         if connection is not None:
 
-            async def store_and_tell(cursor: Cursor) -> dict[str, Receipt]:
-                receipts = await store(cursor)
-                if _any_waits(receipts.values()):
-                    await self._bell.ring_at_commit(cursor, account)
-                return receipts
+            async def store_and_notify(cursor: Cursor) -> verbs.PutResult:
+                result = await store(cursor)
+                if result.news:
+                    await self._notifier.send_at_commit(cursor, queued(account))
+                return result
 
-            receipts = await self._database.within(connection, store_and_tell)
+            result = await self._database.within(connection, store_and_notify)
         else:
 
-            async def tell(cursor: Cursor, receipts: dict[str, Receipt]) -> None:
-                if _any_waits(receipts.values()):
-                    await self._bell.ring(cursor, account)
+            async def notify(cursor: Cursor, result: verbs.PutResult) -> None:
+                if result.news or (result.waits and self._notifier.is_due(account, kind)):
+                    await self._notifier.send(cursor, queued(account), kind)
 
-            one_statement = len(ordered) <= _CHUNK and not keep_first
-            receipts = await self._database.run(store, transaction=not one_statement, after=tell)
-        return receipts_in_order(changes, receipts, keep_first=keep_first)
-
-    async def _put_chunk(
-        self,
-        cursor: Cursor,
-        account: str,
-        kind: ItemKind,
-        chunk: Sequence[Change],
-        keep_first: bool,
-        receipts: dict[str, Receipt],
-    ) -> None:
-        place = {"account": account, "kind": kind.value}
-        statement = self._sql.put_first if keep_first else self._sql.put
-        await cursor.execute(statement, {**place, "at": self._now(), "changes": changes_json(chunk)})
-        waits, unchanged, waiting = ReceiptState.WAITING, ReceiptState.UNCHANGED, ItemState.WAITING.value
-        for key, version, state in await cursor.fetchall():
-            receipts[key] = Receipt(key, version, waits if state == waiting else unchanged)
-        if keep_first and (standing := [item.key for item in chunk if item.key not in receipts]):
-            await cursor.execute(self._sql.standing, {**place, "keys": standing})
-            for key, version in await cursor.fetchall():
-                receipts[key] = Receipt(key, version, ReceiptState.JOINED)
+            one_statement = len(ordered) <= verbs.CHUNK and not keep_first
+            result = await self._database.run(store, transaction=not one_statement, after=notify)
+        return receipts_in_order(changes, result.receipts, keep_first=keep_first)
 
     async def open(
         self,
@@ -179,6 +155,7 @@ class PostgresStorage:
         limit: int,
         lease_seconds: float,
         exclusive: bool,
+        route: str = "",
         keys: Collection[str] | None = None,
         ledger: str | None = None,
         admit: Callable[[str | None, datetime], str | None] | None = None,
@@ -187,37 +164,28 @@ class PostgresStorage:
         check_text("account", account)
         check_text("batch_id", batch_id)
         check_ledger(ledger, admit, limit)
-        place: dict[str, Any] = {"account": account, "kind": kind.value, "batch_id": batch_id, "limit": limit}
+        queue: dict[str, Any] = {
+            "account": account,
+            "kind": kind.value,
+            "route": route,
+            "batch_id": batch_id,
+            "limit": limit,
+        }
         if keys is not None:
-            place["keys"] = list(keys)
+            queue["keys"] = list(keys)
 
         async def take(cursor: Cursor) -> StoredBatch | None:
-            text: str | None = None
-            if exclusive:
-                # Whoever else opens this lane exclusively waits here, and then sees our batch.
-                await cursor.execute(self._sql.lock_lane, {"lane": f"{self._schema} {kind.value} {account}"})
-                await cursor.execute(self._sql.lane_busy, place)
-                if await _value(cursor):
-                    return None
-            if ledger is not None and admit is not None:
-                text, now = await self._lock_document(cursor, ledger)
-                text = ask(admit, text, now)
-                if text is None:
-                    return None
-            else:
-                now = await self._present(cursor)
-            await cursor.execute(self._sql.begin_take if keys is None else self._sql.begin_take_keys)
-            await cursor.execute(self._sql.take if keys is None else self._sql.take_keys, place)
-            items = await cursor.fetchall()
-            if not items:
-                return None
-            if ledger is not None:
-                await cursor.execute(self._sql.save_document, {"name": ledger, "body": text})
-            lease_until = now + timedelta(seconds=lease_seconds)
-            await cursor.execute(
-                self._sql.open_batch, {**place, "size": len(items), "at": now, "lease_until": lease_until}
+            return await verbs.take(
+                cursor,
+                self._sql,
+                queue,
+                schema=self._schema,
+                clock=self._clock,
+                exclusive=exclusive,
+                lease_seconds=lease_seconds,
+                ledger=ledger,
+                admit=admit,
             )
-            return to_batch(await _row(cursor), items)
 
         return await self._database.run(take, keep=lambda batch: batch is not None)
 
@@ -236,23 +204,24 @@ class PostgresStorage:
     async def _held(self, statement: bytes, arguments: dict[str, Any]) -> None:
         async def write(cursor: Cursor) -> None:
             await cursor.execute(statement, arguments)
-            _refuse_stale(cursor, arguments)
+            verbs.refuse_stale(cursor, arguments)
 
         await self._database.run(write, transaction=False)
 
-    async def settle(self, batch_id: str, fence: int, outcomes: Sequence[ItemOutcome]) -> None:
+    async def settle(self, batch_id: str, fence: int, outcomes: Sequence[ItemOutcome]) -> Sequence[ItemOutcome]:
         """See ``ports.Storage.settle``."""
-        told = outcomes_json(by_key(outcomes))
-        batch = {"batch_id": batch_id, "fence": fence}
+        kept = by_key(outcomes)
+        batch = {"batch_id": batch_id, "fence": fence, "at": self._now()}
+        return await self._write(lambda cursor: verbs.settle(cursor, self._sql, batch, kept))
 
-        async def finish(cursor: Cursor) -> None:
-            await cursor.execute(self._sql.close_batch, batch)
-            _refuse_stale(cursor, batch)
-            await cursor.execute(self._sql.no_full_scan)
-            await cursor.execute(self._sql.lock_flight, batch)
-            await cursor.execute(self._sql.settle, {**batch, "at": self._now(), "outcomes": told})
-
-        await self._database.run(finish)
+    async def settle_some(
+        self, batch_id: str, fence: int, outcomes: Sequence[ItemOutcome], *, lease_seconds: float
+    ) -> Sequence[ItemOutcome]:
+        """See ``ports.Storage.settle_some``."""
+        kept = by_key(outcomes)
+        lease = timedelta(seconds=lease_seconds)
+        batch = {"batch_id": batch_id, "fence": fence, "at": self._now(), "lease": lease}
+        return await self._write(lambda cursor: verbs.settle_some(cursor, self._sql, batch, kept))
 
     async def unfinished(self, account: str) -> Sequence[StoredBatch]:
         """See ``ports.Storage.unfinished``."""
@@ -267,7 +236,7 @@ class PostgresStorage:
             row = await cursor.fetchone()
             if row is None:
                 return None
-            await cursor.execute(self._sql.flight, batch)
+            await cursor.execute(self._sql.in_flight, batch)
             return to_batch(row, await cursor.fetchall())
 
         return await self._database.run(take)
@@ -287,58 +256,70 @@ class PostgresStorage:
     async def stats(self, account: str, kind: ItemKind) -> QueueStats:
         """See ``ports.Storage.stats``. Counts stop at 10,000; ``in_flight`` and the ages are exact."""
         rows = await self._select(self._sql.stats, {"account": account, "kind": kind.value})
-        normal, urgent, in_flight, dead, unknown, oldest_normal_at, oldest_urgent_at = rows[0]
-        return QueueStats(
-            waiting=min(normal + urgent, COUNT_CAP),
-            urgent=urgent,
-            in_flight=in_flight,
-            dead=dead,
-            unknown=unknown,
-            oldest_at=utc(min((at for at in (oldest_normal_at, oldest_urgent_at) if at), default=None)),
-            oldest_urgent_at=utc(oldest_urgent_at),
-        )
+        return to_stats(rows[0])
 
     async def dead(self, account: str, kind: ItemKind, *, after: str = "", limit: int = 100) -> Sequence[StoredItem]:
         """See ``ports.Storage.dead``."""
-        place = {"account": account, "kind": kind.value, "after": after, "limit": limit}
-        return [to_item(row) for row in await self._select(self._sql.dead, place)]
+        queue = {"account": account, "kind": kind.value, "after": after, "limit": limit}
+        return [to_item(row) for row in await self._select(self._sql.dead, queue)]
 
-    async def reject(self, account: str, kind: ItemKind, outcomes: Sequence[ItemOutcome]) -> None:
+    async def reject(self, account: str, kind: ItemKind, outcomes: Sequence[ItemOutcome]) -> Sequence[ItemOutcome]:
         """See ``ports.Storage.reject``."""
-        told = by_key(outcomes)
-        place = {"account": account, "kind": kind.value, "keys": list(told), "outcomes": outcomes_json(told)}
+        kept = by_key(outcomes)
+        changed = await self._rewrite(account, kind, list(kept), self._sql.reject, outcomes=outcomes_json(kept))
+        return [kept[key] for key in changed]
 
-        async def refuse(cursor: Cursor) -> None:
-            await cursor.execute(self._sql.lock_keys, place)
-            await cursor.execute(self._sql.reject, place)
-
-        await self._database.run(refuse)
-
-    async def resolve(self, account: str, kind: ItemKind, keys: Sequence[str], *, outcome: Outcome) -> int:
+    async def resolve(
+        self, account: str, kind: ItemKind, keys: Sequence[str], *, outcome: Outcome
+    ) -> Sequence[ItemOutcome]:
         """See ``ports.Storage.resolve``."""
         check_resolution(outcome)
-        asked = [key for key in keys if can_be_kept(key)]
-        place = {"account": account, "kind": kind.value, "keys": asked, "at": self._now()}
         statements = {
             Outcome.RETRY: (self._sql.resolve_retry,),
             Outcome.ACCEPTED: (self._sql.resolve_accepted,),
             Outcome.ACCEPTED_WITH_WARNINGS: (self._sql.resolve_accepted,),
             Outcome.REJECTED: (self._sql.resolve_drop, self._sql.resolve_forget),
         }[outcome]
+        changed = await self._rewrite(account, kind, keys, *statements, leaves=outcome is Outcome.RETRY)
+        return [ItemOutcome(key, outcome) for key in changed]
 
-        async def say(cursor: Cursor) -> int:
-            resolved = 0
-            await cursor.execute(self._sql.lock_keys, place)
-            for statement in statements:
-                await cursor.execute(statement, place)
-                resolved += cursor.rowcount
-            return resolved
+    async def requeue(self, account: str, kind: ItemKind, keys: Sequence[str]) -> int:
+        """See ``ports.Storage.requeue``."""
+        return len(await self._rewrite(account, kind, keys, self._sql.requeue, leaves=True))
 
-        async def tell(cursor: Cursor, resolved: int) -> None:
-            if resolved and outcome is Outcome.RETRY:
-                await self._bell.ring(cursor, account)
+    async def withdraw(self, account: str, kind: ItemKind, keys: Sequence[str]) -> Sequence[str]:
+        """See ``ports.Storage.withdraw``."""
+        return await self._rewrite(account, kind, keys, self._sql.withdraw, self._sql.withdraw_forget)
 
-        return await self._database.run(say, after=tell)
+    async def _rewrite(
+        self,
+        account: str,
+        kind: ItemKind,
+        keys: Sequence[str],
+        *statements: bytes,
+        leaves: bool = False,
+        outcomes: str | None = None,
+    ) -> list[str]:
+        """Change the rows of these keys; the notice says that something can leave, or that keys have an outcome."""
+        asked = [key for key in keys if can_be_kept(key)]
+        queue = {"account": account, "kind": kind.value, "keys": asked, "at": self._now(), "outcomes": outcomes}
+
+        async def write(cursor: Cursor) -> tuple[list[str], Notice | None]:
+            changed = await verbs.rewrite(cursor, self._sql, queue, *statements)
+            if not changed:
+                return changed, None
+            return changed, queued(account) if leaves else settled(account, kind.value, changed)
+
+        return await self._write(write)
+
+    async def _write(self, work: Callable[[Cursor], Awaitable[tuple[T, Notice | None]]]) -> T:
+        """Run ``work`` in a transaction; once it is committed, its notice reaches watchers here and elsewhere."""
+
+        async def notify(cursor: Cursor, result: tuple[T, Notice | None]) -> None:
+            if result[1] is not None:
+                await self._notifier.send(cursor, result[1])
+
+        return (await self._database.run(work, after=notify))[0]
 
     async def load(self, name: str) -> str | None:
         """See ``ports.Storage.load``."""
@@ -353,7 +334,7 @@ class PostgresStorage:
         check_text("name", name)
 
         async def write(cursor: Cursor) -> T:
-            text, now = await self._lock_document(cursor, name)
+            text, now = await verbs.lock_document(cursor, self._sql, name, self._clock)
             newer, answer = ask(fn, text, now)
             if newer is None:
                 await cursor.execute(self._sql.drop_document, {"name": name})
@@ -365,27 +346,30 @@ class PostgresStorage:
 
     async def names(self, prefix: str) -> Sequence[str]:
         """See ``ports.Storage.names``."""
-        return [name for (name,) in await self._select(self._sql.names, {"prefix": prefix})]
+        return [name for (name,) in await self._select(self._sql.names, {"prefix": prefix, "end": prefix_end(prefix)})]
 
     async def purge(self, account: str, kind: ItemKind, *, settled_before: datetime) -> int:
         """See ``ports.Storage.purge``. Works in transactions of 5,000 items."""
-        place = {"account": account, "kind": kind.value, "before": settled_before, "limit": _CHUNK}
+        queue = {"account": account, "kind": kind.value, "before": settled_before, "limit": verbs.CHUNK}
         forgotten, after = 0, ""
-        while keys := [key for (key,) in await self._select(self._sql.purge, {**place, "after": after})]:
+        while keys := [key for (key,) in await self._select(self._sql.purge, {**queue, "after": after})]:
             forgotten += len(keys)
             after = max(keys)
         return forgotten
 
-    def watch(self, account: str, callback: Callable[[], None]) -> Callable[[], None]:
-        """See ``ports.Storage.watch``. Hears other processes over ``LISTEN``, on one connection while anybody watches.
+    def watch(
+        self, account: str, callback: Callable[[], None], *, settled: Settled | None = None
+    ) -> Callable[[], None]:
+        """See ``ports.Storage.watch``. Notices of other processes come over ``LISTEN``, on one more connection.
 
-        ``callback`` is also called once when that connection stands (again): something may have been missed before.
+        Once that connection listens (again), accounts with something queued are called back one after the other, and
+        ``settled`` is called without keys: notices may have been missed before.
         """
-        return self._bell.watch(account, callback)
+        return self._notifier.watch(account, callback, settled)
 
     async def aclose(self) -> None:
         """Close the own pool and the listening connection; a pool that was given stays open. Twice is fine."""
-        await self._bell.aclose()
+        await self._notifier.aclose()
         await self._database.aclose()
 
     async def __aenter__(self) -> PostgresStorage:
@@ -400,51 +384,9 @@ class PostgresStorage:
         """The injected clock's instant; ``None`` lets the database say."""
         return None if self._clock is None else self._clock.now()
 
-    async def _present(self, cursor: Cursor) -> datetime:
-        if self._clock is not None:
-            return self._clock.now()
-        await cursor.execute(b"SELECT clock_timestamp()")
-        now: datetime = await _value(cursor)
-        return now.astimezone(UTC)
-
-    async def _lock_document(self, cursor: Cursor, name: str) -> tuple[str | None, datetime]:
-        """Lock one document, there or not, and read it; then, and only then, the clock."""
-        while True:
-            await cursor.execute(self._sql.lock_document, {"name": name})
-            row = await cursor.fetchone()
-            if row is not None:
-                body, now = row
-                return body, now.astimezone(UTC) if self._clock is None else self._clock.now()
-            await cursor.execute(self._sql.place_document, {"name": name})
-
     async def _select(self, statement: bytes, arguments: dict[str, Any]) -> list[tuple[Any, ...]]:
         async def read(cursor: Cursor) -> list[tuple[Any, ...]]:
             await cursor.execute(statement, arguments)
             return await cursor.fetchall()
 
         return await self._database.run(read, transaction=False)
-
-
-def _chunks(changes: Sequence[Change]) -> Iterator[Sequence[Change]]:
-    for start in range(0, len(changes), _CHUNK):
-        yield changes[start : start + _CHUNK]
-
-
-def _any_waits(receipts: Iterable[Receipt]) -> bool:
-    return any(receipt.state is ReceiptState.WAITING for receipt in receipts)
-
-
-def _refuse_stale(cursor: Cursor, batch: dict[str, Any]) -> None:
-    if cursor.rowcount != 1:
-        raise StaleLease(f"batch {batch['batch_id']} was taken over or settled (fence {batch['fence']})")
-
-
-async def _row(cursor: Cursor) -> tuple[Any, ...]:
-    """The one row of a statement that always has one."""
-    row = await cursor.fetchone()
-    assert row is not None
-    return row
-
-
-async def _value(cursor: Cursor) -> Any:
-    return (await _row(cursor))[0]

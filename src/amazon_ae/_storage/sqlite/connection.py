@@ -43,13 +43,22 @@ class SqliteDatabase:
     The connection opens at the first use, and anew after any fault: the store works as soon as the fault is gone.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, prefix: str, create: bool, busy_seconds: float) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        prefix: str,
+        create: bool,
+        busy_seconds: float,
+        on_open: Callable[[sqlite3.Cursor], None],
+    ) -> None:
         if str(path) in ("", ":memory:"):
             raise ConfigurationError("SQLiteStorage needs a file; MemoryStorage keeps nothing")
         self.path: Path = Path(path)
         self._prefix = prefix
         self._create = create
         self._busy_seconds = busy_seconds
+        self._on_open = on_open
         self._connection: sqlite3.Connection | None = None
         self._executor: ThreadPoolExecutor | None = None
         self._pid = 0
@@ -111,17 +120,17 @@ class SqliteDatabase:
             connection.text_factory = text_factory
 
     def on_foreign_commit(self, work: Callable[[sqlite3.Cursor], None]) -> None:
-        """Whenever ``look`` finds that another connection has committed: run ``work`` on the thread, reading only."""
+        """Run ``work`` on the thread, reading only, when ``check_foreign_commits`` finds a commit of another."""
         self._on_foreign_commit = work
 
-    def look(self) -> None:
-        """From any thread: see soon whether another connection has committed; nothing while the store is shut."""
+    def check_foreign_commits(self) -> None:
+        """From any thread: have the thread ask soon whether another connection has committed."""
         executor = self._executor
         if executor is not None and self._pid == os.getpid():
             with contextlib.suppress(RuntimeError):  # it is being closed
-                executor.submit(self._look)
+                executor.submit(self._check_foreign_commits)
 
-    def _look(self) -> None:
+    def _check_foreign_commits(self) -> None:
         import sqlite3
 
         connection, work = self._connection, self._on_foreign_commit
@@ -224,8 +233,9 @@ class SqliteDatabase:
                 cursor.execute("COMMIT")
             cursor.execute(f"PRAGMA busy_timeout = {round(self._busy_seconds * 1000)}")
             self._file_id = _file_id(self.path)
-            # The numbers of two connections have nothing to do with each other: after a fault the next look speaks up.
+            # The numbers of two connections have nothing to do with each other: after a fault the next check runs.
             self._data_version = _data_version(cursor) if self._data_version is None else -1
+            self._on_open(cursor)
         except BaseException:
             connection.close()
             raise

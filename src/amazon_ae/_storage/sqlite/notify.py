@@ -1,4 +1,4 @@
-"""Hear of what other processes commit: SQLite sends no messages, so somebody must look."""
+"""Notices between processes on one SQLite file: SQLite sends no messages, so a thread asks the file."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import weakref
 
 from amazon_ae._storage.sqlite.connection import SqliteDatabase
 
-__all__ = ["Lookout"]
+__all__ = ["FileWatch"]
 
 
-class Lookout:
+class FileWatch:
     """A thread that asks a database every ``seconds`` (real ones) whether another connection has committed.
 
-    It holds no reference to the database, so that a store that nobody closed can still go.
+    It holds no reference to the database, so that a store that was never closed can still be collected.
     """
 
     def __init__(self, database: SqliteDatabase, seconds: float) -> None:
         self._stop = threading.Event()
         threading.Thread(
-            target=_look, args=(weakref.ref(database), self._stop, seconds), name="amazon-ae-sqlite-watch", daemon=True
+            target=_poll, args=(weakref.ref(database), self._stop, seconds), name="amazon-ae-sqlite-watch", daemon=True
         ).start()
 
     def stop(self) -> None:
@@ -27,10 +27,10 @@ class Lookout:
         self._stop.set()
 
 
-def _look(database: weakref.ref[SqliteDatabase], stop: threading.Event, seconds: float) -> None:
+def _poll(database: weakref.ref[SqliteDatabase], stop: threading.Event, seconds: float) -> None:
     while not stop.wait(seconds):
         one = database()
         if one is None:
             return
-        one.look()
+        one.check_foreign_commits()
         del one

@@ -17,7 +17,7 @@ from amazon_ae._exceptions import ConfigurationError
 
 __all__ = ["DEFAULT_PREFIX", "SCHEMA_VERSION", "check_prefix", "schema_sql", "statements"]
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """The newest version this library knows."""
 
 DEFAULT_PREFIX: Final = "amazon_ae_"
@@ -70,8 +70,24 @@ CREATE TABLE {p}batches (
     "CREATE TABLE {p}documents (name TEXT PRIMARY KEY, text TEXT NOT NULL)",
 )
 
-# What leads from version n to n + 1, at index n.
-_STEPS: Final = (_VERSION_1,)
+# Routes of batches, keys to be sent once more, and what processes tell each other (see ``notify``).
+_VERSION_2: Final = (
+    "ALTER TABLE {p}batches ADD COLUMN route TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE {p}items ADD COLUMN resend INTEGER NOT NULL DEFAULT 0",
+    """\
+CREATE TABLE {p}notices (
+    id      INTEGER PRIMARY KEY,
+    origin  TEXT NOT NULL,              -- the store object that wrote it; empty in a host's transaction
+    account TEXT NOT NULL,
+    kind    TEXT NOT NULL,              -- empty: something can leave; else: these keys of this kind have an outcome
+    keys    TEXT NOT NULL               -- JSON
+)""",
+    "UPDATE {p}schema SET version = 2",
+)
+
+# What leads from version n to n + 1, at index n. Processes of the older version that are at work go on through it: they
+# name the columns that they write, and the new ones have defaults.
+_STEPS: Final = (_VERSION_1, _VERSION_2)
 
 
 def check_prefix(prefix: str) -> str:

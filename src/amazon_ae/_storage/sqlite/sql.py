@@ -7,14 +7,18 @@ from typing import Final, NamedTuple
 from amazon_ae._storage.rows import BatchRow, ItemRow
 from amazon_ae._storage.transitions import NewValue
 
-__all__ = ["STATS_CAP", "Queries", "Standing"]
+__all__ = ["NOTICES_KEPT", "STATS_CAP", "PutState", "Queries"]
 
 STATS_CAP: Final = 100_000
 """``stats`` counts up to here: the cost of reading this many index entries bounds it."""
 
 
-class Standing(NamedTuple):
-    """The columns that a put reads: a ``transitions.Standing``."""
+NOTICES_KEPT: Final = 1_000
+"""So many notices stay; a process that missed more reads the queues of its accounts instead."""
+
+
+class PutState(NamedTuple):
+    """The columns that a put reads: a ``transitions.StoredState``."""
 
     key: str
     id: int
@@ -32,7 +36,7 @@ _ITEM = ", ".join(ItemRow._fields)
 _UPDATED = ", ".join(f"{name} = ?" for name in ItemRow._fields[3:-1])
 # What a put writes; the columns of other indexes stay unnamed, so that SQLite leaves those indexes alone.
 _PUT = ", ".join(f"{name} = ?" for name in NewValue._fields)
-_STANDING = ", ".join(Standing._fields)
+_PUT_STATE = ", ".join(PutState._fields)
 _BATCH = ", ".join(BatchRow._fields)
 # The words of the partial indexes, so that the planner sees that they fit.
 _WAITING = "account = ? AND kind = ? AND state = 'waiting' AND batch_id IS NULL"
@@ -44,6 +48,7 @@ class Queries:
 
     def __init__(self, prefix: str) -> None:
         items, batches, documents = f"{prefix}items", f"{prefix}batches", f"{prefix}documents"
+        notices = f"{prefix}notices"
         chosen = f"{items} WHERE account = ? AND kind = ? AND key IN (SELECT value FROM json_each(?))"
         first = f"SELECT id FROM {items} WHERE {_WAITING} ORDER BY urgent DESC, put_at LIMIT ?"
         # CROSS JOIN fixes the order: from the few keys to their rows, never along the whole queue.
@@ -61,7 +66,7 @@ class Queries:
 
         self.items_by_keys: Final = f"SELECT {_ITEM} FROM {chosen}"
         self.item: Final = f"SELECT {_ITEM} FROM {items} WHERE account = ? AND kind = ? AND key = ?"
-        self.standings: Final = f"SELECT {_STANDING} FROM {chosen}"
+        self.put_states: Final = f"SELECT {_PUT_STATE} FROM {chosen}"
         # transitions.first_put(), in the statement itself.
         self.first_put: Final = (
             f"INSERT INTO {items} (account, kind, key, value, urgent, reference, put_at, version, state, in_doubt,"
@@ -83,11 +88,12 @@ class Queries:
 
         self.batch: Final = f"SELECT {_BATCH} FROM {batches} WHERE batch_id = ?"
         self.batches: Final = f"SELECT {_BATCH} FROM {batches} WHERE account = ? ORDER BY opened_at, rowid"
-        self.any_batch: Final = f"SELECT 1 FROM {batches} WHERE account = ? AND kind = ? LIMIT 1"
+        self.any_batch: Final = f"SELECT 1 FROM {batches} WHERE account = ? AND kind = ? AND route = ? LIMIT 1"
         self.insert_batch: Final = f"INSERT INTO {batches} ({_BATCH}) VALUES ({_marks(len(BatchRow._fields))})"
         self.submit_batch: Final = (
             f"UPDATE {batches} SET feed_id = ?, submitted_at = ?, lease_until = ? WHERE batch_id = ?"
         )
+        self.shrink_batch: Final = f"UPDATE {batches} SET size = size - ?, lease_until = ? WHERE batch_id = ?"
         self.lease_batch: Final = f"UPDATE {batches} SET fence = ?, lease_until = ? WHERE batch_id = ?"
         self.delete_batch: Final = f"DELETE FROM {batches} WHERE batch_id = ?"
 
@@ -111,7 +117,14 @@ class Queries:
             f"INSERT INTO {documents} (name, text) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET text = excluded.text"
         )
         self.delete_document: Final = f"DELETE FROM {documents} WHERE name = ?"
-        self.names: Final = f"SELECT name FROM {documents} WHERE name >= ? AND substr(name, 1, ?) = ? ORDER BY name"
+        self.names: Final = f"SELECT name FROM {documents} WHERE name >= ? AND name < ? ORDER BY name"
+        self.names_from: Final = f"SELECT name FROM {documents} WHERE name >= ? ORDER BY name"
+
+        self.can_leave: Final = f"SELECT EXISTS (SELECT 1 FROM {items} WHERE {_WAITING} AND urgent = ?)"
+        self.insert_notice: Final = f"INSERT INTO {notices} (origin, account, kind, keys) VALUES (?, ?, ?, ?)"
+        self.trim_notices: Final = f"DELETE FROM {notices} WHERE id <= last_insert_rowid() - {NOTICES_KEPT}"
+        self.last_notice: Final = f"SELECT coalesce(max(id), 0) FROM {notices}"
+        self.notices: Final = f"SELECT id, origin, account, kind, keys FROM {notices} WHERE id > ? ORDER BY id"
 
 
 def _marks(count: int) -> str:

@@ -1,25 +1,26 @@
 """``SQLiteStorage``: one file on a local disk, safe for several processes of one host; the embedded default.
 
-Reads and writes happen on a thread of the store's own, never on the event loop. A verb is one transaction: rows are
-read, ``transitions`` decides in Python, what changed is written back. ``BEGIN IMMEDIATE`` takes SQLite's one write
-lock before anything is read (a deferred transaction that reads first fails when another process has written
-meanwhile), so that nothing can change between the reading and the writing, and the clock is read under the lock.
+Reads and writes happen on a thread of the store's own, never on the event loop. Each method is one transaction (see
+``verbs``). ``BEGIN IMMEDIATE`` takes SQLite's one write lock before anything is read (a deferred transaction that reads
+first fails when another process has written meanwhile), so that nothing can change between the reading and the writing,
+and the clock is read under the lock.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from amazon_ae._clocks import SystemClock
-from amazon_ae._exceptions import StaleLease
 from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome
-from amazon_ae._models.stored import Change, QueueStats, Receipt, ReceiptState, StoredBatch, StoredItem
+from amazon_ae._models.stored import Change, ItemState, QueueStats, Receipt, StoredBatch, StoredItem
 from amazon_ae._ports import Clock
 from amazon_ae._storage import transitions
+from amazon_ae._storage.notices import Notice, Settled, Watchers, queued, settled
 from amazon_ae._storage.rows import (
     BatchRow,
     ItemRow,
@@ -29,16 +30,16 @@ from amazon_ae._storage.rows import (
     check_ledger,
     check_resolution,
     check_text,
-    instant,
     lease_end,
     micros,
+    prefix_end,
     receipts_in_order,
 )
+from amazon_ae._storage.sqlite import verbs
 from amazon_ae._storage.sqlite.connection import SqliteDatabase
-from amazon_ae._storage.sqlite.notify import Lookout
+from amazon_ae._storage.sqlite.notify import FileWatch
 from amazon_ae._storage.sqlite.schema import DEFAULT_PREFIX, check_prefix, schema_sql
-from amazon_ae._storage.sqlite.sql import Queries, Standing
-from amazon_ae._storage.wakeups import Watchers
+from amazon_ae._storage.sqlite.sql import Queries
 
 if TYPE_CHECKING:
     import sqlite3
@@ -50,6 +51,7 @@ T = TypeVar("T")
 
 # Rows that one transaction of purge() deletes: a few tens of milliseconds during which others wait.
 _PURGE_PAGE: Final = 5_000
+_DEAD: Final = (ItemState.REJECTED, ItemState.UNKNOWN)
 
 
 class SQLiteStorage:
@@ -67,8 +69,8 @@ class SQLiteStorage:
             raise ``StorageError``.
         busy_seconds: how long to wait for another process's transaction before ``StorageError``; only the store's own
             thread waits.
-        watch_seconds: how often to look whether another process has committed something, once somebody watches (a
-            thread, real seconds, some microseconds each time); ``None``: never.
+        watch_seconds: how often to ask the file for notices of other processes, once an account is watched (a thread,
+            real seconds, some microseconds each time); ``None``: never.
     """
 
     def __init__(
@@ -79,14 +81,18 @@ class SQLiteStorage:
         prefix: str = DEFAULT_PREFIX,
         create_schema: bool = True,
         busy_seconds: float = 10.0,
-        watch_seconds: float | None = 1.0,
+        watch_seconds: float | None = 0.1,
     ) -> None:
         self._clock = clock if clock is not None else SystemClock()
         self._sql = Queries(check_prefix(prefix))
-        self._database = SqliteDatabase(path, prefix=prefix, create=create_schema, busy_seconds=busy_seconds)
+        self._database = SqliteDatabase(
+            path, prefix=prefix, create=create_schema, busy_seconds=busy_seconds, on_open=self._start_reading_notices
+        )
         self._watchers = Watchers()
         self._watch_seconds = watch_seconds
-        self._lookout: Lookout | None = None
+        self._watch: FileWatch | None = None
+        self._token = secrets.token_hex(8)
+        self._seen = 0
 
     @staticmethod
     def schema_sql(prefix: str = DEFAULT_PREFIX, *, after: int = 0) -> str:
@@ -116,51 +122,24 @@ class SQLiteStorage:
         if not counting:
             return []
 
-        def work(cursor: sqlite3.Cursor) -> dict[str, Receipt]:
-            return self._put(cursor, account, kind, counting, keep_first=keep_first)
+        def work(cursor: sqlite3.Cursor) -> verbs.PutResult:
+            now = micros(self._clock.now())
+            result = verbs.put(cursor, self._sql, account, kind, counting, now, keep_first=keep_first)
+            if result.notice is not None:
+                # A host's transaction may be rolled back: our own watchers then learn of the commit as others do.
+                origin = self._token if connection is None else ""
+                verbs.write_notice(cursor, self._sql, origin, result.notice)
+            return result
 
-        def tell(receipts: dict[str, Receipt]) -> None:
-            if any(receipt.state is ReceiptState.WAITING for receipt in receipts.values()):
-                self._watchers.call(account)
+        def tell(result: verbs.PutResult) -> None:
+            if result.notice is not None:
+                self._watchers.call(result.notice)
 
         if connection is not None:
-            receipts = self._database.within(connection, work)
+            result = self._database.within(connection, work)
         else:
-            receipts = await self._database.write(work, tell)
-        return receipts_in_order(changes, receipts, keep_first=keep_first)
-
-    def _put(
-        self, cursor: sqlite3.Cursor, account: str, kind: ItemKind, changes: dict[str, Change], *, keep_first: bool
-    ) -> dict[str, Receipt]:
-        now = micros(self._clock.now())
-        found = cursor.execute(self._sql.standings, (account, kind.value, _listed(changes)))
-        known = {row[0]: row for row in map(Standing._make, found)}
-        new: list[tuple[Any, ...]] = []
-        changed: list[tuple[Any, ...]] = []
-        in_place: list[tuple[Any, ...]] = []
-        receipts: dict[str, Receipt] = {}
-        # In the order of their keys: neighbours in the index are written one after the other.
-        for key in sorted(changes):
-            row = known.get(key)
-            if row is None:
-                change = changes[key]
-                new.append((account, kind.value, key, change.value, change.urgent, change.reference, now))
-                receipts[key] = Receipt(key, 1, ReceiptState.WAITING)
-                continue
-            newer, state = transitions.put(row, changes[key], now, keep_first=keep_first)
-            if newer is None:
-                version = row.version
-            elif (newer.state, newer.urgent, newer.put_at) == (row.state, row.urgent, row.put_at):
-                version = newer.version
-                in_place.append((version, newer.value, newer.reference, row.id))
-            else:
-                version = newer.version
-                changed.append((*newer, row.id))
-            receipts[key] = Receipt(key, version, state)
-        cursor.executemany(self._sql.first_put, new)
-        cursor.executemany(self._sql.put, changed)
-        cursor.executemany(self._sql.put_in_place, in_place)
-        return receipts
+            result = await self._database.write(work, tell)
+        return receipts_in_order(changes, result.receipts, keep_first=keep_first)
 
     async def open(
         self,
@@ -171,6 +150,7 @@ class SQLiteStorage:
         limit: int,
         lease_seconds: float,
         exclusive: bool,
+        route: str = "",
         keys: Collection[str] | None = None,
         ledger: str | None = None,
         admit: Callable[[str | None, datetime], str | None] | None = None,
@@ -182,24 +162,23 @@ class SQLiteStorage:
         sql = self._sql
 
         def work(cursor: sqlite3.Cursor) -> StoredBatch | None:
-            if exclusive and cursor.execute(sql.any_batch, (account, kind.value)).fetchone():
+            if exclusive and cursor.execute(sql.any_batch, (account, kind.value, route)).fetchone():
                 return None
             # The key list comes first in a statement that has one.
-            before = () if keys is None else (_listed(set(keys)),)
+            before = () if keys is None else (verbs.listed(set(keys)),)
             first = sql.first if keys is None else sql.first_of_keys
             if cursor.execute(first, (*before, account, kind.value, 1)).fetchone() is None:
                 return None
             now = self._clock.now()
             if ledger is not None and admit is not None:
-                text = admit(self._document(cursor, ledger), now)
+                text = admit(verbs.document(cursor, sql, ledger), now)
                 if text is None:
                     return None
                 cursor.execute(sql.save_document, (ledger, text))
             take = sql.take if keys is None else sql.take_keys
             items = cursor.execute(take, (batch_id, *before, account, kind.value, limit)).fetchall()
-            batch = BatchRow(
-                batch_id, account, kind.value, 1, micros(now), lease_end(now, lease_seconds), None, None, len(items)
-            )
+            until = lease_end(now, lease_seconds)
+            batch = BatchRow(batch_id, account, kind.value, 1, micros(now), until, None, None, len(items), route)
             cursor.execute(sql.insert_batch, batch)
             return batch.to_batch(items)
 
@@ -211,7 +190,7 @@ class SQLiteStorage:
         """See ``ports.Storage.mark_submitted``."""
 
         def work(cursor: sqlite3.Cursor) -> None:
-            self._held(cursor, batch_id, fence)
+            verbs.held(cursor, self._sql, batch_id, fence)
             until = lease_end(self._clock.now(), lease_seconds)
             cursor.execute(self._sql.submit_batch, (feed_id, micros(submitted_at), until, batch_id))
 
@@ -221,27 +200,48 @@ class SQLiteStorage:
         """See ``ports.Storage.renew``."""
 
         def work(cursor: sqlite3.Cursor) -> None:
-            self._held(cursor, batch_id, fence)
+            verbs.held(cursor, self._sql, batch_id, fence)
             cursor.execute(self._sql.lease_batch, (fence, lease_end(self._clock.now(), lease_seconds), batch_id))
 
         await self._database.write(work)
 
-    async def settle(self, batch_id: str, fence: int, outcomes: Sequence[ItemOutcome]) -> None:
+    async def settle(self, batch_id: str, fence: int, outcomes: Sequence[ItemOutcome]) -> Sequence[ItemOutcome]:
         """See ``ports.Storage.settle``."""
-        told = by_key(outcomes)
 
-        def work(cursor: sqlite3.Cursor) -> None:
-            self._held(cursor, batch_id, fence)
-            now = micros(self._clock.now())
-            rows = [ItemRow._make(row) for row in cursor.execute(self._sql.items_in_flight, (batch_id,))]
-            retry = Outcome.RETRY
-            self._update(
-                cursor,
-                [transitions.settle(row, told.get(row.key) or ItemOutcome(row.key, retry), now) for row in rows],
-            )
+        def finish(cursor: sqlite3.Cursor, _: int) -> None:
             cursor.execute(self._sql.delete_batch, (batch_id,))
 
-        await self._database.write(work)
+        return await self._settle(batch_id, fence, outcomes, finish, some=False)
+
+    async def settle_some(
+        self, batch_id: str, fence: int, outcomes: Sequence[ItemOutcome], *, lease_seconds: float
+    ) -> Sequence[ItemOutcome]:
+        """See ``ports.Storage.settle_some``."""
+
+        def shrink(cursor: sqlite3.Cursor, count: int) -> None:
+            until = lease_end(self._clock.now(), lease_seconds)
+            cursor.execute(self._sql.shrink_batch, (count, until, batch_id))
+
+        return await self._settle(batch_id, fence, outcomes, shrink, some=True)
+
+    async def _settle(
+        self,
+        batch_id: str,
+        fence: int,
+        outcomes: Sequence[ItemOutcome],
+        then: Callable[[sqlite3.Cursor, int], None],
+        *,
+        some: bool,
+    ) -> Sequence[ItemOutcome]:
+        kept = by_key(outcomes)
+
+        def work(cursor: sqlite3.Cursor) -> tuple[Sequence[ItemOutcome], Notice | None]:
+            batch = verbs.held(cursor, self._sql, batch_id, fence)
+            applied = verbs.settle(cursor, self._sql, batch_id, kept, micros(self._clock.now()), some=some)
+            then(cursor, len(applied))
+            return applied, settled(batch.account, batch.kind, [outcome.key for outcome in applied])
+
+        return await self._write(work)
 
     async def unfinished(self, account: str) -> Sequence[StoredBatch]:
         """See ``ports.Storage.unfinished``."""
@@ -255,7 +255,7 @@ class SQLiteStorage:
         """See ``ports.Storage.take_over``."""
 
         def work(cursor: sqlite3.Cursor) -> StoredBatch | None:
-            batch = self._batch(cursor, batch_id)
+            batch = verbs.batch_of(cursor, self._sql, batch_id)
             now = self._clock.now()
             if batch is None or micros(now) < batch.lease_until:
                 return None
@@ -267,105 +267,112 @@ class SQLiteStorage:
 
     async def item(self, account: str, kind: ItemKind, key: str) -> StoredItem | None:
         """See ``ports.Storage.item``."""
-
         if not can_be_kept(key):
             return None
-
-        def work(cursor: sqlite3.Cursor) -> StoredItem | None:
-            found = cursor.execute(self._sql.item, (account, kind.value, key)).fetchone()
-            if found is None:
-                return None
-            row = ItemRow._make(found)
-            batch = None if row.batch_id is None else self._batch(cursor, row.batch_id)
-            return row.to_item(None if batch is None else batch.feed_id)
-
-        return await self._database.read(work)
+        return await self._database.read(lambda cursor: verbs.item_at(cursor, self._sql, account, kind.value, key))
 
     async def waiting(self, account: str, kind: ItemKind, *, limit: int) -> Sequence[StoredItem]:
         """See ``ports.Storage.waiting``."""
 
         def work(cursor: sqlite3.Cursor) -> list[StoredItem]:
-            return [_item(row) for row in cursor.execute(self._sql.waiting, (account, kind.value, limit))]
+            return [verbs.to_item(row) for row in cursor.execute(self._sql.waiting, (account, kind.value, limit))]
 
         return await self._database.read(work)
 
     async def stats(self, account: str, kind: ItemKind) -> QueueStats:
         """See ``ports.Storage.stats``; counts stop at 100,000 each (the dead and the unknown together)."""
-
-        def work(cursor: sqlite3.Cursor) -> QueueStats:
-            whose = (account, kind.value)
-            urgent, oldest_urgent = cursor.execute(self._sql.count_waiting, (*whose, 1)).fetchone()
-            normal, oldest_normal = cursor.execute(self._sql.count_waiting, (*whose, 0)).fetchone()
-            (in_flight,) = cursor.execute(self._sql.count_in_flight, whose).fetchone()
-            dead, unknown = cursor.execute(self._sql.count_dead, whose).fetchone()
-            oldest = min((at for at in (oldest_urgent, oldest_normal) if at is not None), default=None)
-            return QueueStats(
-                waiting=urgent + normal,
-                urgent=urgent,
-                in_flight=in_flight,
-                dead=dead - unknown,
-                unknown=unknown,
-                oldest_at=None if oldest is None else instant(oldest),
-                oldest_urgent_at=None if oldest_urgent is None else instant(oldest_urgent),
-            )
-
-        return await self._database.read(work)
+        return await self._database.read(lambda cursor: verbs.stats(cursor, self._sql, account, kind.value))
 
     async def dead(self, account: str, kind: ItemKind, *, after: str = "", limit: int = 100) -> Sequence[StoredItem]:
         """See ``ports.Storage.dead``."""
 
         def work(cursor: sqlite3.Cursor) -> list[StoredItem]:
-            return [_item(row) for row in cursor.execute(self._sql.dead, (account, kind.value, after, limit))]
+            found = cursor.execute(self._sql.dead, (account, kind.value, after, limit))
+            return [verbs.to_item(row) for row in found]
 
         return await self._database.read(work)
 
-    async def reject(self, account: str, kind: ItemKind, outcomes: Sequence[ItemOutcome]) -> None:
+    async def reject(self, account: str, kind: ItemKind, outcomes: Sequence[ItemOutcome]) -> Sequence[ItemOutcome]:
         """See ``ports.Storage.reject``."""
-        told = by_key(outcomes)
+        kept = by_key(outcomes)
+        keys = await self._rewrite(account, kind, kept, lambda row, _: transitions.reject(row, kept[row.key]))
+        return [kept[key] for key in keys]
 
-        def work(cursor: sqlite3.Cursor) -> None:
-            rows = self._rows(cursor, account, kind, told).values()
-            self._update(cursor, [new for row in rows if (new := transitions.reject(row, told[row.key])) is not row])
-
-        await self._database.write(work)
-
-    async def resolve(self, account: str, kind: ItemKind, keys: Sequence[str], *, outcome: Outcome) -> int:
+    async def resolve(
+        self, account: str, kind: ItemKind, keys: Sequence[str], *, outcome: Outcome
+    ) -> Sequence[ItemOutcome]:
         """See ``ports.Storage.resolve``."""
         check_resolution(outcome)
+        leaves = outcome is Outcome.RETRY
+        changed = await self._rewrite(
+            account, kind, keys, lambda row, now: transitions.resolve(row, outcome, now), leaves=leaves
+        )
+        return [ItemOutcome(key, outcome) for key in changed]
+
+    async def requeue(self, account: str, kind: ItemKind, keys: Sequence[str]) -> int:
+        """See ``ports.Storage.requeue``."""
+        known: set[str] = set()
+
+        def again(row: ItemRow, now: int) -> ItemRow:
+            if row.state not in _DEAD:
+                known.add(row.key)
+            return transitions.requeue(row, now)
+
+        await self._rewrite(account, kind, keys, again, leaves=True)
+        return len(known)
+
+    async def withdraw(self, account: str, kind: ItemKind, keys: Sequence[str]) -> Sequence[str]:
+        """See ``ports.Storage.withdraw``."""
+        return await self._rewrite(account, kind, keys, lambda row, _: transitions.withdraw(row))
+
+    async def _rewrite(
+        self,
+        account: str,
+        kind: ItemKind,
+        keys: Collection[str],
+        change: Callable[[ItemRow, int], ItemRow | None],
+        *,
+        leaves: bool = False,
+    ) -> list[str]:
+        """Change the rows of these keys; the notice says that something can leave, or that keys have an outcome."""
         asked = [key for key in keys if can_be_kept(key)]
 
-        def work(cursor: sqlite3.Cursor) -> int:
+        def work(cursor: sqlite3.Cursor) -> tuple[list[str], Notice | None]:
             now = micros(self._clock.now())
-            changed: list[ItemRow] = []
-            dropped: list[tuple[int]] = []
-            for row in self._rows(cursor, account, kind, asked).values():
-                newer = transitions.resolve(row, outcome, now)
-                if newer is None:
-                    dropped.append((row.id,))
-                elif newer is not row:
-                    changed.append(newer)
-            self._update(cursor, changed)
-            cursor.executemany(self._sql.delete_item, dropped)
-            return len(changed) + len(dropped)
+            changed = verbs.rewrite(cursor, self._sql, account, kind.value, asked, lambda row: change(row, now))
+            if not changed:
+                return changed, None
+            return changed, queued(account) if leaves else settled(account, kind.value, changed)
 
-        def tell(resolved: int) -> None:
-            if resolved and outcome is Outcome.RETRY:
-                self._watchers.call(account)
+        return await self._write(work)
 
-        return await self._database.write(work, tell)
+    async def _write(self, work: Callable[[sqlite3.Cursor], tuple[T, Notice | None]]) -> T:
+        """Run ``work`` in a transaction; once it is committed, its notice reaches watchers here and elsewhere."""
+
+        def write(cursor: sqlite3.Cursor) -> tuple[T, Notice | None]:
+            answer, notice = work(cursor)
+            if notice is not None:
+                verbs.write_notice(cursor, self._sql, self._token, notice)
+            return answer, notice
+
+        def tell(result: tuple[T, Notice | None]) -> None:
+            if result[1] is not None:
+                self._watchers.call(result[1])
+
+        return (await self._database.write(write, tell))[0]
 
     async def load(self, name: str) -> str | None:
         """See ``ports.Storage.load``."""
         if not can_be_kept(name):
             return None
-        return await self._database.read(lambda cursor: self._document(cursor, name))
+        return await self._database.read(lambda cursor: verbs.document(cursor, self._sql, name))
 
     async def change(self, name: str, fn: Callable[[str | None, datetime], tuple[str | None, T]]) -> T:
         """See ``ports.Storage.change``. ``fn`` runs on the store's thread."""
         check_text("name", name)
 
         def work(cursor: sqlite3.Cursor) -> T:
-            old = self._document(cursor, name)
+            old = verbs.document(cursor, self._sql, name)
             text, answer = fn(old, self._clock.now())
             if text is None:
                 cursor.execute(self._sql.delete_document, (name,))
@@ -377,9 +384,14 @@ class SQLiteStorage:
 
     async def names(self, prefix: str) -> Sequence[str]:
         """See ``ports.Storage.names``."""
+        end = prefix_end(prefix)
 
         def work(cursor: sqlite3.Cursor) -> list[str]:
-            return [name for (name,) in cursor.execute(self._sql.names, (prefix, len(prefix), prefix))]
+            if end is None:
+                found = cursor.execute(self._sql.names_from, (prefix,))
+            else:
+                found = cursor.execute(self._sql.names, (prefix, end))
+            return [name for (name,) in found]
 
         return await self._database.read(work)
 
@@ -398,26 +410,50 @@ class SQLiteStorage:
             after = page[-1][1]
         return purged
 
-    def watch(self, account: str, callback: Callable[[], None]) -> Callable[[], None]:
+    def watch(
+        self, account: str, callback: Callable[[], None], *, settled: Settled | None = None
+    ) -> Callable[[], None]:
         """See ``ports.Storage.watch``.
 
-        Puts of this object are told at once. Those of other processes, and the host's with ``connection=``, are found
-        within ``watch_seconds``; a callback may then come although it was another verb that committed.
+        Writes of this object call back at once; those of other processes, and the host's with ``connection=``, within
+        ``watch_seconds``.
         """
-        if self._lookout is None and self._watch_seconds is not None:
-            self._database.on_foreign_commit(self._tell_of_others)
-            self._lookout = Lookout(self._database, self._watch_seconds)
-        return self._watchers.add(account, callback)
+        if self._watch is None and self._watch_seconds is not None:
+            self._database.on_foreign_commit(self._pass_notices_on)
+            self._watch = FileWatch(self._database, self._watch_seconds)
+        return self._watchers.add(account, callback, settled)
 
-    def _tell_of_others(self, cursor: sqlite3.Cursor) -> None:
+    def _start_reading_notices(self, cursor: sqlite3.Cursor) -> None:
+        """Older notices are no news to this object, which has read nothing yet."""
+        if self._seen == 0:
+            (self._seen,) = cursor.execute(self._sql.last_notice).fetchone()
+
+    def _pass_notices_on(self, cursor: sqlite3.Cursor) -> None:
+        """Call back for what other connections have committed. Runs on the store's thread."""
+        found = cursor.execute(self._sql.notices, (self._seen,)).fetchall()
+        if not found:
+            return
+        missed = found[0][0] > self._seen + 1
+        self._seen = found[-1][0]
+        if missed:
+            self._call_all(cursor)
+            return
+        for _, origin, account, kind, keys in found:
+            if origin != self._token:
+                self._watchers.call(Notice(account, kind, tuple(json.loads(keys))))
+
+    def _call_all(self, cursor: sqlite3.Cursor) -> None:
+        """Notices were missed: call back for every watched account that has something queued, and for outcomes."""
         for account in self._watchers.accounts():
+            for kind in ItemKind:
+                self._watchers.call(settled(account, kind.value, ()))
             if any(cursor.execute(self._sql.first, (account, kind.value, 1)).fetchone() for kind in ItemKind):
-                self._watchers.call(account)
+                self._watchers.call(queued(account))
 
     async def aclose(self) -> None:
         """Finish what was begun and close the file; twice is fine."""
-        if self._lookout is not None:
-            self._lookout.stop()
+        if self._watch is not None:
+            self._watch.stop()
         await self._database.aclose()
 
     async def __aenter__(self) -> SQLiteStorage:
@@ -427,34 +463,3 @@ class SQLiteStorage:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
-
-    def _rows(self, cursor: sqlite3.Cursor, account: str, kind: ItemKind, keys: Collection[str]) -> dict[str, ItemRow]:
-        found = cursor.execute(self._sql.items_by_keys, (account, kind.value, _listed(keys)))
-        return {row.key: row for row in map(ItemRow._make, found)}
-
-    def _update(self, cursor: sqlite3.Cursor, rows: Sequence[ItemRow]) -> None:
-        cursor.executemany(self._sql.update_item, [row[3:] for row in rows])
-
-    def _batch(self, cursor: sqlite3.Cursor, batch_id: str) -> BatchRow | None:
-        row = cursor.execute(self._sql.batch, (batch_id,)).fetchone()
-        return None if row is None else BatchRow._make(row)
-
-    def _held(self, cursor: sqlite3.Cursor, batch_id: str, fence: int) -> BatchRow:
-        batch = self._batch(cursor, batch_id)
-        if batch is None or batch.fence != fence:
-            raise StaleLease(f"batch {batch_id} was taken over or settled (fence {fence})")
-        return batch
-
-    def _document(self, cursor: sqlite3.Cursor, name: str) -> str | None:
-        row = cursor.execute(self._sql.document, (name,)).fetchone()
-        return None if row is None else str(row[0])
-
-
-def _item(row: tuple[Any, ...]) -> StoredItem:
-    """A row that is in no batch."""
-    return ItemRow._make(row).to_item()
-
-
-def _listed(keys: Collection[str]) -> str:
-    """Keys as the JSON array that ``json_each`` reads: one parameter, whatever their number."""
-    return json.dumps(list(keys), ensure_ascii=False)

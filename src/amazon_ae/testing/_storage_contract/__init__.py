@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from amazon_ae.testing._storage_contract import batches, items, sharing, walk
+from amazon_ae.testing._storage_contract import batches, items, notices, routes, sharing, walk
 from amazon_ae.testing._storage_contract.trial import MakeStorage, StorageTrial, Transaction
 
 __all__ = ["STORAGE_CHECKS", "StorageTrial", "check_storage"]
@@ -25,7 +25,9 @@ STORAGE_CHECKS: Final[tuple[Callable[[StorageTrial], Awaitable[None]], ...]] = (
     *items.CHECKS,
     *walk.CHECKS,
     *batches.CHECKS,
+    *routes.CHECKS,
     *sharing.CHECKS,
+    *notices.CHECKS,
 )
 """Every check of the contract: ``async def check_...(trial: StorageTrial) -> None``. The docstring states the fact."""
 

@@ -1,10 +1,10 @@
-"""Checks of what is shared: documents, races with exact counts, crash points, the host's transaction, watchers."""
+"""Checks of what is shared: documents, races with exact counts, crash points, the host's transaction."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from itertools import count
 from typing import TypeVar
@@ -307,56 +307,6 @@ async def check_the_hosts_transaction(trial: StorageTrial) -> None:
         expect_equal((await desk.stats()).waiting, 3, "all of it")
 
 
-async def check_watchers_hear_of_puts(trial: StorageTrial) -> None:
-    """A watcher is called for its account once something waits, not for others, and no more after the undo."""
-    async with trial.desk() as desk:
-        other = await desk.beside(account=desk.account + "-2")
-        heard: list[str] = []
-
-        def fail() -> None:
-            raise ZeroDivisionError("a check raises this on purpose: a store logs it at most")
-
-        undo = desk.store.watch(desk.account, lambda: heard.append("mine"))
-        desk.store.watch(desk.account, fail)
-        second = desk.store.watch(desk.account, lambda: heard.append("second"))
-        await desk.put(("SKU-1", "1"))
-        await until(lambda: {"mine", "second"} <= set(heard))
-        expect_equal(set(heard), {"mine", "second"}, "both heard of it, the failing one hurt nobody")
-        second()
-        heard.clear()
-        await desk.put(("SKU-1", "2"))
-        await until(lambda: bool(heard))
-        expect_equal(set(heard), {"mine"}, "one undo leaves the other watcher")
-        undo()
-        undo()
-        await asyncio.sleep(0)
-        heard.clear()
-        await desk.put(("SKU-2", "1"))
-        await desk.store.put(other.account, desk.kind, [Change("SKU-3", "1")])
-        await asyncio.sleep(0)
-        expect_equal(heard, [], "nobody watches any more")
-        mine = desk.store.watch(desk.account, lambda: heard.append("mine"))
-        await desk.store.put(other.account, desk.kind, [Change("SKU-4", "1")])
-        await asyncio.sleep(0)
-        expect_equal(heard, [], "another account's put")
-        mine()
-
-
-async def check_watchers_hear_of_retries(trial: StorageTrial) -> None:
-    """A dead letter that waits again wakes a watcher, as a put does."""
-    async with trial.desk() as desk:
-        await desk.send("SKU-1", "1", Outcome.REJECTED)
-        heard: list[str] = []
-        undo = desk.store.watch(desk.account, lambda: heard.append("heard"))
-        # A store that hears of others may tell once that it listens now, whatever was put before.
-        await until(lambda: bool(heard), (0.01,) * 20)
-        heard.clear()
-        await desk.store.resolve(desk.account, desk.kind, ["SKU-1"], outcome=Outcome.RETRY)
-        await until(lambda: bool(heard))
-        expect(bool(heard), "a retried dead letter is told of")
-        undo()
-
-
 async def check_closing_twice(trial: StorageTrial) -> None:
     """``aclose`` twice is fine, and one object's close does not close the others."""
     async with trial.desk() as desk:
@@ -380,14 +330,6 @@ async def _run(work: Callable[[Desk], Awaitable[T]], desk: Desk) -> T:
     return await work(desk)
 
 
-async def until(condition: Callable[[], bool], seconds: Iterable[float] = (0.01,) * 300) -> None:
-    """Give a notification that comes from outside the loop its time: three real seconds at most."""
-    for pause in seconds:
-        if condition():
-            return
-        await asyncio.sleep(pause)
-
-
 CHECKS = (
     check_documents,
     check_names_by_prefix,
@@ -403,7 +345,5 @@ CHECKS = (
     check_puts_during_flights_are_never_lost,
     check_every_crash_point,
     check_the_hosts_transaction,
-    check_watchers_hear_of_puts,
-    check_watchers_hear_of_retries,
     check_closing_twice,
 )

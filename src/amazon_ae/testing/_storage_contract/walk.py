@@ -44,7 +44,17 @@ class _Walk:
     async def step(self, where: str) -> None:
         rng = self._rng
         verb = rng.choices(
-            (self._put, self._open_one, self._settle, self._resolve, self._reject), weights=(50, 20, 18, 8, 4)
+            (
+                self._put,
+                self._open_one,
+                self._settle,
+                self._settle_some,
+                self._resolve,
+                self._reject,
+                self._requeue,
+                self._withdraw,
+            ),
+            weights=(46, 20, 15, 6, 8, 4, 4, 4),
         )[0]
         self._steps.append(await verb())
         # Comparing costs more than walking: every few steps, and the message tells what happened since.
@@ -78,25 +88,51 @@ class _Walk:
         if not self._open:
             return "nothing to settle"
         one, two = self._open.pop(self._rng.randrange(len(self._open)))
-        outcomes = [
+        outcomes = self._outcomes(one)
+        ours = await self._desk.store.settle(one.batch_id, one.fence, outcomes)
+        expect_equal(list(ours), list(await self._memory.settle(two.batch_id, two.fence, outcomes)), f"{outcomes}")
+        return f"settle {outcomes}"
+
+    async def _settle_some(self) -> str:
+        if not self._open:
+            return "nothing to settle"
+        one, two = self._rng.choice(self._open)
+        outcomes = self._outcomes(one)[:1]
+        ours = await self._desk.store.settle_some(one.batch_id, one.fence, outcomes, lease_seconds=9.0)
+        wanted = await self._memory.settle_some(two.batch_id, two.fence, outcomes, lease_seconds=9.0)
+        expect_equal(list(ours), list(wanted), f"{outcomes}")
+        return f"settle some {outcomes}"
+
+    def _outcomes(self, batch: StoredBatch) -> list[ItemOutcome]:
+        return [
             ItemOutcome(key, self._rng.choice(list(Outcome)), self._rng.choice(("", "c")), "m")
-            for key, _, _ in one.items
+            for key, _, _ in batch.items
             if self._rng.random() < 0.9
         ]
-        await self._desk.store.settle(one.batch_id, one.fence, outcomes)
-        await self._memory.settle(two.batch_id, two.fence, outcomes)
-        return f"settle {outcomes}"
+
+    async def _requeue(self) -> str:
+        keys = self._rng.sample(KEYS, 2)
+        one, two = await self._both("requeue", keys)
+        expect_equal(one, two, f"how many of {keys} were queued again")
+        return f"requeue {keys}"
+
+    async def _withdraw(self) -> str:
+        keys = self._rng.sample(KEYS, 2)
+        one, two = await self._both("withdraw", keys)
+        expect_equal(list(one), list(two), f"which of {keys} were withdrawn")
+        return f"withdraw {keys}"
 
     async def _resolve(self) -> str:
         keys = self._rng.sample(KEYS, 2)
         outcome = self._rng.choice((Outcome.RETRY, Outcome.ACCEPTED, Outcome.REJECTED))
         one, two = await self._both("resolve", keys, outcome=outcome)
-        expect_equal(one, two, f"how many of {keys} were resolved")
+        expect_equal(list(one), list(two), f"which of {keys} were resolved")
         return f"resolve {keys} {outcome}"
 
     async def _reject(self) -> str:
         outcomes = [ItemOutcome(key, Outcome.REJECTED, "c", "m") for key in self._rng.sample(KEYS, 2)]
-        await self._both("reject", outcomes)
+        one, two = await self._both("reject", outcomes)
+        expect_equal(list(one), list(two), f"which were rejected by {outcomes}")
         return f"reject {outcomes}"
 
     async def _both(self, verb: str, *arguments: Any, **options: Any) -> tuple[Any, Any]:

@@ -1,0 +1,111 @@
+"""Notices of a store: what is said to those who watch an account, and which puts are worth saying."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, NamedTuple
+
+from amazon_ae._models.feeds import ItemKind
+
+__all__ = ["MAX_KEYS", "Leaving", "Notice", "Settled", "Watchers", "news", "queued", "settled"]
+
+_log = logging.getLogger(__name__)
+
+MAX_KEYS: Final = 100
+"""A notice names no more keys than this; above it names none, and whoever waits reads the store."""
+
+Settled = Callable[[ItemKind, Sequence[str]], None]
+
+
+class Notice(NamedTuple):
+    """One event in an account: with a ``kind``, its ``keys`` have an outcome (no keys: some keys); without, items of
+    the account can leave that could not before."""
+
+    account: str
+    kind: str = ""
+    keys: tuple[str, ...] = ()
+
+
+def queued(account: str) -> Notice:
+    """Something of this account waits that did not wait before."""
+    return Notice(account)
+
+
+def settled(account: str, kind: str, keys: Iterable[str]) -> Notice:
+    """These keys have an outcome now."""
+    named = tuple(keys)
+    return Notice(account, kind, named if len(named) <= MAX_KEYS else ())
+
+
+class Leaving(NamedTuple):
+    """Whether anything of one account and kind can leave now, by priority."""
+
+    urgent: bool
+    normal: bool
+
+
+def news(kind: str, before: Leaving, put: Leaving) -> bool:
+    """Whether a put is worth a notice: it let something leave that changes what a scheduler does next.
+
+    Every pickup does, since its caller waits. Stock does where nothing as urgent was queued: a thousand changes of a
+    seller whose queue is not empty anyway are one notice.
+
+    Args:
+        before: what could leave before the put.
+        put: what of the put can leave and did not wait before, or was not urgent before.
+    """
+    if kind == ItemKind.PICKUP:
+        return put.urgent or put.normal
+    return (put.urgent and not before.urgent) or (put.normal and not before.urgent and not before.normal)
+
+
+class _Watcher(NamedTuple):
+    callback: Callable[[], None]
+    settled: Settled | None
+
+
+class Watchers:
+    """Callbacks by account; every method may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._watchers: dict[str, dict[object, _Watcher]] = {}
+
+    def add(self, account: str, callback: Callable[[], None], settled: Settled | None = None) -> Callable[[], None]:
+        """Call ``callback`` from now on; returns the undo, which may be called twice."""
+        # The same function may watch twice: each call has an entry and an undo of its own.
+        entry = object()
+        with self._lock:
+            self._watchers.setdefault(account, {})[entry] = _Watcher(callback, settled)
+
+        def undo() -> None:
+            with self._lock:
+                entries = self._watchers.get(account, {})
+                entries.pop(entry, None)
+                if not entries:
+                    self._watchers.pop(account, None)
+
+        return undo
+
+    def accounts(self) -> list[str]:
+        """The accounts that are watched."""
+        with self._lock:
+            return list(self._watchers)
+
+    def __bool__(self) -> bool:
+        return bool(self._watchers)
+
+    def call(self, notice: Notice) -> None:
+        """Pass a notice on. An exception of a callback is logged: the write has been committed."""
+        with self._lock:
+            watchers = list(self._watchers.get(notice.account, {}).values())
+        for watcher in watchers:
+            try:
+                if not notice.kind or watcher.settled is None:
+                    watcher.callback()
+                else:
+                    watcher.settled(ItemKind(notice.kind), notice.keys)
+            except Exception:
+                _log.exception("a watcher of account %s failed", notice.account)
