@@ -103,7 +103,11 @@ def client_of(status: int, headers: list[tuple[str, str]], body: bytes) -> MwsCl
     def answer(request: httpx.Request) -> httpx.Response:
         # A recorded next page would be asked for without end: the second request ends it.
         answer.asked += 1  # type: ignore[attr-defined]
-        content = body if answer.asked == 1 else body.replace(b"NextToken", b"Ignored")  # type: ignore[attr-defined]
+        content = (
+            body
+            if answer.asked == 1
+            else body.replace(b"<NextToken>", b"<Ignored>").replace(b"</NextToken>", b"</Ignored>")
+        )  # type: ignore[attr-defined]
         return httpx.Response(status, headers=headers, content=content)
 
     answer.asked = 0  # type: ignore[attr-defined]
@@ -162,6 +166,7 @@ async def test_amazons_own_mock_fills_every_field(samples: Path) -> None:
     )
     (order,) = page.orders
     later = {"is_iba", "is_access_point_order", "automated_shipping_settings", "default_ship_from_location_address"}
+    later |= {"items", "programs"}  # another backend's
     empty = {name for name in order.__slots__ if not name.startswith("__") and getattr(order, name) in (None, ())}
     assert empty <= later, empty - later
     _, _, body = answers(samples)["amazon_java_sdk/orders_ListOrderItemsResponse.xml"]

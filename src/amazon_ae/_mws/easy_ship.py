@@ -24,7 +24,7 @@ from amazon_ae._models.responses import ResponseMeta, ServiceStatus
 from amazon_ae._models.text import check_order_id
 from amazon_ae._mws.calls import MwsCall, MwsExecutor
 from amazon_ae._mws.params import Value, flatten
-from amazon_ae._mws.parsing import Node, children, decimal, instant, required, text, values
+from amazon_ae._mws.parsing import Node, children, decimal, instant, listed_in, required, text, values
 from amazon_ae._mws.service import read_service_status
 from amazon_ae._transport.calls import WaitPolicy
 
@@ -208,7 +208,7 @@ def _read_slot(node: Any) -> PickupSlot | None:
 
 
 def _read_slots(node: Node, meta: ResponseMeta) -> PickupSlots:
-    slots = [_read_slot(slot) for slot in children(node.get("PickupSlotList"), "PickupSlot")]
+    slots = [_read_slot(slot) for slot in listed_in(node, "PickupSlotList", "PickupSlot")]
     return PickupSlots(
         amazon_order_id=text(node.get("AmazonOrderId")), slots=tuple(slot for slot in slots if slot), meta=meta
     )
@@ -239,7 +239,7 @@ def _read_invoice(node: Any) -> EasyShipInvoice | None:
 
 def _read_package(node: Any, meta: ResponseMeta) -> ScheduledPackage:
     if not isinstance(node, dict):
-        raise UnreadableResponse("an answer without a package")
+        raise UnreadableResponse("the answer has no package", retryable=True)
     ids = node.get("ScheduledPackageId")
     # The reference's table says PackageItemsList, Amazon's own client PackageItemList.
     items = children(node.get("PackageItemList") or node.get("PackageItemsList"), "Item")
@@ -268,4 +268,4 @@ def _read_scheduled(node: Node, meta: ResponseMeta) -> ScheduledPackage:
 
 
 def _read_updated(node: Node, meta: ResponseMeta) -> tuple[ScheduledPackage, ...]:
-    return tuple([_read_package(package, meta) for package in children(node.get("ScheduledPackageList"), "Package")])
+    return tuple([_read_package(package, meta) for package in listed_in(node, "ScheduledPackageList", "Package")])

@@ -273,8 +273,17 @@ _SUBMISSION: Final[Fields] = {
 }
 
 
-def next_token(node: Node, action: str) -> str | None:
-    """The token of a list that is paged by ``HasNext``; ``None`` on the last page. Without it, a token says more."""
+def next_token(node: Node, action: str, *elements: str) -> str | None:
+    """The token of a list that is paged by ``HasNext``; ``None`` on the last page. Without it, a token says more.
+
+    Args:
+        elements: what the list consists of.
+
+    Raises:
+        UnreadableResponse: neither ``HasNext`` nor anything else of such a list: it says nothing, not "none".
+    """
+    if not node.keys() & {"HasNext", "NextToken", *elements}:
+        raise UnreadableResponse(f"{action}: the answer has no HasNext", retryable=True)
     has_next, token = boolean(node.get("HasNext")), text(node.get("NextToken"))
     if has_next is False:
         return None
@@ -297,13 +306,17 @@ def _read_feeds(node: Node, meta: ResponseMeta) -> tuple[FeedSubmission, ...]:
 
 
 def _read_page(node: Node, meta: ResponseMeta) -> RawPage[FeedSubmission]:
-    return RawPage(items=_read_feeds(node, meta), next_token=next_token(node, "GetFeedSubmissionList"), meta=meta)
+    return RawPage(
+        items=_read_feeds(node, meta),
+        next_token=next_token(node, "GetFeedSubmissionList", "FeedSubmissionInfo"),
+        meta=meta,
+    )
 
 
 def _read_count(node: Node) -> int:
     count = integer(node.get("Count"))
     if count is None:
-        raise UnreadableResponse("a count that is not a number")
+        raise UnreadableResponse("the answer has no Count that is a number", retryable=True)
     return count
 
 

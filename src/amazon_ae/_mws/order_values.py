@@ -5,6 +5,8 @@ Source: MWS Orders API reference, "Datatypes"; legacy elements as in recordings 
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -22,7 +24,9 @@ from amazon_ae._models.orders import (
     TaxClassification,
     TaxCollection,
     TaxRegistration,
+    UnreadableOrder,
 )
+from amazon_ae._models.text import ORDER_ID
 from amazon_ae._mws.parsing import (
     Fields,
     Node,
@@ -37,7 +41,7 @@ from amazon_ae._mws.parsing import (
     values,
 )
 
-__all__ = ["read_order", "read_order_item"]
+__all__ = ["read_broken_order", "read_order", "read_order_item", "unreadable_order", "unreadable_record"]
 
 
 def _structure(kind: Callable[..., Any], table: Fields) -> Callable[[Any], Any]:
@@ -258,12 +262,17 @@ _ITEM: Final[Fields] = {
 }
 
 
+_DECISIVE: Final = ("AmazonOrderId", "OrderStatus", "FulfillmentChannel", "EasyShipShipmentStatus")
+
+
 def read_order(node: Node) -> Order:
     """One ``<Order>``.
 
     Raises:
         UnreadableResponse: it has no AmazonOrderId.
     """
+    if not isinstance(node, dict):
+        raise UnreadableResponse("an order without content")
     found = fields(node, _ORDER)
     if not found.get("amazon_order_id"):
         required(node, "AmazonOrderId", "an order")
@@ -274,6 +283,36 @@ def read_order(node: Node) -> Order:
     found.setdefault("last_update_date", None)
     found.setdefault("order_status", "")
     return Order(**found)
+
+
+def read_broken_order(record: str) -> Order:
+    """What a look-up needs of an ``<Order>`` whose XML is broken: id, status, channel and Easy Ship status.
+
+    Raises:
+        UnreadableResponse: id or status cannot be read.
+    """
+    leaves = dict(re.findall(r"<(?:[\w.-]+:)?(\w+)>\s*([^<>&]*?)\s*</", record))
+    found = {_ORDER[name][0]: leaves[name] for name in _DECISIVE if leaves.get(name)}
+    if not ORDER_ID.fullmatch(found.get("amazon_order_id", "")) or "order_status" not in found:
+        raise UnreadableResponse("an order whose XML is not well-formed, without a readable id and status")
+    return Order(purchase_date=None, last_update_date=None, **found)
+
+
+def unreadable_record(record: str) -> UnreadableOrder:
+    """Names an ``<Order>`` whose XML is broken, by its id where that stands in it."""
+    found = re.search(rf"<(?:[\w.-]+:)?AmazonOrderId>\s*({ORDER_ID.pattern})\s*<", record)
+    return UnreadableOrder(
+        order_id=found[1] if found else None, reason="its XML is not well-formed", digest=_digest(record)
+    )
+
+
+def unreadable_order(node: Any, reason: str) -> UnreadableOrder:
+    """Names an ``<Order>`` that lacks what no order can lack."""
+    return UnreadableOrder(order_id=None, reason=reason, digest=_digest(repr(node)))
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def read_order_item(node: Node) -> OrderItem:

@@ -9,16 +9,22 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._exceptions import ConfigurationError, UnreadableResponse
 from amazon_ae._models.checks import check_aware, check_count, check_text, listed
 from amazon_ae._models.orders import Order, OrderItem, OrderPage
 from amazon_ae._models.responses import ResponseMeta, ServiceStatus
 from amazon_ae._models.text import check_order_id
 from amazon_ae._mws.calls import MwsCall, MwsExecutor
-from amazon_ae._mws.order_values import read_order, read_order_item
+from amazon_ae._mws.order_values import (
+    read_broken_order,
+    read_order,
+    read_order_item,
+    unreadable_order,
+    unreadable_record,
+)
 from amazon_ae._mws.paging import Listing, Pager, RawPage, fingerprint
 from amazon_ae._mws.params import flatten, settled_before
-from amazon_ae._mws.parsing import Node, children, instant, text
+from amazon_ae._mws.parsing import BROKEN, Node, instant, listed_in, text
 from amazon_ae._mws.service import read_service_status
 from amazon_ae._transport.calls import WaitPolicy
 
@@ -42,7 +48,11 @@ class OrderListing(Pager[Order]):
         """
         async for step in self.steps(position):
             yield OrderPage(
-                orders=step.items, complete_until=step.complete_until, position=step.position(), meta=step.meta
+                orders=step.items,
+                complete_until=step.complete_until,
+                position=step.position(),
+                meta=step.meta,
+                unreadable=step.unreadable,
             )
 
 
@@ -171,6 +181,8 @@ class Orders:
 
         Raises:
             ConfigurationError: one of them is not an Amazon order id; nothing was sent.
+            UnreadableResponse: not even id and status of one order can be read. (Where only those can, the order comes
+                with them alone.)
             AmazonAeError: as every call.
         """
         ids = list(dict.fromkeys(check_order_id(order_id) for order_id in order_ids))
@@ -179,7 +191,7 @@ class Orders:
         for begin in range(0, len(ids), _MOST_IDS):
             params = flatten({"AmazonOrderId.Id": ids[begin : begin + _MOST_IDS]})
             call = MwsCall(section="Orders", action="GetOrder", params=params)
-            found.extend((await self._calls.result(call, read_order_page, policy)).items)
+            found.extend(await self._calls.result(call, _read_found, policy))
         return tuple(found)
 
     async def items(
@@ -245,19 +257,41 @@ def _check_order(after: datetime | None, before: datetime | None, name: str) -> 
 
 
 def read_order_page(node: Node, meta: ResponseMeta) -> RawPage[Order]:
-    """The content of ``<ListOrdersResult>`` or ``<GetOrderResult>``."""
+    """The content of ``<ListOrdersResult>`` or ``<GetOrderResult>``. One unreadable order doesn't cost the others.
+
+    Raises:
+        UnreadableResponse: it has no ``<Orders>``.
+    """
+    orders: list[Order] = []
+    unreadable = [unreadable_record(record) for record in node.get(BROKEN, ())]
+    for child in listed_in(node, "Orders", "Order"):
+        try:
+            orders.append(read_order(child))
+        except UnreadableResponse as error:
+            unreadable.append(unreadable_order(child, str(error)))
     return RawPage(
-        items=tuple([read_order(order) for order in children(node.get("Orders"), "Order")]),
+        items=tuple(orders),
+        unreadable=tuple(unreadable),
         next_token=text(node.get("NextToken")),
         complete_until=instant(node.get("LastUpdatedBefore")) or instant(node.get("CreatedBefore")),
         meta=meta,
     )
 
 
+def _read_found(node: Node, _: ResponseMeta) -> list[Order]:
+    """The content of ``<GetOrderResult>``. An order that was left out would pass for one that Amazon doesn't know."""
+    orders = [read_order(order) for order in listed_in(node, "Orders", "Order")]
+    return orders + [read_broken_order(record) for record in node.get(BROKEN, ())]
+
+
 def read_item_page(node: Node, meta: ResponseMeta) -> RawPage[OrderItem]:
-    """The content of ``<ListOrderItemsResult>``."""
+    """The content of ``<ListOrderItemsResult>``. All items or none: an order is not packed without one of them.
+
+    Raises:
+        UnreadableResponse: it has no ``<OrderItems>``, or an item cannot be read.
+    """
     return RawPage(
-        items=tuple([read_order_item(item) for item in children(node.get("OrderItems"), "OrderItem")]),
+        items=tuple([read_order_item(item) for item in listed_in(node, "OrderItems", "OrderItem")]),
         next_token=text(node.get("NextToken")),
         meta=meta,
     )

@@ -12,13 +12,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Generic, TypeVar
 
 import attrs
 
 from amazon_ae._exceptions import AmazonError, ConfigurationError, UnreadableResponse
+from amazon_ae._models.orders import UnreadableOrder
 from amazon_ae._models.responses import Page, ResponseMeta
 
 __all__ = ["Listing", "Pager", "RawPage", "Step", "fingerprint"]
@@ -35,6 +36,7 @@ class RawPage(Generic[T]):
 
     items: tuple[T, ...]
     next_token: str | None
+    unreadable: tuple[UnreadableOrder, ...] = ()
     complete_until: datetime | None = None
     meta: ResponseMeta = attrs.field(factory=ResponseMeta)
 
@@ -58,14 +60,15 @@ class _Place:
         self._trail = bytearray(seen)
         self._seen = {seen[begin : begin + _DIGEST_BYTES] for begin in range(0, len(seen), _DIGEST_BYTES)}
 
-    def is_new(self, key: str) -> bool:
-        """Whether this key was not handed over yet; from now on it was."""
-        digest = _digest(key)
-        if digest in self._seen:
-            return False
-        self._seen.add(digest)
-        self._trail += digest
-        return True
+    def fresh(self, items: Sequence[T], key: Callable[[T], str]) -> tuple[T, ...]:
+        """The items of a page whose keys no earlier page had. Two of one page with one key are both Amazon's word."""
+        digests = [_digest(key(item)) for item in items]
+        fresh = tuple([item for item, digest in zip(items, digests, strict=True) if digest not in self._seen])
+        for digest in digests:
+            if digest not in self._seen:
+                self._seen.add(digest)
+                self._trail += digest
+        return fresh
 
     def dump(self, query: str) -> str | None:
         """The place as text; ``None`` at the end."""
@@ -102,6 +105,7 @@ class Step(Generic[T]):
     complete_until: datetime | None
     meta: ResponseMeta
     position: Callable[[], str | None]
+    unreadable: tuple[UnreadableOrder, ...] = ()
 
 
 class Pager(Generic[T]):
@@ -144,7 +148,7 @@ class Pager(Generic[T]):
                 place.token = None
                 tokens.clear()
                 continue
-            fresh = tuple([item for item in raw.items if place.is_new(self._key(item))])
+            fresh = place.fresh(raw.items, self._key)
             if fresh:
                 restarts = 0
             # A listing that began anew is complete up to where the first one was; what changed since may be missing.
@@ -152,12 +156,13 @@ class Pager(Generic[T]):
             place.token = raw.next_token
             if place.token in tokens:
                 raise UnreadableResponse("a NextToken leads back to a page that was read already")
-            if fresh or not raw.items or place.token is None:
+            if fresh or not raw.items or raw.unreadable or place.token is None:
                 yield Step(
                     items=fresh,
                     complete_until=place.complete_until,
                     meta=raw.meta,
                     position=lambda: place.dump(self._query),
+                    unreadable=raw.unreadable,
                 )
             if place.token is None:
                 return

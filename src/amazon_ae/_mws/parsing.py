@@ -1,12 +1,13 @@
 """From Amazon's XML to plain values: by local names, in any namespace, in any order. Pure functions, no I/O.
 
 ``parse`` gives nested dicts whose leaves are text or ``None``. The readers below turn a leaf into a value and give
-``None``
-for what is absent or not of its type: one odd element never costs the page it came in.
+``None`` for what is absent or not of its type: one odd element never costs the page it came in. Of an element that is
+repeated against the schema every reader takes the first.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -19,8 +20,10 @@ import xmltodict
 
 from amazon_ae._exceptions import UnreadableResponse
 from amazon_ae._models.money import Money
+from amazon_ae._mws.repair import cleaned, split_records
 
 __all__ = [
+    "BROKEN",
     "CutOff",
     "Fields",
     "Node",
@@ -30,6 +33,7 @@ __all__ = [
     "fields",
     "instant",
     "integer",
+    "listed_in",
     "local_names",
     "money",
     "parse",
@@ -43,6 +47,8 @@ Node = Mapping[str, Any]
 Fields = Mapping[str, tuple[str, Callable[[Any], Any]]]
 """Element name -> (attribute name, reader)."""
 
+# The end of an answer that was not cut off, whatever is broken inside.
+_WHOLE: Final = re.compile(rb"</[\w.:-]+Response\s*>\s*$")
 # What expat says where the end came too soon.
 _ENDS_TOO_SOON: Final = frozenset(
     expat_errors.codes[words]
@@ -55,16 +61,26 @@ _ENDS_TOO_SOON: Final = frozenset(
 )
 
 
+BROKEN: Final = "#broken"
+"""Key under which ``parse`` lists the records that it took out."""
+
+
 class CutOff(ValueError):
     """XML that ends too soon: it was cut on its way."""
 
 
-def parse(body: bytes) -> tuple[str, Node]:
+def parse(body: bytes, *, isolate: str | None = None) -> tuple[str, Node]:
     """The root's local name and its content.
+
+    A body that a parser refuses is cleaned (``_mws.repair``) and parsed again.
+
+    Args:
+        isolate: an element whose broken records are taken out, e.g. ``"Order"``; the content lists
+            them under ``BROKEN``.
 
     Raises:
         CutOff: it ends too soon.
-        ValueError: not well-formed, or it declares entities (which could expand without end).
+        ValueError: not well-formed in spite of that, or it declares entities (which could expand without end).
     """
     wide = b"\0" in body[:4] or body[:2] in (b"\xff\xfe", b"\xfe\xff")  # UTF-16, with or without its mark
     if b"<!ENTITY" in (body.replace(b"\0", b"") if wide else body):
@@ -72,14 +88,44 @@ def parse(body: bytes) -> tuple[str, Node]:
     # A prefix needs a declaration; without one (the normal case) the names are local already.
     plain = not wide and b"xmlns:" not in body
     try:
-        document = xmltodict.parse(
-            body, xml_attribs=False, disable_entities=True, postprocessor=None if plain else _local
+        return _parsed(body, plain=plain)
+    except ValueError as error:
+        if isinstance(error, CutOff) and not _WHOLE.search(body[-200:]):
+            raise
+        return _repaired(body, isolate)
+
+
+def _parsed(document: bytes | str, *, plain: bool) -> tuple[str, Node]:
+    try:
+        found = xmltodict.parse(
+            document, xml_attribs=False, disable_entities=True, postprocessor=None if plain else _local
         )
-    except (ExpatError, LookupError, RecursionError) as error:
+    except (ExpatError, LookupError, RecursionError, ValueError) as error:
         kind = CutOff if getattr(error, "code", None) in _ENDS_TOO_SOON else ValueError
         raise kind(f"not well-formed XML: {error}") from error
-    (name, content), *_ = document.items() or [("", None)]
+    (name, content), *_ = found.items() or [("", None)]
     return name, content if isinstance(content, dict) else {}
+
+
+def _repaired(body: bytes, isolate: str | None) -> tuple[str, Node]:
+    text = cleaned(body)
+    try:
+        return _parsed(text, plain=False)
+    except ValueError:
+        if isolate is None:
+            raise
+    head, records, tail = split_records(text, isolate)
+    broken = [record for record in records if not _is_whole(record)]
+    root, content = _parsed(head + "".join(record for record in records if record not in broken) + tail, plain=False)
+    return root, {**content, BROKEN: broken}
+
+
+def _is_whole(record: str) -> bool:
+    try:
+        _parsed(record, plain=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _local(_path: object, key: str, value: Any) -> tuple[str, Any]:
@@ -110,6 +156,17 @@ def children(node: object, name: str) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+def listed_in(node: Node, wrapper: str, name: str) -> list[Any]:
+    """The elements ``name`` inside ``wrapper``, which an answer has even when it lists nothing.
+
+    Raises:
+        UnreadableResponse: no ``wrapper``: an answer that lists nothing is not the same as one that says nothing.
+    """
+    if wrapper not in node:
+        raise UnreadableResponse(f"the answer has no {wrapper}", retryable=True)
+    return [child for each in children(node, wrapper) for child in children(each, name)]
+
+
 def values(node: object, name: str) -> tuple[str, ...]:
     """The texts of the elements ``name`` directly below ``node``."""
     return tuple(value for each in children(node, name) if (value := text(each)) is not None)
@@ -134,24 +191,26 @@ def required(node: object, name: str, what: str) -> str:
     """
     value = text(node.get(name)) if isinstance(node, dict) else None
     if value is None:
-        raise UnreadableResponse(f"{what} without {name}")
+        raise UnreadableResponse(f"{what} without {name}", retryable=True)
     return value
 
 
+def _one(value: Any) -> Any:
+    """Of a repeated element the first."""
+    return value[0] if isinstance(value, list) and value else value
+
+
 def text(value: Any) -> str | None:
-    """Text stays text; of a repeated element the first counts."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        return text(value[0]) if value else None
+    """Text stays text."""
+    value = _one(value)
     if isinstance(value, dict):
-        return text(value.get("#text"))
-    return None
+        value = value.get("#text")
+    return value if isinstance(value, str) else None
 
 
 def boolean(value: Any) -> bool | None:
     """``true``/``false``, ``Yes``/``No``, ``1``/``0`` in any case."""
-    match value.strip().lower() if isinstance(value, str) else "":
+    match (text(value) or "").strip().lower():
         case "true" | "yes" | "1":
             return True
         case "false" | "no" | "0":
@@ -160,7 +219,7 @@ def boolean(value: Any) -> bool | None:
 
 
 def integer(value: Any) -> int | None:
-    """A whole number; also ``"2.0"``, which some marketplaces send."""
+    """A whole number; also ``"2.0"``, which some marketplaces send, and ``"1,045"``."""
     number = decimal(value)
     if number is None or not -1e15 < number < 1e15 or number != number.to_integral_value():
         return None
@@ -168,14 +227,32 @@ def integer(value: Any) -> int | None:
 
 
 def decimal(value: Any) -> Decimal | None:
-    """A finite decimal number."""
-    if not isinstance(value, str):
+    """A finite decimal number, its thousands grouped or not, by a point or a comma."""
+    written = text(value)
+    if written is None:
         return None
     try:
-        number = Decimal(value)
+        number = Decimal(written)
     except InvalidOperation:
-        return None
+        plain = _ungrouped(written)
+        if plain is None:
+            return None
+        number = Decimal(plain)
     return number if number.is_finite() else None
+
+
+# Groups of three behind an unchanging separator; then a decimal point or comma other than that separator.
+_GROUPED: Final = re.compile(r"([+-]?\d{1,3})(?:([,.' ])(\d{3}(?:\2\d{3})*))?(?:([.,])(\d+))?")
+_SEPARATORS: Final = str.maketrans({"\u066b": ".", "\u066c": ",", "\u00a0": " ", "\u202f": " ", "\u2019": "'"})
+
+
+def _ungrouped(written: str) -> str | None:
+    """``1,045``, ``1,234.50``, ``1.234,50`` and ``1 234,50`` as Python writes them; ``None`` for all else."""
+    found = _GROUPED.fullmatch(written.strip().translate(_SEPARATORS))
+    if found is None or found[2] is None or found[2] == found[4]:
+        return None
+    rest = "".join(character for character in found[3] or "" if character.isdecimal())
+    return f"{found[1]}{rest}" + (f".{found[5]}" if found[5] else "")
 
 
 def instant(value: Any) -> datetime | None:
@@ -183,12 +260,13 @@ def instant(value: Any) -> datetime | None:
 
     No zone means UTC. Some of Amazon's examples are percent-encoded.
     """
-    if not isinstance(value, str):
+    written = text(value)
+    if written is None:
         return None
     try:
-        moment = datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(written)
     except ValueError:
-        moment_or_none = _other_instant(value)
+        moment_or_none = _other_instant(written)
         if moment_or_none is None:
             return None
         moment = moment_or_none
@@ -213,8 +291,8 @@ def _other_instant(value: str) -> datetime | None:
 
 def money(value: Any) -> Money | None:
     """``CurrencyCode`` and ``Amount``; ``None`` where the amount is missing or is no number."""
+    value = _one(value)
     if not isinstance(value, dict):
         return None
     amount = decimal(value.get("Amount"))
-    currency = value.get("CurrencyCode")
-    return None if amount is None else Money(amount, currency if isinstance(currency, str) else "")
+    return None if amount is None else Money(amount, text(value.get("CurrencyCode")) or "")

@@ -224,11 +224,15 @@ def _read_requested(node: Node, meta: ResponseMeta) -> ReportRequest:
 
 def _read_request_page(node: Node, meta: ResponseMeta) -> RawPage[ReportRequest]:
     requests = [_read_request(request, meta) for request in children(node, "ReportRequestInfo")]
-    return RawPage(items=tuple(requests), next_token=next_token(node, "GetReportRequestList"), meta=meta)
+    return RawPage(
+        items=tuple(requests), next_token=next_token(node, "GetReportRequestList", "ReportRequestInfo"), meta=meta
+    )
 
 
 def _read_report_page(node: Node, meta: ResponseMeta) -> RawPage[ReportInfo]:
     # Amazon's Java client calls the element ReportInfoList.
     nodes = children(node, "ReportInfo") or children(node, "ReportInfoList")
     reports = [ReportInfo(report_id=required(one, "ReportId", "a report"), **fields(one, _REPORT)) for one in nodes]
-    return RawPage(items=tuple(reports), next_token=next_token(node, "GetReportList"), meta=meta)
+    return RawPage(
+        items=tuple(reports), next_token=next_token(node, "GetReportList", "ReportInfo", "ReportInfoList"), meta=meta
+    )

@@ -30,7 +30,7 @@ from amazon_ae._exceptions import (
 )
 from amazon_ae._models.feeds import QuotaSeen
 from amazon_ae._models.responses import ResponseMeta
-from amazon_ae._mws.parsing import CutOff, Node, children, decimal, instant, local_names, parse, text
+from amazon_ae._mws.parsing import BROKEN, CutOff, Node, children, decimal, instant, local_names, parse, text
 from amazon_ae._mws.signing import content_md5
 from amazon_ae._mws.throttles import QUOTA_LONGEST_SECONDS, QUOTA_UNKNOWN_SECONDS
 from amazon_ae._transport.http import ERROR_BODY_BYTES
@@ -60,6 +60,8 @@ _ERRORS: Final[Mapping[str, type[AmazonError]]] = {
     "InternalError": ServiceUnavailable,
     "ServiceUnavailable": ServiceUnavailable,
 }
+# Pages whose broken records are taken out and named, so that the others are read.
+_ISOLATED: Final[Mapping[str, str]] = {"ListOrders": "Order", "ListOrdersByNextToken": "Order", "GetOrder": "Order"}
 # The same request may succeed later. 500 and 503 are retryable whatever their code.
 _RETRYABLE: Final = frozenset(
     {
@@ -121,26 +123,40 @@ def read_result(
 
     Raises:
         AmazonError: the answer is an error.
-        UnreadableResponse: it is neither a result nor an error.
+        UnreadableResponse: it is no error and not the answer of ``action``, which has a result even when it is empty.
     """
     meta = read_meta(headers)
     if not 200 <= status < 300:
         raise read_error(status, headers, body, action=action, now=now, restore_seconds=restore_seconds)
     try:
-        root, content = parse(body)
+        root, content = parse(body, isolate=_ISOLATED.get(action))
     except ValueError as error:
         cut_off = isinstance(error, CutOff)
-        raise _unreadable(f"{action}: {_kind_of(body)}: {error}", body, status, meta, cut_off=cut_off) from None
+        raise _unreadable(f"{action}: {_kind_of(body)}: {error}", body, status, meta, retryable=cut_off) from None
     if root == "ErrorResponse":
         raise read_error(status, headers, body, action=action, now=now, restore_seconds=restore_seconds)
-    if not root.endswith("Response"):
+    # Some endpoints answer a next page under the name of the first, and the other way round.
+    first = action.removesuffix("ByNextToken")
+    names = {first, f"{first}ByNextToken"}
+    name = root.removesuffix("Response")
+    if not root.endswith("Response") or name not in names:
         what = f"{_kind_of(body)}, its root is <{root[:60]}>"
-        raise _unreadable(f"{action}: {what}", body, status, meta, cut_off=False)
-    result = content.get(f"{root.removesuffix('Response')}Result")
+        raise _unreadable(f"{action}: {what}", body, status, meta, retryable=root.endswith("Response"))
+    if f"{name}Result" not in content:
+        raise _unreadable(f"{action}: <{root}> without its <{name}Result>", body, status, meta, retryable=True)
     request_id = text(next(iter(local_names(content.get("ResponseMetadata"), "RequestId")), None))
     if request_id and not meta.request_id:
         meta = ResponseMeta(request_id=request_id, timestamp=meta.timestamp, quota=meta.quota)
-    return result if isinstance(result, dict) else {}, meta
+    return _result_of(content, f"{name}Result"), meta
+
+
+def _result_of(content: Node, name: str) -> Node:
+    """The content of the result element. Several of them (in sections that this client doesn't know) stay a list."""
+    result = content[name]
+    if isinstance(result, list):
+        return {name: result}
+    node = result if isinstance(result, dict) else {}
+    return {**node, BROKEN: content[BROKEN]} if BROKEN in content else node
 
 
 def read_document(
@@ -160,7 +176,7 @@ def read_document(
     kind = _kind_of(body)
     if not wanted and kind in (_NOTHING, _PAGE):
         what = f"{action}: {kind} and no Content-MD5 in place of the document"
-        raise _unreadable(what, body, status, meta, cut_off=kind == _NOTHING)
+        raise _unreadable(what, body, status, meta, retryable=kind == _NOTHING)
     if wanted and wanted != content_md5(body):
         raise DamagedBody(
             f"{action}: the document's MD5 is not that of Content-MD5",
@@ -243,14 +259,14 @@ def _kind_of(body: bytes) -> str:
     return "XML that cannot be read" if start.startswith(b"<") else "a body that is not XML"
 
 
-def _unreadable(message: str, body: bytes, status: int, meta: ResponseMeta, *, cut_off: bool) -> UnreadableResponse:
-    # What was cut off on its way may arrive whole the next time; a page or another document will not change.
+def _unreadable(message: str, body: bytes, status: int, meta: ResponseMeta, *, retryable: bool) -> UnreadableResponse:
+    # What was cut off or mixed up on its way may arrive whole the next time; a web page will not change.
     return UnreadableResponse(
         message[:_LONGEST_MESSAGE],
         excerpt=excerpt(body),
         status=status,
         request_id=meta.request_id,
-        retryable=cut_off and _kind_of(body) != _PAGE,
+        retryable=retryable and _kind_of(body) != _PAGE,
     )
 
 

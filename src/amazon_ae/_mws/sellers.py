@@ -12,7 +12,7 @@ from amazon_ae._exceptions import AmazonError, UnreadableResponse
 from amazon_ae._models.responses import ResponseMeta, ServiceStatus
 from amazon_ae._models.sellers import MarketplaceInfo, Participation, SellerParticipations
 from amazon_ae._mws.calls import MwsCall, MwsExecutor
-from amazon_ae._mws.parsing import Fields, Node, boolean, children, fields, required, text
+from amazon_ae._mws.parsing import Fields, Node, boolean, children, fields, listed_in, required, text
 from amazon_ae._mws.service import read_service_status
 from amazon_ae._transport.calls import WaitPolicy
 
@@ -87,7 +87,7 @@ _MARKETPLACE: Final[Fields] = {
 def _read_page(node: Node, meta: ResponseMeta) -> tuple[SellerParticipations, str | None]:
     participations = [
         Participation(marketplace_id=required(one, "MarketplaceId", "a participation"), **fields(one, _PARTICIPATION))
-        for one in children(node.get("ListParticipations"), "Participation")
+        for one in listed_in(node, "ListParticipations", "Participation")
     ]
     marketplaces = [
         MarketplaceInfo(marketplace_id=required(one, "MarketplaceId", "a marketplace"), **fields(one, _MARKETPLACE))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amazon_ae._models.responses import ResponseMeta, ServiceMessage, ServiceStatus
-from amazon_ae._mws.parsing import Node, children, instant, text
+from amazon_ae._mws.parsing import Node, children, instant, required, text
 
 __all__ = ["read_service_status"]
 
@@ -11,7 +11,7 @@ __all__ = ["read_service_status"]
 def read_service_status(node: Node, meta: ResponseMeta) -> ServiceStatus:
     """The content of ``<GetServiceStatusResult>``."""
     return ServiceStatus(
-        status=text(node.get("Status")) or "",
+        status=required(node, "Status", "a service status"),
         timestamp=instant(node.get("Timestamp")),
         message_id=text(node.get("MessageId")),
         messages=tuple(
