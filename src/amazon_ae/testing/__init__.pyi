@@ -21,8 +21,6 @@ from ._mws import (
     FAKE_PICKUP_FEED_TYPE as FAKE_PICKUP_FEED_TYPE,
     FakeFeed as FakeFeed,
     FakeMws as FakeMws,
-    FakeOrder as FakeOrder,
-    FakePickup as FakePickup,
     FeedMessage as FeedMessage,
     MwsFault as MwsFault,
     SeenRequest as SeenRequest,
@@ -38,7 +36,12 @@ from ._sandbox import (
     open_sandbox as open_sandbox,
 )
 from ._seller import (
+    FakeListing as FakeListing,
+    FakeOrder as FakeOrder,
+    FakePackage as FakePackage,
+    FakePickup as FakePickup,
     SellerState as SellerState,
+    StockChange as StockChange,
 )
 from ._seller_central import (
     SellerCentralSite as SellerCentralSite,

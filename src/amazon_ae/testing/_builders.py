@@ -14,6 +14,7 @@ from amazon_ae._models.feeds import InventoryUpdate
 from amazon_ae._models.marketplaces import AE, Marketplace
 from amazon_ae._models.money import Money
 from amazon_ae._models.orders import Address, Order, OrderItem
+from amazon_ae._ports import Clock
 
 __all__ = ["make_item", "make_order", "make_order_id", "make_updates"]
 
@@ -61,19 +62,22 @@ def make_order(
     *,
     items: Sequence[OrderItem] = (),
     status: str = "Unshipped",
-    purchased_at: datetime = _PURCHASED_AT,
+    purchased_at: datetime | None = None,
     updated_at: datetime | None = None,
     seller_order_id: str | None = None,
     easy_ship_shipment_status: str | None = None,
     marketplace: Marketplace = AE,
+    clock: Clock | None = None,
 ) -> Order:
     """An order that waits to be packed.
 
     Args:
         items: its lines, for the total and the counts; one sample line without.
+        purchased_at: now on ``clock`` where one is given, else a fixed morning in November 2021.
         updated_at: ``LastUpdateDate``; when it was bought without.
         easy_ship_shipment_status: ``"PendingPickUp"`` once a pickup is scheduled; ``None`` before.
     """
+    purchased_at = purchased_at or (clock.now() if clock is not None else _PURCHASED_AT)
     lines = tuple(items) or (make_item(marketplace=marketplace),)
     pieces = sum(item.quantity_ordered for item in lines)
     total = sum((item.item_price.amount for item in lines if item.item_price is not None), Decimal(0))

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from amazon_ae.testing._mws.fake import FAKE_CREDENTIALS, FAKE_PICKUP_FEED_TYPE, Exchange, FakeMws
+from amazon_ae.testing._mws.fake import FAKE_CREDENTIALS, FAKE_PICKUP_FEED_TYPE, FakeMws
 from amazon_ae.testing._mws.faults import MwsFault
-from amazon_ae.testing._mws.state import (
-    FakeFeed,
-    FakeOrder,
-    FakePackage,
-    FakePickup,
-    FakeReport,
-    FeedMessage,
-    SeenRequest,
-)
+from amazon_ae.testing._mws.state import FakeFeed, FakeReport, FeedMessage, SeenRequest
 
 __all__ = [
     "FAKE_CREDENTIALS",
     "FAKE_PICKUP_FEED_TYPE",
-    "Exchange",
     "FakeFeed",
     "FakeMws",
-    "FakeOrder",
-    "FakePackage",
-    "FakePickup",
     "FakeReport",
     "FeedMessage",
     "MwsFault",

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import base64
 import re
-import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime, time, timedelta
 from typing import Final
 
-from amazon_ae.testing._mws.state import FakePackage, FakePickup, State
+from amazon_ae.testing._mws.state import State
 from amazon_ae.testing._mws.wire import Refused, Request, Result, invalid
 from amazon_ae.testing._mws.xml import element, leaf
+from amazon_ae.testing._seller import FakePackage
 
 __all__ = ["OPERATIONS"]
 
@@ -51,27 +51,35 @@ def list_pickup_slots(state: State, request: Request) -> Result:
 def create_scheduled_package(state: State, request: Request) -> Result:
     """CreateScheduledPackage: books the slot and marks the order ``PendingPickUp`` (that value is UNVERIFIED)."""
     order_id = _order(state, request, request.text("AmazonOrderId"))
-    if order_id in state.packages or order_id in state.pickups:
+    if order_id in state.seller.packages or order_id in state.seller.pickups:
         # The documents' own spelling.
         raise Refused(400, "SchedulesdPackageAlreadyExists", f"A package is already scheduled for order {order_id}.")
-    order = state.orders[order_id].order
+    order = state.seller.orders[order_id].order
     if order.order_status not in ("Unshipped", "PartiallyShipped"):
         raise Refused(404, "InvalidOrderState", f"The order is {order.order_status}.")
-    refusal = state.refusals.get(order_id)
+    refusal = state.seller.refusal_of(order_id)
     if refusal is not None:
         raise Refused(400, *refusal)
     prefix = "PackageRequestDetails."
     slot_id, begin, end = _slot(state, request, request.text(f"{prefix}PackagePickupSlot.SlotId"))
+    given = {name[len(prefix) :]: value for name, value in request.pairs if name.startswith(prefix)}
     package = FakePackage(
         order_id=order_id,
-        package_id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"{state.seller_id}/{order_id}")),
+        package_id=state.seller.package_id(order_id),
         slot_id=slot_id,
         slot_start=begin,
         slot_end=end,
-        parameters={name[len(prefix) :]: value for name, value in request.pairs if name.startswith(prefix)},
+        length=given.get("PackageDimensions.Length", ""),
+        width=given.get("PackageDimensions.Width", ""),
+        height=given.get("PackageDimensions.Height", ""),
+        length_unit=given.get("PackageDimensions.Unit", ""),
+        dimensions_name=given.get("PackageDimensions.Name", ""),
+        weight=given.get("PackageWeight.Value", ""),
+        weight_unit=given.get("PackageWeight.Unit", ""),
+        items=_items(given),
+        identifier=given.get("PackageIdentifier", ""),
     )
-    state.packages[order_id] = package
-    _book(state, package, request.now)
+    state.seller.book(order_id, request.now, package=package, fields=given)
     return Result(_package_xml("ScheduledPackage", package))
 
 
@@ -94,7 +102,7 @@ def update_scheduled_packages(state: State, request: Request) -> Result:
     package.slot_id, package.slot_start, package.slot_end = _slot(
         state, request, request.text(f"{prefix}PackagePickupSlot.SlotId")
     )
-    _book(state, package, request.now)
+    state.seller.book(order_id, request.now, package=package, fields=state.seller.pickups[order_id].fields)
     return Result(element("ScheduledPackageList", _package_xml("Package", package)))
 
 
@@ -110,7 +118,7 @@ def _order(state: State, request: Request, order_id: str) -> str:
     marketplace = request.text("MarketplaceId")
     if marketplace != state.marketplace.marketplace_id:
         raise invalid("MarketplaceId", marketplace, "is not a marketplace of this seller")
-    record = state.orders.get(order_id)
+    record = state.seller.orders.get(order_id)
     if record is None or not record.easy_ship:
         raise Refused(400, "ResourceNotFound", f"No Easy Ship order {order_id} was found.")
     return order_id
@@ -148,57 +156,59 @@ def _slot(state: State, request: Request, slot_id: str) -> tuple[str, datetime, 
 
 
 def _package(state: State, order_id: str, package_id: str | None) -> FakePackage:
-    package = state.packages.get(order_id)
+    package = state.seller.packages.get(order_id)
     if package is None or package_id not in (None, "", package.package_id):
         raise Refused(400, "ResourceNotFound", f"No scheduled package was found for order {order_id}.")
     return package
-
-
-def _book(state: State, package: FakePackage, now: datetime) -> None:
-    state.pickups[package.order_id] = FakePickup(
-        order_id=package.order_id,
-        at=now,
-        date=package.slot_start.date().isoformat(),
-        time=package.slot_start.strftime("%I:%M %p"),
-        fields=package.parameters,
-    )
-    state.touch(package.order_id, now, easy_ship_shipment_status="PendingPickUp")
 
 
 def _time(value: datetime) -> str:
     return value.isoformat(timespec="seconds")
 
 
-def _items_xml(given: Mapping[str, str]) -> str:
+def _items(given: Mapping[str, str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """The items as they were sent: ``PackageItemList.Item.N.OrderItemId`` and its serial numbers."""
     items: dict[str, tuple[list[str], list[str]]] = {}
     for name, value in given.items():
         match = _ITEM.fullmatch(name)
         if match:
             ids, serials = items.setdefault(match[1], ([], []))
-            (serials if match[2] else ids).append(leaf("member" if match[2] else "OrderItemId", value))
+            (serials if match[2] else ids).append(value)
+    return tuple((ids[0] if ids else "", tuple(serials)) for ids, serials in items.values())
+
+
+def _items_xml(package: FakePackage) -> str:
     rows = [
-        element("Item", *ids, element("OrderItemSerialNumberList", *serials) if serials else "")
-        for ids, serials in items.values()
+        element(
+            "Item",
+            leaf("OrderItemId", item_id),
+            element("OrderItemSerialNumberList", *(leaf("member", serial) for serial in serials)) if serials else "",
+        )
+        for item_id, serials in package.items
     ]
     return element("PackageItemList", *rows) if rows else ""
 
 
 def _package_xml(name: str, package: FakePackage) -> str:
-    given = package.parameters
-    parts = ("Length", "Width", "Height", "Unit", "Name")
     return element(
         name,
         element("ScheduledPackageId", leaf("AmazonOrderId", package.order_id), leaf("PackageId", package.package_id)),
-        element("PackageDimensions", *(leaf(part, given.get(f"PackageDimensions.{part}")) for part in parts)),
-        element("PackageWeight", *(leaf(part, given.get(f"PackageWeight.{part}")) for part in ("Unit", "Value"))),
-        _items_xml(given),
+        element(
+            "PackageDimensions",
+            leaf("Length", package.length or None),
+            leaf("Width", package.width or None),
+            leaf("Height", package.height or None),
+            leaf("Unit", package.length_unit or None),
+            leaf("Name", package.dimensions_name or None),
+        ),
+        element("PackageWeight", leaf("Unit", package.weight_unit or None), leaf("Value", package.weight or None)),
+        _items_xml(package),
         element(
             "PackagePickupSlot",
             leaf("SlotId", package.slot_id),
             leaf("PickupTimeStart", _time(package.slot_start)),
             leaf("PickupTimeEnd", _time(package.slot_end)),
         ),
-        leaf("PackageIdentifier", given.get("PackageIdentifier")),
-        leaf("PackageStatus", package.status),
+        leaf("PackageIdentifier", package.identifier or None),
+        leaf("PackageStatus", "Scheduled" if package.status == "ReadyForPickup" else package.status),
     )

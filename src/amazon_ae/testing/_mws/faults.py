@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-import attrs
-
-__all__ = ["NOT_DONE", "ON_THE_WAY_BACK", "FaultPlan", "MwsFault", "OrderedFault"]
+__all__ = ["NOT_DONE", "ON_THE_WAY_BACK", "MwsFault"]
 
 
 class MwsFault(StrEnum):
@@ -36,6 +34,8 @@ class MwsFault(StrEnum):
     """The connection breaks before the answer arrives; done."""
     NEVER_ANSWERED = "never_answered"
     """The answer never comes: the client waits until its read timeout; done."""
+    LATE = "late"
+    """The request arrives ``seconds`` later: the client sees a timeout, and MWS carries it out afterwards."""
     SLOW = "slow"
     """The right answer after ``seconds`` of the clock; done at once."""
 
@@ -53,35 +53,3 @@ NOT_DONE = frozenset(
 )
 
 ON_THE_WAY_BACK = frozenset((MwsFault.ANSWER_LOST, MwsFault.NEVER_ANSWERED))
-
-
-@attrs.define
-class OrderedFault:
-    """A fault that waits for its request. ``action`` may be ``"*"``."""
-
-    action: str
-    fault: MwsFault
-    times: int
-    seconds: float = 0.0
-    feed_type: str | None = None
-
-
-class FaultPlan:
-    """The ordered faults, first come first served."""
-
-    def __init__(self) -> None:
-        self.waiting: list[OrderedFault] = []
-
-    def order(self, ordered: OrderedFault) -> None:
-        """Add one."""
-        self.waiting.append(ordered)
-
-    def take(self, action: str, feed_type: str | None) -> OrderedFault | None:
-        """The fault for this request, if one was ordered."""
-        for ordered in self.waiting:
-            if ordered.action in (action, "*") and ordered.feed_type in (None, feed_type):
-                ordered.times -= 1
-                if not ordered.times:
-                    self.waiting.remove(ordered)
-                return ordered
-        return None

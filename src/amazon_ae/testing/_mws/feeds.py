@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -20,6 +19,7 @@ from amazon_ae.testing._mws.processing import process
 from amazon_ae.testing._mws.state import FakeFeed, State, iso
 from amazon_ae.testing._mws.wire import Refused, Request, Result, invalid, wire_date
 from amazon_ae.testing._mws.xml import element, leaf
+from amazon_ae.testing._seller.feed_queues import FeedQueues
 
 __all__ = ["FINAL_STATUSES", "Feeds"]
 
@@ -57,10 +57,11 @@ class Feeds:
         pickup_feed_type: str,
     ) -> None:
         self._state = state
-        self.processing_seconds = processing_seconds
-        self.start_seconds = start_seconds
         self._types = {*XML_TYPES, *_FLAT_TYPES, pickup_feed_type}
-        self._queues: dict[str, deque[FakeFeed]] = {}
+        self.queues: FeedQueues[FakeFeed] = FeedQueues(
+            seconds=processing_seconds, start_seconds=start_seconds, end=self._end
+        )
+        state.seller.timeline.sources.append(self.queues)
         self._fates: list[_Fate] = []
         self.operations: dict[str, Callable[[State, Request], Result]] = {
             "SubmitFeed": self._submit,
@@ -77,52 +78,29 @@ class Feeds:
         """The next ``times`` feeds end in ``status``."""
         self._fates.append(_Fate(status, feed_type, times))
 
-    def release(self, feed_id: str, now: datetime, status: str) -> None:
+    def release(self, feed_id: str, status: str) -> None:
         """Let a held feed go on: it ends now, in ``status``; one that waits behind another ends so in its turn."""
-        self.advance(now)
+        self.refresh()
         feed = self._state.feeds[feed_id]
-        queue = self._queues[feed.feed_type]
-        if feed not in queue:
+        if feed not in self.queues:
             raise ValueError(f"feed {feed_id} has ended: {feed.status}")
         feed.end_status = status
-        if queue[0] is feed and feed.starts_at is not None:
-            feed.ends_at = max(now, feed.starts_at)
-        self.advance(now)
+        self.queues.release(feed, self._state.seller.now())
+        self.refresh()
 
-    def advance(self, now: datetime) -> None:
-        """Bring every feed to where it is at ``now``; effects happen in the order in which feeds end."""
-        while True:
-            due = [queue[0] for queue in self._queues.values() if queue and self._head_ends(queue) <= now]
-            if not due:
-                break
-            feed = min(due, key=lambda item: (item.ends_at, item.feed_id))
-            self._queues[feed.feed_type].popleft()
-            self._finish(feed)
-        for queue in self._queues.values():
-            if queue:
-                head = queue[0]
-                held = head.end_status if head.ends_at is None else "_IN_PROGRESS_"
-                head.status = held if head.starts_at is not None and head.starts_at <= now else "_SUBMITTED_"
+    def refresh(self) -> None:
+        """Bring every feed to where it is now; effects happen in the order in which feeds end."""
+        seller = self._state.seller.advance()
+        now = seller.now()
+        for feed in self.queues.heads():
+            running = feed.end_status if feed.ends_at is None else "_IN_PROGRESS_"
+            feed.status = running if feed.starts_at is not None and feed.starts_at <= now else "_SUBMITTED_"
 
-    def _head_ends(self, queue: deque[FakeFeed]) -> datetime:
-        feed = queue[0]
-        return feed.ends_at if feed.ends_at is not None else datetime.max.replace(tzinfo=feed.submitted_at.tzinfo)
-
-    def _finish(self, feed: FakeFeed) -> None:
+    def _end(self, feed: FakeFeed) -> None:
         assert feed.ends_at is not None
         feed.status = feed.end_status
         if feed.status == "_DONE_":
             process(self._state, feed, feed.ends_at)
-        queue = self._queues[feed.feed_type]
-        if queue:
-            self._schedule(queue[0], not_before=feed.ends_at)
-
-    def _schedule(self, feed: FakeFeed, *, not_before: datetime) -> None:
-        starts_at = max(feed.submitted_at + timedelta(seconds=self.start_seconds), not_before)
-        seconds = self.processing_seconds
-        ends_at = starts_at + timedelta(seconds=seconds(feed) if callable(seconds) else seconds)
-        feed.starts_at = starts_at
-        feed.ends_at = ends_at if feed.end_status in FINAL_STATUSES else None
 
     def _fate_of(self, feed_type: str) -> str:
         for fate in self._fates:
@@ -164,10 +142,7 @@ class Feeds:
             end_status=self._fate_of(feed_type),
         )
         state.feeds[feed.feed_id] = feed
-        queue = self._queues.setdefault(feed_type, deque())
-        queue.append(feed)
-        if len(queue) == 1:
-            self._schedule(feed, not_before=request.now)
+        self.queues.add(feed)
         # The recorded answer: this order, no processing dates.
         return Result(
             element(
@@ -239,13 +214,9 @@ class Feeds:
         rows = self._matching(query)
         for feed in rows:
             if feed.status == "_SUBMITTED_":
-                queue = self._queues[feed.feed_type]
-                was_head = queue[0] is feed
-                queue.remove(feed)
+                self.queues.remove(feed, request.now)
                 feed.status = feed.end_status = "_CANCELLED_"
                 feed.ends_at = request.now
-                if was_head and queue:
-                    self._schedule(queue[0], not_before=request.now)
         return Result(leaf("Count", len(rows)) + "".join(map(_info_xml, rows[:100])))
 
     def _result(self, state: State, request: Request) -> Result:

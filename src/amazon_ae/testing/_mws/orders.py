@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from amazon_ae._models.orders import Order
 from amazon_ae.testing._mws.orders_xml import item_xml, order_xml
-from amazon_ae.testing._mws.state import FakeOrder, State, ceiling
+from amazon_ae.testing._mws.state import State, ceiling
 from amazon_ae.testing._mws.wire import Refused, Request, Result, instant, invalid
 from amazon_ae.testing._mws.xml import element, leaf
+from amazon_ae.testing._seller import FakeOrder
 
 __all__ = ["OPERATIONS"]
 
@@ -54,7 +55,7 @@ def get_order(state: State, request: Request) -> Result:
         raise invalid("AmazonOrderId.Id", str(len(ids)), "has a maximum of 50 values")
     for order_id in ids:
         _check_order_id(order_id)
-    found = [state.orders[order_id] for order_id in ids if order_id in state.orders]
+    found = [state.seller.orders[order_id] for order_id in ids if order_id in state.seller.orders]
     return Result(element("Orders", *map(order_xml, found)))
 
 
@@ -149,9 +150,10 @@ def _page(state: State, action: str, query: dict[str, Any], after: list[str] | N
         return (record.order.purchase_date if by_creation else record.order.last_update_date) or _NEVER
 
     wanted = _wanted(query)
+    listed = {record.order.amazon_order_id: record for record in state.seller.listed()}
     rows = sorted(
         (when(record), order_id)
-        for order_id, record in state.orders.items()
+        for order_id, record in listed.items()
         if begin <= when(record) <= end and wanted(record.order)
     )
     if after is not None:
@@ -164,7 +166,7 @@ def _page(state: State, action: str, query: dict[str, Any], after: list[str] | N
         last = page[-1]
         token = leaf("NextToken", state.token(action, {**query, "at": [last[0].isoformat(), last[1]]}))
     name = "CreatedBefore" if by_creation else "LastUpdatedBefore"
-    orders = element("Orders", *(order_xml(state.orders[order_id]) for _, order_id in page))
+    orders = element("Orders", *(order_xml(listed[order_id]) for _, order_id in page))
     return Result(orders + leaf(name, instant(end)) + token)
 
 
@@ -184,7 +186,7 @@ def _wanted(query: dict[str, Any]) -> Callable[[Order], bool]:
 
 
 def _items(state: State, order_id: str, begin: int) -> Result:
-    record = state.orders.get(order_id)
+    record = state.seller.orders.get(order_id)
     if record is None:
         raise Refused(404, "InvalidParameterValue", f"The order {order_id} was not found.")
     end = begin + _ITEMS_PER_PAGE

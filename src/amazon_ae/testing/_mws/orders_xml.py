@@ -9,9 +9,9 @@ from datetime import datetime
 
 from amazon_ae._models.money import Money
 from amazon_ae._models.orders import Address, Order, OrderItem
-from amazon_ae.testing._mws.state import FakeOrder
 from amazon_ae.testing._mws.wire import seconds_instant
 from amazon_ae.testing._mws.xml import element, leaf
+from amazon_ae.testing._seller import FakeOrder
 
 __all__ = ["item_xml", "order_xml"]
 

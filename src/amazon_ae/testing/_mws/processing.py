@@ -16,7 +16,7 @@ import attrs
 
 from amazon_ae.testing._mws.documents import XML_TYPES, Row, Unreadable, flat_report, read_feed, xml_report
 from amazon_ae.testing._mws.reports import make_documents
-from amazon_ae.testing._mws.state import FakeFeed, FakePickup, FeedMessage, State
+from amazon_ae.testing._mws.state import FakeFeed, FeedMessage, State
 from amazon_ae.testing._mws.wire import is_number
 
 __all__ = ["process"]
@@ -43,8 +43,8 @@ def process(state: State, feed: FakeFeed, now: datetime) -> None:
     else:
         processed = feed.message_count = len(messages)
         for message in messages:
-            is_refused = message.key in state.refusals
-            row = _refusal(state, message, handler) if is_refused else handler(state, feed, message, now)
+            refusal = state.seller.refusal_of(message.key)
+            row = _refusal(message, handler, *refusal) if refusal else handler(state, feed, message, now)
             if row is not None:
                 rows.append(row)
         if feed.feed_type == "_POST_EASYSHIP_DOCUMENTS_":
@@ -70,14 +70,12 @@ def _error(message: FeedMessage, code: str, text: str, *, is_order: bool = False
     )
 
 
-def _refusal(state: State, message: FeedMessage, handler: _Handler) -> Row:
-    code, text = state.refusals[message.key]
+def _refusal(message: FeedMessage, handler: _Handler, code: str, text: str) -> Row:
     return _error(message, code, text, is_order=handler not in (_inventory, _price_quantity))
 
 
 def _inventory(state: State, feed: FakeFeed, message: FeedMessage, now: datetime) -> Row | None:
-    del now
-    fields = message.fields
+    fields, seller = message.fields, state.seller
     if not 1 <= len(message.key) <= 40:
         return _error(message, "90001", "SKU must have 1 to 40 characters")
     latency = fields.get("FulfillmentLatency", "1")
@@ -85,10 +83,10 @@ def _inventory(state: State, feed: FakeFeed, message: FeedMessage, now: datetime
         return _error(message, "90002", f"FulfillmentLatency must be a positive number, not {latency!r}")
     if "RestockDate" in fields and _day(fields["RestockDate"]) is None:
         return _error(message, "90002", f"RestockDate must be a date, not {fields['RestockDate']!r}")
-    if message.key not in state.stock:
+    if message.key not in seller.stock:
         return _error(message, "13013", "There is no record of this SKU in your account.")
     before = state.stock_feeds.get(message.key)
-    if before is not None and before[0] == fields:
+    if before is not None and before[0] == fields and seller.listings[message.key].source == before[1]:
         return _error(
             message,
             "5000",
@@ -98,9 +96,17 @@ def _inventory(state: State, feed: FakeFeed, message: FeedMessage, now: datetime
     if "Quantity" in fields:
         if not is_number(fields["Quantity"]):
             return _error(message, "90002", f"Quantity must be a whole number, not {fields['Quantity']!r}")
-        state.stock[message.key] = int(fields["Quantity"])
-    elif fields.get("Available") == "false":
-        state.stock[message.key] = 0
+        quantity = int(fields["Quantity"])
+    else:
+        quantity = 0 if fields.get("Available") == "false" else seller.stock[message.key]
+    seller.set_stock(
+        message.key,
+        quantity,
+        now,
+        source=feed.feed_id,
+        lead_time_days=int(fields["FulfillmentLatency"]) if "FulfillmentLatency" in fields else None,
+        restock_date=fields.get("RestockDate"),
+    )
     state.stock_feeds[message.key] = (fields, feed.feed_id)
     return None
 
@@ -108,13 +114,15 @@ def _inventory(state: State, feed: FakeFeed, message: FeedMessage, now: datetime
 def _price_quantity(state: State, feed: FakeFeed, message: FeedMessage, now: datetime) -> Row | None:
     quantity = message.fields.get("quantity", "")
     if not quantity:
-        return None if message.key in state.stock else _error(message, "13013", "There is no record of this SKU.")
+        return (
+            None if message.key in state.seller.stock else _error(message, "13013", "There is no record of this SKU.")
+        )
     as_inventory = FeedMessage(message_id=message.message_id, key=message.key, fields={"Quantity": quantity})
     return _inventory(state, feed, as_inventory, now)
 
 
 def _order_problem(state: State, message: FeedMessage) -> Row | None:
-    record = state.orders.get(message.key)
+    record = state.seller.orders.get(message.key)
     if record is None:
         text = f"Your order cannot be found using Merchant ID {state.seller_id} and order {message.key}."
         return _error(message, "18028", text, is_order=True)
@@ -125,13 +133,13 @@ def _order_problem(state: State, message: FeedMessage) -> Row | None:
 
 def _pickup(state: State, feed: FakeFeed, message: FeedMessage, now: datetime) -> Row | None:
     order_id, fields = message.key, message.fields
-    state.pickups_sent[order_id] = state.pickups_sent.get(order_id, 0) + 1
+    state.seller.pickups_sent[order_id] = state.seller.pickups_sent.get(order_id, 0) + 1
     if (problem := _order_problem(state, message)) is not None:
         return problem
-    record = state.orders[order_id]
+    record = state.seller.orders[order_id]
     if not record.easy_ship or record.order.fulfillment_channel == "AFN":
         return _error(message, "90012", "The order is not an Easy Ship order.", is_order=True)
-    if order_id in state.pickups:
+    if order_id in state.seller.pickups:
         return _error(message, "90011", "A pickup is already scheduled for this order.", is_order=True)
     if record.order.order_status not in ("Unshipped", "PartiallyShipped"):
         text = f"An order in the state {record.order.order_status} cannot be picked up."
@@ -145,15 +153,9 @@ def _pickup(state: State, feed: FakeFeed, message: FeedMessage, now: datetime) -
         text = fields.get(name, "")
         if text and not _is_positive(text):
             return _error(message, "90016", f"{name} {text!r} is not a positive number.", is_order=True)
-    state.pickups[order_id] = FakePickup(
-        order_id=order_id,
-        at=now,
-        feed_id=feed.feed_id,
-        date=pickup_day.isoformat(),
-        time=fields.get("schedule_pickup_time", ""),
-        fields=fields,
+    state.seller.book(
+        order_id, now, day=pickup_day, at=fields.get("schedule_pickup_time", ""), feed_id=feed.feed_id, fields=fields
     )
-    state.touch(order_id, now, easy_ship_shipment_status="PendingPickUp")
     return None
 
 
@@ -161,7 +163,7 @@ def _fulfillment(state: State, feed: FakeFeed, message: FeedMessage, now: dateti
     del feed
     if (problem := _order_problem(state, message)) is not None:
         return problem
-    record = state.orders[message.key]
+    record = state.seller.orders[message.key]
     codes = message.fields.get("Item.AmazonOrderItemCode", "")
     quantities = message.fields.get("Item.Quantity", "")
     open_pieces = {item.order_item_id: item.quantity_ordered - (item.quantity_shipped or 0) for item in record.items}
@@ -180,7 +182,7 @@ def _fulfillment(state: State, feed: FakeFeed, message: FeedMessage, now: dateti
     )
     left = sum(open_pieces.values()) - sum(shipped.values())
     done = sum(item.quantity_shipped or 0 for item in record.items)
-    state.touch(
+    state.seller.touch(
         message.key,
         now,
         order_status="PartiallyShipped" if left else "Shipped",
@@ -195,10 +197,10 @@ def _acknowledgement(state: State, feed: FakeFeed, message: FeedMessage, now: da
     if (problem := _order_problem(state, message)) is not None:
         return problem
     if message.fields["StatusCode"] == "Failure":
-        state.touch(message.key, now, order_status="Canceled")
+        state.seller.touch(message.key, now, order_status="Canceled")
     elif message.fields.get("MerchantOrderID"):
         # What later lets ListOrders find the order by SellerOrderId.
-        state.touch(message.key, now, seller_order_id=message.fields["MerchantOrderID"])
+        state.seller.touch(message.key, now, seller_order_id=message.fields["MerchantOrderID"])
     return None
 
 
@@ -206,7 +208,7 @@ def _document(state: State, feed: FakeFeed, message: FeedMessage, now: datetime)
     del feed, now
     if (problem := _order_problem(state, message)) is not None:
         return problem
-    if message.key not in state.pickups and message.key not in state.packages:
+    if message.key not in state.seller.pickups and message.key not in state.seller.packages:
         return _error(message, "90020", "Schedule the pickup first.", is_order=True)
     return None
 

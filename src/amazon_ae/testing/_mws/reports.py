@@ -220,7 +220,7 @@ def _request_xml(report: FakeReport, now: datetime) -> str:
 
 def _table(state: State, shipment_status: str) -> bytes:
     lines = ["\t".join(_COLUMNS)]
-    for record in state.orders.values():
+    for record in state.seller.orders.values():
         order = record.order
         if order.easy_ship_shipment_status != shipment_status:
             continue

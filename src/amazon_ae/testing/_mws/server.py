@@ -13,19 +13,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 from amazon_ae.testing._mws.fake import FakeMws
-from amazon_ae.testing._mws.faults import MwsFault
-from amazon_ae.testing._mws.wire import Answer, instant
-from amazon_ae.testing._serving import drop_connection
+from amazon_ae.testing._mws.wire import instant
+from amazon_ae.testing._network import Answer, Receive, Send, read_body, respond, send as send_answer, url_of
 
 __all__ = ["MwsApp", "describe"]
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 
 class MwsApp:
@@ -38,28 +33,15 @@ class MwsApp:
         """Answer one request (ASGI 3)."""
         if scope["type"] != "http":
             return
-        body = await _read(receive)
+        body = await read_body(receive)
         if body is None:
             return
         if scope["path"].startswith("/__sandbox"):
-            await _send(send, self._control(scope["method"], scope["path"], body))
+            await send_answer(send, self._control(scope["method"], scope["path"], body))
             return
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-        raw_path = scope.get("raw_path") or scope["path"].encode()
-        host = dict(headers).get("host", "localhost")
-        query = scope.get("query_string", b"").decode("latin-1")
-        url = f"{scope['scheme']}://{host}{raw_path.decode('latin-1')}" + (f"?{query}" if query else "")
-        exchange = self.fake.exchange(scope["method"], url, headers, body)
-        if exchange.lost is MwsFault.NEVER_ANSWERED:
-            while (await receive())["type"] != "http.disconnect":
-                pass
-            return
-        if exchange.delay_seconds:
-            await self.fake.clock.sleep(exchange.delay_seconds)
-        if exchange.lost is not None:
-            await drop_connection(scope, receive)
-            return
-        await _send(send, exchange.answer)
+        exchange = self.fake.exchange(scope["method"], url_of(scope, headers), headers, body)
+        await respond(exchange, scope, receive, send, self.fake.clock)
 
     def _control(self, method: str, path: str, body: bytes) -> Answer:
         if (method, path) == ("GET", "/__sandbox/state"):
@@ -128,24 +110,6 @@ def describe(fake: FakeMws) -> dict[str, Any]:
     }
 
 
-async def _read(receive: Receive) -> bytes | None:
-    """The whole body; ``None`` if the client left before it was through."""
-    parts = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
 def _json(status: int, content: object) -> Answer:
     body = json.dumps(content, indent=1).encode()
     return Answer(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))], body)
-
-
-async def _send(send: Send, answer: Answer) -> None:
-    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})

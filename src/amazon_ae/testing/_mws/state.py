@@ -1,4 +1,4 @@
-"""What the fake marketplace holds: plain records, changed by the operations and read by tests."""
+"""What MWS itself keeps: feeds, reports and page tokens, changed by the operations and read by tests."""
 
 from __future__ import annotations
 
@@ -13,22 +13,13 @@ from typing import Any, Final
 import attrs
 
 from amazon_ae._models.marketplaces import Marketplace
-from amazon_ae._models.orders import Order, OrderItem
 from amazon_ae.testing._mws.wire import Refused, instant
+from amazon_ae.testing._seller import SellerState
 
-__all__ = ["FakeFeed", "FakeOrder", "FakePackage", "FakePickup", "FakeReport", "FeedMessage", "SeenRequest", "State"]
+__all__ = ["FakeFeed", "FakeReport", "FeedMessage", "SeenRequest", "State"]
 
 _FIRST_FEED_ID: Final = 50_000_018_547
 _FIRST_REPORT_ID: Final = 3_538_561_173
-
-
-@attrs.define(kw_only=True)
-class FakeOrder:
-    """An order and its items. ``easy_ship`` is false for orders that Easy Ship does not carry."""
-
-    order: Order
-    items: tuple[OrderItem, ...]
-    easy_ship: bool = True
 
 
 @attrs.frozen(kw_only=True)
@@ -74,6 +65,11 @@ class FakeFeed:
         self.digest = hashlib.sha256(self.body).hexdigest()
 
     @property
+    def is_held(self) -> bool:
+        """Whether it never ends by itself."""
+        return self.end_status not in ("_DONE_", "_CANCELLED_")
+
+    @property
     def messages(self) -> tuple[FeedMessage, ...]:
         """What the feed asks for, read from its body now; empty where the body cannot be read."""
         from amazon_ae.testing._mws.documents import Unreadable, read_feed
@@ -82,31 +78,6 @@ class FakeFeed:
             return tuple(read_feed(self.feed_type, self.body).messages)
         except Unreadable:
             return ()
-
-
-@attrs.frozen(kw_only=True)
-class FakePickup:
-    """A pickup that the marketplace booked. ``feed_id`` is ``None`` for CreateScheduledPackage."""
-
-    order_id: str
-    at: datetime
-    feed_id: str | None = None
-    date: str = ""
-    time: str = ""
-    fields: Mapping[str, str] = attrs.field(factory=dict)
-
-
-@attrs.define(kw_only=True)
-class FakePackage:
-    """A scheduled package of the Easy Ship API; measures are kept as they were sent."""
-
-    order_id: str
-    package_id: str
-    slot_id: str
-    slot_start: datetime
-    slot_end: datetime
-    parameters: Mapping[str, str]
-    status: str = "Scheduled"
 
 
 @attrs.define(kw_only=True)
@@ -149,25 +120,27 @@ class SeenRequest:
     answered: bool = True
 
 
-@attrs.define(kw_only=True)
+@attrs.define(kw_only=True, eq=False)
 class State:
-    """One seller's side of the marketplace."""
+    """What MWS keeps of one seller besides the shared state: feeds, reports, tokens."""
 
-    seller_id: str
-    marketplace: Marketplace
-    orders: dict[str, FakeOrder] = attrs.field(factory=dict)
-    stock: dict[str, int] = attrs.field(factory=dict)
+    seller: SellerState
     stock_feeds: dict[str, tuple[Mapping[str, str], str]] = attrs.field(factory=dict)
     """By SKU: the last accepted values, and the feed that brought them."""
     feeds: dict[str, FakeFeed] = attrs.field(factory=dict)
-    pickups: dict[str, FakePickup] = attrs.field(factory=dict)
-    pickups_sent: dict[str, int] = attrs.field(factory=dict)
-    packages: dict[str, FakePackage] = attrs.field(factory=dict)
     reports: dict[str, FakeReport] = attrs.field(factory=dict)
-    refusals: dict[str, tuple[str, str]] = attrs.field(factory=dict)
-    """By SKU or order id: the code and text with which processing refuses it."""
     token_key: bytes = b"amazon-ae sandbox"
     ids: int = 0
+
+    @property
+    def marketplace(self) -> Marketplace:
+        """The seller's marketplace."""
+        return self.seller.marketplace
+
+    @property
+    def seller_id(self) -> str:
+        """The seller's id."""
+        return self.seller.seller_id
 
     def next_feed_id(self) -> str:
         """A new FeedSubmissionId."""
@@ -201,11 +174,6 @@ class State:
         if made_for != action:
             raise Refused(400, "NextTokenCorrupted", "The NextToken belongs to another operation.")
         return dict(content)
-
-    def touch(self, order_id: str, now: datetime, **changes: Any) -> None:
-        """Change an order; every change moves its LastUpdateDate."""
-        record = self.orders[order_id]
-        record.order = attrs.evolve(record.order, last_update_date=now, **changes)
 
 
 def ceiling(now: datetime) -> datetime:

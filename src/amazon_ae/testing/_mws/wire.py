@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import attrs
 
 from amazon_ae.testing._mws.quotas import SECTIONS, Limit
+from amazon_ae.testing._network import Answer
 
 __all__ = [
     "Answer",
@@ -25,14 +26,6 @@ __all__ = [
 ]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-class Answer(NamedTuple):
-    """What goes back over the wire."""
-
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
 
 
 class Result(NamedTuple):

@@ -36,12 +36,14 @@ class FakeListing:
         lead_time_days: ``lead_time_to_ship_max_days`` (``FulfillmentLatency`` in XML feeds).
         restock_date: as it was sent, or ``None``.
         updated_at: when the last submission was accepted.
+        source: what brought it: a feed's id, or ``"patch"``.
     """
 
     quantity: int = 0
     lead_time_days: int | None = None
     restock_date: str | None = None
     updated_at: datetime | None = None
+    source: str = ""
 
 
 @attrs.frozen(kw_only=True)

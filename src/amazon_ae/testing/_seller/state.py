@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
@@ -111,6 +111,7 @@ class SellerState:
         listing = self.listings.setdefault(sku, FakeListing())
         listing.quantity = quantity
         listing.updated_at = now
+        listing.source = source
         if lead_time_days is not None or not keep:
             listing.lead_time_days = lead_time_days
         if restock_date is not None or not keep:
@@ -197,7 +198,7 @@ class SellerState:
         at: str = "",
         package: FakePackage | None = None,
         feed_id: str | None = None,
-        fields: dict[str, str] | None = None,
+        fields: Mapping[str, str] | None = None,
     ) -> None:
         """Book a pickup: the package and the order's status follow.
 
@@ -205,6 +206,7 @@ class SellerState:
             day, at: for a booking without a slot of its own, its day and time of day.
             package: for a booking with a slot.
         """
+        has_day = package is None
         package = package or self._package(order_id, day or self._today(now), at, fields or {})
         self.packages[order_id] = package
         self.pickups[order_id] = FakePickup(
@@ -212,7 +214,7 @@ class SellerState:
             at=now,
             feed_id=feed_id,
             date=package.slot_start.date().isoformat(),
-            time=at or package.slot_start.strftime("%I:%M %p"),
+            time=at if has_day else package.slot_start.strftime("%I:%M %p"),
             fields=fields or {},
         )
         self.touch(order_id, now, easy_ship_shipment_status="PendingPickUp")
@@ -224,7 +226,7 @@ class SellerState:
     def _today(self, now: datetime) -> date:
         return now.astimezone(self.marketplace.zone).date()
 
-    def _package(self, order_id: str, day: date, at: str, fields: dict[str, str]) -> FakePackage:
+    def _package(self, order_id: str, day: date, at: str, fields: Mapping[str, str]) -> FakePackage:
         start = datetime.combine(day, _time_of(at), self.marketplace.zone)
         return FakePackage(
             order_id=order_id,

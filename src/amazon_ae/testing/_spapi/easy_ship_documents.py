@@ -12,9 +12,10 @@ from datetime import datetime
 
 from amazon_ae._models.documents import DocumentKind
 from amazon_ae.testing._mws.documents import Unreadable, read_feed
-from amazon_ae.testing._papers import PortalOrder, PortalPickup, paper_pages
+from amazon_ae.testing._papers import paper_pages
 from amazon_ae.testing._pdf import write_pdf
 from amazon_ae.testing._seller import SellerState
+from amazon_ae.testing._seller.panel import portal_order
 from amazon_ae.testing._spapi.account import Account, FakeSpApiFeed, FakeSpApiReport
 from amazon_ae.testing._spapi.documents import tar_gz, zip_of
 
@@ -130,22 +131,3 @@ def _label_zpl(seller: SellerState, order_id: str) -> bytes:
         f"^XA\n^FO40,40^FDEasy Ship^FS\n^FO40,90^FDOrder {order_id}^FS\n"
         f"^FO40,140^BCN,120,Y,N,N^FD{package.tracking_id}^FS\n^XZ\n"
     ).encode()
-
-
-def portal_order(seller: SellerState, order_id: str) -> PortalOrder:
-    """The order as it is printed."""
-    record, package = seller.orders[order_id], seller.packages.get(order_id)
-    pickup = seller.pickups.get(order_id)
-    return PortalOrder.of(
-        record.order,
-        record.items,
-        pickup=None
-        if package is None or pickup is None
-        else PortalPickup(
-            scheduled_at=pickup.at,
-            day=package.day,
-            tracking_id=package.tracking_id,
-            slot=pickup.time,
-            package_identifier=package.identifier,
-        ),
-    )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import httpx
 
 from amazon_ae._models.marketplaces import AE, Marketplace, SpApiCredentials
-from amazon_ae._models.orders import Order, OrderItem
 from amazon_ae._ports import Clock
 from amazon_ae.testing._faults import FaultPlan, OrderedFault
 from amazon_ae.testing._network import (
@@ -26,8 +25,9 @@ from amazon_ae.testing._network import (
     respond,
     url_of,
 )
-from amazon_ae.testing._seller import FakeOrder, FakePackage, FakePickup, SellerState
+from amazon_ae.testing._seller import SellerState
 from amazon_ae.testing._seller.account import new_state
+from amazon_ae.testing._seller.controls import SellerControls
 from amazon_ae.testing._spapi import easy_ship, listings, orders, reports, sellers
 from amazon_ae.testing._spapi.access import Access
 from amazon_ae.testing._spapi.account import Account, FakeSpApiFeed, Settings
@@ -50,7 +50,7 @@ _NAMES: Final = frozenset((*(operation.name for operation in OPERATIONS), TOKEN_
 _LONGEST_USER_AGENT: Final = 500
 
 
-class FakeSpApi(httpx.AsyncBaseTransport):
+class FakeSpApi(SellerControls, httpx.AsyncBaseTransport):
     """One seller's Selling Partner API, Login with Amazon and document store, written without the client's code.
 
     Give it to a client as its transport, no socket needed::
@@ -90,8 +90,8 @@ class FakeSpApi(httpx.AsyncBaseTransport):
         token_seconds: float = 3600.0,
         settings: Settings | None = None,
     ) -> None:
-        self.state: SellerState = new_state(
-            state, clock=clock, marketplace=marketplace, seller_id=credentials.seller_id, default=AE
+        super().__init__(
+            new_state(state, clock=clock, marketplace=marketplace, seller_id=credentials.seller_id, default=AE)
         )
         self.credentials: SpApiCredentials = credentials
         self._access = Access(token_seconds=token_seconds)
@@ -114,20 +114,6 @@ class FakeSpApi(httpx.AsyncBaseTransport):
     # What it holds
 
     @property
-    def clock(self) -> Clock:
-        """Amazon's clock, without its skew."""
-        return self.state.clock
-
-    @property
-    def marketplace(self) -> Marketplace:
-        """The marketplace it plays."""
-        return self.state.marketplace
-
-    @marketplace.setter
-    def marketplace(self, value: Marketplace) -> None:
-        self.state.marketplace = value
-
-    @property
     def settings(self) -> Settings:
         """How Amazon behaves where no source says; change it at any time."""
         return self._account.settings
@@ -138,38 +124,14 @@ class FakeSpApi(httpx.AsyncBaseTransport):
         return self._access.roles
 
     @property
-    def stock(self) -> dict[str, int]:
-        """What is live, by SKU."""
-        return self.state.advance().stock
-
-    @property
-    def orders(self) -> dict[str, FakeOrder]:
-        """Orders with their items, by order id."""
-        return self.state.advance().orders
-
-    @property
-    def pickups(self) -> dict[str, FakePickup]:
-        """Every pickup that was booked, by order id."""
-        return self.state.advance().pickups
-
-    @property
-    def pickups_sent(self) -> dict[str, int]:
-        """How often each order's pickup was asked for, refused or not: more than 1 means sent twice."""
-        return self.state.advance().pickups_sent
-
-    @property
-    def packages(self) -> dict[str, FakePackage]:
-        """Scheduled packages, by order id."""
-        return self.state.advance().packages
-
-    @property
     def feeds(self) -> list[FakeSpApiFeed]:
         """Every feed that was accepted, oldest first, as it stands now."""
         self._feeds.refresh()
         return list(self._account.feeds.values())
 
     def count(self, operation: str) -> int:
-        """How many requests for this operation arrived."""
+        """How many requests for this operation arrived, late ones included."""
+        self.state.advance()
         return sum(seen.operation == operation for seen in self.requests)
 
     # What a test changes
@@ -191,18 +153,6 @@ class FakeSpApi(httpx.AsyncBaseTransport):
     def expire_tokens(self) -> None:
         """Every access token given out so far is refused from now on."""
         self._access.expire_tokens()
-
-    def add_sku(self, sku: str, quantity: int = 0) -> None:
-        """Let Amazon know a SKU; stock for others is refused."""
-        self.state.add_sku(sku, quantity)
-
-    def add_order(self, order: Order, items: Sequence[OrderItem] = (), *, easy_ship: bool = True) -> None:
-        """Add an order (``make_order``) or replace it, with its items."""
-        self.state.add_order(order, items, easy_ship=easy_ship)
-
-    def refuse(self, key: str, code: str, message: str, *, times: int | None = None) -> None:
-        """Amazon refuses this SKU or order id with this code and text: ``times`` times, or from now on."""
-        self.state.refuse(key, code, message, times=times)
 
     def warn(self, sku: str, code: str, message: str) -> None:
         """Amazon accepts this SKU with a warning from now on."""

@@ -1,31 +1,26 @@
-"""The fake's orders as Seller Central shows them: one truth behind both halves of the sandbox."""
+"""A seller's orders as Seller Central shows them: the same truth behind the panel and every backend."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from datetime import date
+from collections.abc import Iterator, Mapping
 
 from amazon_ae._models.documents import DocumentKind
-from amazon_ae.testing._mws.state import FakePickup, State
 from amazon_ae.testing._papers import PortalOrder, PortalPickup, paper_pages
 from amazon_ae.testing._pdf import write_pdf
+from amazon_ae.testing._seller.state import SellerState
 
-__all__ = ["PortalView", "papers"]
+__all__ = ["PortalView", "papers", "portal_order"]
 
 
 class PortalView(Mapping[str, PortalOrder]):
-    """A live view: what a feed changed, the panel shows."""
+    """A live view: what a feed or a call changed, the panel shows."""
 
-    def __init__(self, state: State, advance: Callable[[], None]) -> None:
+    def __init__(self, state: SellerState) -> None:
         self._state = state
-        self._advance = advance
 
     def __getitem__(self, order_id: str) -> PortalOrder:
-        self._advance()
-        record = self._state.orders[order_id]
-        booked = self._state.pickups.get(order_id)
-        return PortalOrder.of(record.order, record.items, pickup=_pickup(booked) if booked else None)
+        return portal_order(self._state.advance(), order_id)
 
     def __contains__(self, order_id: object) -> bool:
         return order_id in self._state.orders
@@ -35,6 +30,12 @@ class PortalView(Mapping[str, PortalOrder]):
 
     def __len__(self) -> int:
         return len(self._state.orders)
+
+
+def portal_order(state: SellerState, order_id: str) -> PortalOrder:
+    """One order as it is shown and printed."""
+    record = state.orders[order_id]
+    return PortalOrder.of(record.order, record.items, pickup=_pickup(state, order_id))
 
 
 def papers(view: Mapping[str, PortalOrder], order_ids: list[str]) -> dict[str, dict[str, str]]:
@@ -48,11 +49,14 @@ def papers(view: Mapping[str, PortalOrder], order_ids: list[str]) -> dict[str, d
     }
 
 
-def _pickup(booked: FakePickup) -> PortalPickup:
+def _pickup(state: SellerState, order_id: str) -> PortalPickup | None:
+    booked, package = state.pickups.get(order_id), state.packages.get(order_id)
+    if booked is None or package is None:
+        return None
     return PortalPickup(
         scheduled_at=booked.at,
-        day=date.fromisoformat(booked.date),
-        tracking_id=f"AE{booked.order_id.replace('-', '')[-10:]}",
+        day=package.day,
+        tracking_id=package.tracking_id,
         slot=booked.time,
-        package_identifier=booked.fields.get("merchant_additional_identifier", ""),
+        package_identifier=package.identifier,
     )
