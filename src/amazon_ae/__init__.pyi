@@ -237,8 +237,29 @@ from ._scheduling.eligibility import (
 from ._scheduling.policy import (
     FeedPolicy as FeedPolicy,
 )
+from ._spapi.client import (
+    SpApiClient as SpApiClient,
+)
+from ._spapi.models import (
+    ListingIssue as ListingIssue,
+    ListingsItem as ListingsItem,
+    ListingSubmission as ListingSubmission,
+    RestrictedToken as RestrictedToken,
+    SignedDocument as SignedDocument,
+    SpApiFeed as SpApiFeed,
+    SpApiReport as SpApiReport,
+)
 from ._spapi.notifications import (
     read_notification as read_notification,
+)
+from ._spapi.operations import (
+    Operation as Operation,
+)
+from ._spapi.stock_values import (
+    StockFormat as StockFormat,
+)
+from ._spapi.throttles import (
+    spapi_throttles as spapi_throttles,
 )
 from ._storage.memory import (
     MemoryStorage as MemoryStorage,

@@ -55,11 +55,14 @@ def test_a_token_without_an_end_lasts_half_an_hour() -> None:
     assert token.ends_at == NOW + timedelta(seconds=1800)
 
 
-def test_a_token_just_made_is_not_replaced() -> None:
-    """Then a refusal has another cause."""
+def test_a_token_that_replaced_a_refused_one_is_not_replaced_at_once() -> None:
+    """Then the refusal has another cause."""
     token = read_token(200, {}, answer({"access_token": "Atza|1"}), asked_at=NOW)
-    assert not token.replaceable(NOW + timedelta(seconds=4))
-    assert token.replaceable(NOW + timedelta(seconds=5))
+    assert token.replaceable(NOW)
+    assert not token.refused().usable(NOW)
+    second = token.replacing(token.refused())
+    assert not second.replaceable(NOW + timedelta(seconds=4))
+    assert second.replaceable(NOW + timedelta(seconds=5))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Easy Ship packages and pickup slots (EasyShip 2018-09-01; documented for India only)."""
+"""Easy Ship packages and pickup slots: of MWS (EasyShip 2018-09-01) and of the Selling Partner API (2022-03-23)."""
 
 from __future__ import annotations
 
@@ -49,11 +49,15 @@ class PackageWeight:
 
 @attrs.frozen(kw_only=True)
 class PickupSlot:
-    """A time span in which Amazon collects. ``slot_id`` is opaque; the instants are aware UTC."""
+    """A time span in which Amazon collects. ``slot_id`` is opaque; the instants are aware UTC.
+
+    ``handover_method`` is ``PICKUP`` or ``DROPOFF`` (the seller brings the parcel); ``None`` where Amazon does not say.
+    """
 
     slot_id: str
     pickup_time_start: datetime | None = None
     pickup_time_end: datetime | None = None
+    handover_method: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -94,6 +98,7 @@ class ScheduledPackage:
 
     Attributes:
         package_status: ``Scheduled``, ``Unscheduled``, ``ReadyForPickup``; a new word stays as it is.
+        tracking_id: the carrier's number, where Amazon gives it.
     """
 
     amazon_order_id: str
@@ -105,4 +110,5 @@ class ScheduledPackage:
     package_identifier: str | None = None
     invoice: EasyShipInvoice | None = None
     package_status: str | None = None
+    tracking_id: str | None = None
     meta: ResponseMeta = attrs.field(default=ResponseMeta(), eq=False)

@@ -55,19 +55,33 @@ class AccessToken:
     Attributes:
         value: travels in ``x-amz-access-token``; never shown.
         made_at, ends_at: on the local clock, aware UTC.
+        replaces_refused: it was made because Amazon refused the one before.
+        is_refused: Amazon did not take it.
     """
 
     value: str = attrs.field(repr=False)
     made_at: datetime
     ends_at: datetime
+    replaces_refused: bool = False
+    is_refused: bool = False
 
     def usable(self, now: datetime) -> bool:
         """Whether a call may still take it. A clock that was set back makes it unusable: its end is unknown then."""
+        if self.is_refused:
+            return False
         return self.made_at <= now < self.ends_at - timedelta(seconds=RENEW_EARLY_SECONDS)
 
     def replaceable(self, now: datetime) -> bool:
         """Whether an answer 401 or 403 may have a new one made."""
-        return (now - self.made_at).total_seconds() >= FORCE_AGAIN_SECONDS
+        return not self.replaces_refused or abs((now - self.made_at).total_seconds()) >= FORCE_AGAIN_SECONDS
+
+    def refused(self) -> AccessToken:
+        """The same, known to be refused."""
+        return attrs.evolve(self, is_refused=True)
+
+    def replacing(self, old: AccessToken | None) -> AccessToken:
+        """The same, made in place of ``old``."""
+        return attrs.evolve(self, replaces_refused=old is not None and old.is_refused)
 
 
 def token_form(credentials: SpApiCredentials, scope: str = "") -> bytes:
@@ -91,16 +105,21 @@ def read_token(status: int, headers: Mapping[str, str], body: bytes, *, asked_at
         InvalidRequest: the request itself is refused.
         NotSent: Login with Amazon has a fault; the call that wanted the token did not leave. Retry later.
     """
-    try:
-        answer: Any = load(body)
-    except ValueError:
-        answer = None
+    answer = _loaded(body)
+    del body  # it may hold a token, and a traceback with locals would show it
     value = text(node(answer).get("access_token"))
     if 200 <= status < 300 and value is not None:
         seconds = integer(node(answer).get("expires_in"))
         seconds = _DEFAULT_SECONDS if seconds is None or seconds < 1 else seconds
         return AccessToken(value=value, made_at=asked_at, ends_at=asked_at + timedelta(seconds=seconds))
     raise _refusal(status, headers, answer)
+
+
+def _loaded(body: bytes) -> Any:
+    try:
+        return load(body)
+    except ValueError:
+        return None
 
 
 def _refusal(status: int, headers: Mapping[str, str], answer: object) -> AmazonAeError:

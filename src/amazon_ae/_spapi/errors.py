@@ -39,7 +39,7 @@ _LONGEST_CODE: Final = 100
 
 # Tokens, secrets, and URLs with a query: a pre-signed URL is a credential.
 _SECRETS: Final = re.compile(
-    r"(?:Atza|Atzr|Atz\.sprdt)\|[^\s\"'&<]*|amzn1\.oa2-cs\.[^\s\"'&<]*|(?<=[?&])X-Amz-[A-Za-z]+=[^\s\"'&<]*"
+    r"(?:Atza|Atzr|Atc|Atz\.sprdt)\|[^\s\"'&<]*|amzn1\.oa2-cs\.[^\s\"'&<]*|(?<=[?&])X-Amz-[A-Za-z]+=[^\s\"'&<]*"
 )
 _URL_QUERY: Final = re.compile(r"(https?://[^\s\"'?<]+)\?[^\s\"'<]*")
 _TAG: Final = re.compile(rb"<(Code|Message|RequestId)>([^<]{0,500})</")
@@ -48,6 +48,7 @@ _NOT_HERE: Final = re.compile(
     r"not (?:supported|available)[^.]*marketplace|marketplace[^.]*not supported", re.IGNORECASE
 )
 
+_BROKEN: Final = object()
 # Nobody of Amazon's answered: the request may be sent again.
 _PASSING: Final = frozenset({408, 425})
 _403: Final = (
@@ -81,24 +82,30 @@ def read_body(status: int, headers: Mapping[str, str], body: bytes, *, action: s
     """
     if not body.strip():
         return {}
-    try:
-        value = load(body)
-    except ValueError:
-        kind = _kind_of(body)
+    value, kind = _loaded(body), _kind_of(body)
+    del body  # it may hold a token or a URL, and a traceback with locals would show it
+    if value is _BROKEN:
         raise UnreadableResponse(
             f"{action}: {kind} in place of JSON",
             status=status,
             request_id=read_meta(headers).request_id,
             retryable=kind != _PAGE,
-        ) from None
+        )
     if isinstance(value, dict) and isinstance(value.get("errors"), list) and value["errors"] and "payload" not in value:
-        code, message = _words(value)
+        code, message = (scrub(words) for words in _words(value))
         raise UnreadableResponse(
             f"{action}: HTTP {status} with errors: {code}: {message}",
             status=status,
             request_id=read_meta(headers).request_id,
         )
     return value
+
+
+def _loaded(body: bytes) -> Any:
+    try:
+        return load(body)
+    except ValueError:
+        return _BROKEN
 
 
 def read_error(
@@ -146,11 +153,7 @@ def _kind(status: int, code: str, message: str) -> type[AmazonError]:
 
 def _error_words(body: bytes) -> tuple[str, str]:
     """Code and message of an error's body, as far as there are any."""
-    try:
-        value = load(body)
-    except ValueError:
-        value = None
-    code, message = _words(value)
+    code, message = _words(_loaded(body))
     if not code and not message:
         code, message = _xml_words(body)
     if not code and not message:

@@ -189,6 +189,10 @@ class CallExecutor(Generic[C]):
         """The limits of an operation."""
         return self._throttles.find(operation)
 
+    def restore_seconds(self, operation: str) -> float:
+        """Seconds in which one slot of an operation comes back: as Amazon stated it last, else the table's."""
+        return self._pacer.restore_seconds(self._owner, self.throttle(operation))
+
     async def off_loop(self, size: int, compute: Callable[[], T]) -> T:
         """Compute here, or in a thread where ``size`` bytes would hold up the event loop."""
         return await asyncio.to_thread(compute) if size > self._thread_bytes else compute()

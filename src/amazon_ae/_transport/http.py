@@ -88,6 +88,18 @@ def _query_out_of_logs(url: httpx.URL) -> Iterator[None]:
         logger.removeFilter(without_query)
 
 
+def _drop_frames(error: BaseException) -> None:
+    """Cut the tracebacks of a foreign error and its causes: their frames hold headers and URLs with credentials."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            each.__traceback__ = None
+            waiting += [each.__cause__, each.__context__]
+
+
 def surely_unsent(error: Exception) -> bool:
     """Whether the request cannot have reached Amazon."""
     return isinstance(error, _UNSENT)
@@ -189,6 +201,7 @@ class HttpTransport:
         except UnreadableResponse:
             raise
         except Exception as error:  # whatever a transport, proxy or event hook of the host raises
+            _drop_frames(error)
             if limit.expired():
                 raise OutcomeUnknown(f"{name}: no whole answer in {self._max_seconds:g} s (max_exchange)") from error
             if surely_unsent(error):

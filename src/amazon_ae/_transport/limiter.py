@@ -59,6 +59,11 @@ class Limiter(AsyncLimiter):
         self._in_flight = 0
         self._blocked_until = 0.0
 
+    @property
+    def restore_seconds(self) -> float:
+        """Seconds in which one slot comes back, as stated last."""
+        return self._restore_seconds
+
     def has_capacity(self, amount: float = 1) -> bool:
         """Whether ``amount`` slots are free now."""
         return self.wait_seconds(amount) == 0.0

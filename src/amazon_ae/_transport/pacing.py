@@ -61,6 +61,10 @@ class Pacer:
         """Amazon stated the rate of this group: hold it from now on, be it higher or lower."""
         self._limiter(owner, throttle).learn(restore_seconds)
 
+    def restore_seconds(self, owner: str, throttle: Throttle) -> float:
+        """Seconds in which one slot of this group comes back: as Amazon stated it last, else the table's."""
+        return self._limiter(owner, throttle).restore_seconds
+
     def _limiter(self, owner: str, throttle: Throttle) -> Limiter:
         limiter = self._limiters.get((owner, throttle.group))
         if limiter is None:
