@@ -20,6 +20,7 @@ class Shop:
     """A gateway over a dictionary of orders; counts what it is asked."""
 
     account = "A1SELLER/AE"
+    poll_seconds = 120.0
 
     def __init__(self, clock: VirtualClock, *, page_size: int = 100) -> None:
         self.clock = clock

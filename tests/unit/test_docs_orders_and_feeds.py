@@ -15,6 +15,7 @@ import pytest
 
 from amazon_ae._exceptions import OutcomeUnknown
 from amazon_ae._models.feeds import FeedBatch, FeedItem, ItemKind, PickupRequest
+from amazon_ae._models.notifications import OrderChanged
 from amazon_ae._models.orders import Order, OrderItem
 from amazon_ae._mws.client import MwsClient
 from amazon_ae._mws.feed_bodies import OrderFulfillment, join_feed, order_fulfillment_feed
@@ -81,6 +82,25 @@ async def test_take_orders(world: World) -> None:
     await world.clock.sleep(1000)
     task.cancel()
     assert warehouse.saved == [make_order_id(1), make_order_id(2), make_order_id(1)]
+
+
+async def test_take_orders_sections(world: World) -> None:
+    """A cancellation reaches the bench, a notification the service; without dead letters nothing is read again."""
+    page, stopped = names_of("take-orders.md"), []
+
+    class Bench:
+        def stop(self, order_id: str) -> None:
+            stopped.append(order_id)
+
+    on_event = page["stop_packing"](Bench())
+    sync = OrderSync(MwsGateway(world.client), MemoryStorage(clock=world.clock), clock=world.clock, on_event=on_event)
+    assert await page["take_orders"](sync, Warehouse()) == 2
+    world.fake.change_order(make_order_id(2), status="Canceled")
+    await world.clock.sleep(600)
+    assert await page["take_orders"](sync, Warehouse()) == 0
+    assert stopped == [make_order_id(2)]
+    assert page["on_message"](sync, OrderChanged(order_id=make_order_id(1)))
+    assert await page["read_again"](sync) == []
 
 
 class Scanner:

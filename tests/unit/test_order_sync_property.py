@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 from amazon_ae._exceptions import ServiceUnavailable
 from amazon_ae._models.orders import Order, OrderItem, OrderPage
 from amazon_ae._orders.sync import UNFULFILLED, OrderSync, SyncedOrder
-from amazon_ae._orders.windows import ticket_of
+from amazon_ae._orders.windows import version_of
 from amazon_ae._storage.memory import MemoryStorage
 from amazon_ae.testing._clocks import VirtualClock
 
@@ -29,6 +29,7 @@ class MovingMarketplace:
     """Lists by offset, the worst kind of paging: what leaves a window moves everything behind it up."""
 
     account = "A1SELLER/AE"
+    poll_seconds = 120.0
 
     def __init__(self, clock: VirtualClock, dice: random.Random, *, page_size: int) -> None:
         self.clock = clock
@@ -221,24 +222,24 @@ async def _together(seed: int) -> None:
             del polls[number]
             clock.jump(dice.choice([10, 130, 4000]))
             continue
-        assert synced.ticket not in before, "handed over after it was acknowledged"
-        assert clock.now() >= held_until.get(synced.ticket, began), "handed over while another process held it"
+        assert synced.version not in before, "handed over after it was acknowledged"
+        assert clock.now() >= held_until.get(synced.version, began), "handed over while another process held it"
         if claim_seconds:
-            held_until[synced.ticket] = began + timedelta(seconds=claim_seconds)
+            held_until[synced.version] = began + timedelta(seconds=claim_seconds)
         if dice.random() < 0.8:
             first = await syncs[dice.randrange(3)].acknowledge(synced)
-            assert not (first and synced.ticket in acknowledged), "two calls were the first"
+            assert not (first and synced.version in acknowledged), "two calls were the first"
             if first:
-                acknowledged.add(synced.ticket)
+                acknowledged.add(synced.version)
     market.moves = False
     clock.jump(7200)
     for _ in range(2):
         async for synced in syncs[0].poll():
-            assert synced.ticket not in acknowledged
+            assert synced.version not in acknowledged
             assert await syncs[0].acknowledge(synced)
-            acknowledged.add(synced.ticket)
+            acknowledged.add(synced.version)
         clock.jump(7200)
-    owed = {ticket_of(order) for order in market.known.values() if order.order_status in UNFULFILLED}
+    owed = {version_of(order) for order in market.known.values() if order.order_status in UNFULFILLED}
     assert owed <= acknowledged, "missed"
 
 

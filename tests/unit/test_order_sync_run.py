@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
-from order_sync_support import World, new_world
+from order_sync_support import World, new_world, polled
 
 from amazon_ae._exceptions import (
     AccessDenied,
+    AmazonError,
+    RequestExpired,
     RequestThrottled,
     ServiceUnavailable,
+    SignatureMismatch,
     UnreadableResponse,
 )
+from amazon_ae._models.events import ClockRefused, Event
+from amazon_ae._models.notifications import FeedFinished, OrderChanged
+from amazon_ae._models.orders import Order
 from amazon_ae._mws.client import MwsClient
 from amazon_ae._mws.gateway import MwsGateway
 from amazon_ae._orders.sync import OrderSync, SyncedOrder
@@ -84,6 +91,108 @@ async def test_run_waits_out_outages_and_throttles_until_they_said(world: World)
     await world.clock.advance(700)
     assert taken == [make_order_id(1)]
     task.cancel()
+
+
+@pytest.mark.parametrize(
+    ("error", "skew"),
+    [
+        (RequestExpired("too old", skew_seconds=-1200.0), -1200.0),
+        (SignatureMismatch("no match", status=403, code="SignatureDoesNotMatch"), None),
+    ],
+)
+async def test_run_waits_for_a_clock_that_is_wrong_and_names_it(
+    world: World, error: AmazonError, skew: float | None
+) -> None:
+    """As the scheduler does: somebody sets the clock while the service runs."""
+    events: list[Event] = []
+    taken: list[str] = []
+
+    async def handler(synced: SyncedOrder) -> None:
+        taken.append(synced.order.amazon_order_id)
+
+    one = world.shop.put(1)
+    world.later()
+    world.shop.broken["orders"] = error
+    task = asyncio.create_task(world.sync(on_event=events.append).run(handler))
+    await asyncio.sleep(0)
+    await world.clock.advance(130)
+    assert {type(event) for event in events} == {ClockRefused}
+    assert [event.skew_seconds for event in events if isinstance(event, ClockRefused)] == [skew, skew]
+    world.shop.broken.clear()
+    await world.clock.advance(130)
+    assert taken == [one]
+    task.cancel()
+
+
+async def test_a_notified_order_comes_at_once(world: World) -> None:
+    """Between two polls, by its id; it does not come again with the poll; a notification may come twice."""
+    taken: list[tuple[str, float]] = []
+
+    async def handler(synced: SyncedOrder) -> None:
+        taken.append((synced.order.amazon_order_id, (world.clock.now() - begun).total_seconds()))
+
+    sync = world.sync()
+    begun = world.clock.now()
+    task = asyncio.create_task(sync.run(handler))
+    await asyncio.sleep(0)
+    await world.clock.advance(30)
+    one = world.shop.put(1)
+    for _ in range(2):
+        assert sync.notify(OrderChanged(seller_id="A1SELLER", order_id=one, order_status="Unshipped"))
+    assert not sync.notify(OrderChanged(seller_id="ANOTHER", order_id=one))
+    assert not sync.notify(FeedFinished(feed_id="1"))
+    await world.clock.advance(0)
+    assert taken == [(one, 30.0)]
+    await world.clock.advance(1000)
+    assert taken == [(one, 30.0)]
+    assert world.shop.looked_up == [one]
+    task.cancel()
+
+
+async def test_a_notified_order_whose_request_fails_is_asked_for_again(world: World) -> None:
+    """Not in a loop: after the pause that Amazon asked for."""
+    taken: list[str] = []
+
+    async def handler(synced: SyncedOrder) -> None:
+        taken.append(synced.order.amazon_order_id)
+
+    sync = world.sync(poll_seconds=3600)
+    task = asyncio.create_task(sync.run(handler))
+    await asyncio.sleep(0)
+    await world.clock.advance(10)
+    one = world.shop.put(1)
+    real, asked = world.shop.get, []
+
+    async def down(order_ids: Sequence[str]) -> Sequence[Order]:
+        asked.append(world.clock.now())
+        raise ServiceUnavailable("down", status=503, retryable=True)
+
+    world.shop.get = down  # type: ignore[method-assign]  # the test's own shop
+    sync.notify(OrderChanged(order_id=one))
+    await world.clock.advance(1000)
+    assert len(asked) == 1
+    world.shop.get = real  # type: ignore[method-assign]
+    await world.clock.advance(3600)
+    assert taken == [one]
+    task.cancel()
+
+
+async def test_a_cancelled_handler_gives_its_order_back(world: World) -> None:
+    """A service that is stopped and started does not wait for a claim."""
+    one = world.shop.put(1)
+    world.later()
+    begun = asyncio.Event()
+
+    async def handler(_: SyncedOrder) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(world.sync().run(handler))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await polled(world.sync()) == [one]
 
 
 async def test_run_ends_on_what_waiting_does_not_heal(world: World) -> None:

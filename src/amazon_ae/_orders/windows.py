@@ -1,12 +1,20 @@
-"""What ``OrderSync`` decides: names of order versions, texts of its documents, the cursor, how to cut a window.
+"""What ``OrderSync`` decides about time: the cursor, where to end a window, which reads are final.
 
-Plain functions of values; ``order_sync`` performs what they say.
+Plain functions of values; ``_orders.sync`` performs what they say. The rules:
+
+1. Amazon's index may show an order up to ``overlap`` late. So an instant is *final* once it was read in an answer that
+   reaches ``overlap`` beyond it; the rest is read again by the next poll. What counts is the reach of the answer that
+   showed the instant, not of the poll's last one: a poll of many requests takes minutes.
+2. Pages are no snapshot. An order that is passed over between two pages was moved up because another one, *already
+   seen*, left the window; and what leaves a window of the past has changed, so a later read shows its new version. A
+   read of one page is sure at once, a read of several once none of its orders turns out to have changed meanwhile.
+3. The durable cursor passes only what is final and sure.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -16,23 +24,30 @@ from amazon_ae._models.orders import Order
 
 __all__ = [
     "EDGE",
+    "INDEX_DELAY",
     "UNDATED",
     "OrderCursor",
+    "PagedRead",
+    "Progress",
     "cut",
-    "done_at",
-    "done_text",
-    "held_until",
-    "open_text",
-    "stamp",
-    "ticket_of",
+    "instant_text",
+    "next_end",
+    "order_id_of",
+    "span",
+    "updated_text",
+    "version_of",
 ]
 
 # ListOrders' "after" and "before" include their ends or not, depending on the page that one reads: windows overlap by
 # a second, hence the smallest one is two seconds long.
 EDGE: Final = timedelta(seconds=1)
 _SMALLEST: Final = 2 * EDGE
+#: Answers reach to two minutes before the request (ListOrders, "LastUpdatedBefore").
+INDEX_DELAY: Final = timedelta(minutes=2)
 # Sorts behind every instant: a version without a last update (Amazon always sends one) is never forgotten.
 UNDATED: Final = "~"
+# The next window of a backlog is sized for so many orders, below the 100 of a page.
+_AIM: Final = 80
 
 
 @attrs.frozen
@@ -40,7 +55,7 @@ class OrderCursor:
     """How far one consumer has come.
 
     Attributes:
-        complete_until: every change up to this instant is acknowledged, or has a document that says ``open``.
+        complete_until: a poll begins ``overlap`` before it; everything earlier is acknowledged or has a document.
         floor: documents of acknowledged versions older than this may be gone: nothing older is new.
     """
 
@@ -49,7 +64,7 @@ class OrderCursor:
 
     def to_text(self) -> str:
         """The document's text."""
-        return json.dumps({"complete_until": stamp(self.complete_until), "floor": stamp(self.floor)})
+        return json.dumps({"complete_until": instant_text(self.complete_until), "floor": instant_text(self.floor)})
 
     @classmethod
     def from_text(cls, text: str) -> OrderCursor:
@@ -58,45 +73,105 @@ class OrderCursor:
         return cls(datetime.fromisoformat(value["complete_until"]), datetime.fromisoformat(value["floor"]))
 
     def joined(self, other: OrderCursor) -> OrderCursor:
-        """The further of two cursors, field by field: both speak of windows that were settled as a whole."""
+        """The further of two cursors, field by field: both speak of what is final."""
         return OrderCursor(max(self.complete_until, other.complete_until), max(self.floor, other.floor))
 
 
-def stamp(instant: datetime) -> str:
+@attrs.frozen
+class PagedRead:
+    """A read of several pages that is not sure yet (rule 2).
+
+    Attributes:
+        after: where its window begins.
+        until: the part up to here is final by age.
+        began: how far an answer reached when its first page came.
+        ended: likewise for its last page.
+        seen: the versions that it showed, by order id.
+    """
+
+    after: datetime
+    until: datetime
+    began: datetime
+    ended: datetime
+    seen: Mapping[str, str]
+
+    @property
+    def all_changes_by(self) -> datetime:
+        """An answer that reaches this far shows whatever changed while the pages were read."""
+        return self.ended + INDEX_DELAY
+
+    def changed(self, versions: Mapping[str, str]) -> bool:
+        """Whether one of its orders has another version among ``versions`` (by order id)."""
+        return any(versions.get(order_id, version) != version for order_id, version in self.seen.items())
+
+
+@attrs.define
+class Progress:
+    """How far the windows of one poll have come, in order.
+
+    Attributes:
+        overlap: how late Amazon's index may be.
+        final_until: the next poll of this process begins here; ``None`` before the first window.
+        closed: later windows do not move it: an instant behind them is not final.
+        unsure: reads of several pages that wait for rule 2.
+    """
+
+    overlap: timedelta
+    final_until: datetime | None = None
+    closed: bool = False
+    unsure: list[PagedRead] = attrs.field(factory=list)
+
+    def window(self, after: datetime, until: datetime, reach: datetime) -> datetime | None:
+        """A window was read whole by an answer that reached ``reach``; returns the end of its newly final part."""
+        if self.closed:
+            return None
+        final = min(until - EDGE, reach - self.overlap) if until < reach else reach - self.overlap
+        self.closed = until > reach - self.overlap
+        self.final_until = final if self.final_until is None else max(self.final_until, final)
+        return final if final > after else None
+
+    def cursor(self) -> OrderCursor | None:
+        """The durable cursor: behind everything that is not sure."""
+        if self.final_until is None:
+            return None
+        start = min([self.final_until, *(read.after for read in self.unsure)])
+        return OrderCursor(start + self.overlap, start)
+
+    def next_start(self) -> datetime | None:
+        """Where this process goes on: early enough to see what changed during reads that are not sure."""
+        if self.final_until is None:
+            return None
+        return min([self.final_until, *(read.began - self.overlap for read in self.unsure)])
+
+
+def instant_text(instant: datetime) -> str:
     """Texts that sort as their instants do."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def ticket_of(order: Order) -> str:
+def version_of(order: Order) -> str:
     """The name of one version of an order: last update, order id."""
     updated = order.last_update_date
     if updated is not None:
-        return f"{stamp(updated)}/{order.amazon_order_id}"
+        return f"{instant_text(updated)}/{order.amazon_order_id}"
     counts = (order.order_status, order.number_of_items_shipped, order.number_of_items_unshipped)
     return f"{UNDATED}{'-'.join(map(str, counts))}/{order.amazon_order_id}"
 
 
-def open_text(until: datetime | None) -> str:
-    """The document of a version that is not acknowledged; ``until``: whoever took it holds it until then."""
-    return json.dumps({"state": "open", "until": None if until is None else stamp(until)})
+def order_id_of(version: str) -> str:
+    """The order id of a version."""
+    return version.rpartition("/")[2]
 
 
-def done_text(now: datetime) -> str:
-    """The document of an acknowledged version."""
-    return json.dumps({"state": "done", "at": stamp(now)})
+def updated_text(version: str) -> str:
+    """The last update of a version as ``instant_text`` writes it; sorts behind all instants where it has none."""
+    return version.rpartition("/")[0]
 
 
-def done_at(text: str | None) -> str | None:
-    """Since when the version is acknowledged, as ``stamp`` writes it; ``None`` if it is not."""
-    if text is None:
-        return None
-    value = json.loads(text)
-    return str(value["at"]) if value["state"] == "done" else None
-
-
-def held_until(text: str | None) -> str:
-    """Until when somebody holds the version, as ``stamp`` writes it; ``""`` if nobody does."""
-    return "" if text is None else json.loads(text).get("until") or ""
+def span(orders: Sequence[Order]) -> timedelta:
+    """From the earliest to the latest update of these orders."""
+    updates = _updates(orders)
+    return max(updates) - min(updates) if updates else timedelta()
 
 
 def cut(orders: Sequence[Order], after: datetime, before: datetime | None) -> datetime | None:
@@ -108,10 +183,24 @@ def cut(orders: Sequence[Order], after: datetime, before: datetime | None) -> da
     smallest = after + _SMALLEST
     if before is not None and before <= smallest:
         return None
-    shown = [order.last_update_date for order in orders if order.last_update_date is not None]
+    shown = _updates(orders)
     updates = sorted(shown)
-    place = len(updates) * 9 // 10 if shown == updates else len(updates) // 2
-    middle = updates[place] if updates else smallest
+    index = len(updates) * 9 // 10 if shown == updates else len(updates) // 2
+    middle = updates[index] if updates else smallest
     if before is not None and middle + EDGE >= before:
         middle = after + (before - after) / 2
     return max(smallest, middle.replace(microsecond=0) + EDGE)
+
+
+def next_end(after: datetime, length: timedelta, count: int, reach: datetime) -> datetime | None:
+    """Where to end the window that begins at ``after``, if the last one held ``count`` orders in ``length``.
+
+    ``None``: it goes to the end of what Amazon shows.
+    """
+    factor = min(4.0, _AIM / count) if count else 4.0
+    end = (after + max(_SMALLEST, length * factor)).replace(microsecond=0) + EDGE
+    return end if end < reach else None
+
+
+def _updates(orders: Collection[Order]) -> list[datetime]:
+    return [order.last_update_date for order in orders if order.last_update_date is not None]

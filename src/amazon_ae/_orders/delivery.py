@@ -1,0 +1,238 @@
+"""From an order of an answer to an order for the host: once per version, with its items, by one process at a time.
+
+Open orders stay in memory. A poll lists what changed, ended orders included, so what it does not list is unchanged and
+comes again from here without a request; its items are asked for once per version.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Sequence
+from typing import Final
+
+import attrs
+
+from amazon_ae._exceptions import (
+    AmazonAeError,
+    InvalidRequest,
+    RegionNotSupported,
+    RequestExpired,
+    SignatureMismatch,
+    UnreadableResponse,
+)
+from amazon_ae._models.events import ClockRefused, Event, EventSink, OrderCancelled, OrderUnreadable
+from amazon_ae._models.orders import Order, OrderItem, UnreadableOrder
+from amazon_ae._orders.versions import VersionStore
+from amazon_ae._orders.windows import UNDATED, order_id_of, version_of
+from amazon_ae._ports import Clock, OrderGateway
+
+__all__ = ["CANCELLED", "Delivery", "Seen", "SyncedOrder"]
+
+_log = logging.getLogger(__name__)
+
+CANCELLED: Final = "Canceled"
+
+
+@attrs.frozen(kw_only=True)
+class SyncedOrder:
+    """One version of one order, to be acknowledged.
+
+    Attributes:
+        order: as Amazon listed it.
+        items: all its items.
+        version: names this version of the order; ``acknowledge`` and ``release`` take it in place of this object, in
+            any process.
+    """
+
+    order: Order
+    items: tuple[OrderItem, ...]
+    version: str
+
+
+@attrs.define
+class Seen:
+    """What one poll has seen.
+
+    Attributes:
+        known: versions that have a document, by order id.
+        offered: versions that were dealt with; none twice.
+        current: the newest version of each order that an answer of this poll showed.
+        open: the versions among them that are to be handed over.
+    """
+
+    known: dict[str, set[str]]
+    offered: set[str] = attrs.field(factory=set)
+    current: dict[str, str] = attrs.field(factory=dict)
+    open: set[str] = attrs.field(factory=set)
+
+    @classmethod
+    def beside(cls, names: Collection[str]) -> Seen:
+        """Nothing yet; ``names`` are the versions that have a document."""
+        known: dict[str, set[str]] = {}
+        for version in names:
+            known.setdefault(order_id_of(version), set()).add(version)
+        return cls(known)
+
+    def older(self, version: str) -> set[str]:
+        """The versions with a document that ``version`` replaces."""
+        others = self.known.get(order_id_of(version), set())
+        return {name for name in others if name != version and (name < version or name.startswith(UNDATED))}
+
+
+class Delivery:
+    """What this process knows of open orders, and how one is made ready. ``OrderSync`` has the arguments' meaning."""
+
+    def __init__(
+        self,
+        gateway: OrderGateway,
+        versions: VersionStore,
+        *,
+        account: str,
+        statuses: tuple[str, ...],
+        cancellations: bool,
+        on_event: EventSink | None,
+        clock: Clock,
+    ) -> None:
+        self._gateway = gateway
+        self._versions = versions
+        self._account = account
+        self._statuses = statuses
+        self._cancellations = cancellations
+        self._on_event = on_event
+        self._clock = clock
+        self._orders: dict[str, Order] = {}
+        self._items: dict[str, tuple[OrderItem, ...]] = {}
+
+    @property
+    def has_open_orders(self) -> bool:
+        """Whether it matters here that an order ended."""
+        return bool(self._orders)
+
+    def known(self, version: str) -> Order | None:
+        """An open order, from memory."""
+        return self._orders.get(version)
+
+    def drop(self, version: str) -> None:
+        """Nothing of this version is needed any more."""
+        self._orders.pop(version, None)
+        self._items.pop(version, None)
+
+    def forget(self, names: Collection[str], floor: str) -> None:
+        """Forget what the store forgot: versions below ``floor`` (as ``instant_text``) without a document."""
+        known = set(names)
+        for version in [version for version in self._orders if version < floor and version not in known]:
+            self.drop(version)
+
+    def clear(self) -> None:
+        """Forget everything: it may be untrue."""
+        self._orders.clear()
+        self._items.clear()
+
+    async def receive(self, seen: Seen, order: Order) -> SyncedOrder | None:
+        """An order of an answer: its older versions go; it is handed over unless that was done or it has ended."""
+        version, order_id = version_of(order), order.amazon_order_id
+        if version in seen.offered or version < seen.current.get(order_id, ""):
+            return None
+        seen.offered.add(version)
+        seen.current[order_id] = version
+        older = seen.older(version)
+        await self._versions.supersede(older)
+        for name in older:
+            self.drop(name)
+        if self._statuses and order.order_status not in self._statuses:
+            await self._versions.supersede((version,) if version in seen.known.get(order_id, ()) else ())
+            self.drop(version)
+            await self._report_end(order, version)
+            return None
+        seen.open.add(version)
+        await self._versions.readable(order_id, version)
+        return await self.prepare(order, version)
+
+    async def prepare(self, order: Order, version: str) -> SyncedOrder | None:
+        """The order with its items, unless it was acknowledged or another process has it."""
+        if not await self._versions.take(version, self._clock.now()):
+            if await self._versions.is_open(version):
+                self._orders[version] = order
+            return None
+        self._orders[version] = order
+        items = self._items.get(version, order.items)
+        if items is None:
+            items = await self._fetch_items(order, version)
+            if items is None or await self._versions.settled_at(version):
+                return None  # unreadable, or acknowledged elsewhere meanwhile
+        self._items[version] = items
+        return SyncedOrder(order=order, items=items, version=version)
+
+    async def get(self, order_ids: Sequence[str]) -> list[Order]:
+        """Orders by id. One that makes the answer unreadable is found by halving, and costs only itself."""
+        try:
+            return list(await self._gateway.get(order_ids))
+        except (InvalidRequest, UnreadableResponse) as error:
+            if _is_no_ones_fault(error):
+                raise
+            if len(order_ids) == 1:
+                _log.warning("order %s: %s", order_ids[0], _reason(error))
+                return []
+        middle = len(order_ids) // 2
+        return await self.get(order_ids[:middle]) + await self.get(order_ids[middle:])
+
+    async def report(self, unreadable: Sequence[UnreadableOrder]) -> None:
+        """Orders of an answer that could not be read: each a dead letter and an event, once."""
+        for order in unreadable:
+            key = order.order_id or order.digest or "unknown"
+            if await self._versions.bury(key, order.order_id, order.reason):
+                self._emit_unreadable(order.order_id, order.reason, given_up=True)
+
+    async def failed(self, version: str, reason: str) -> None:
+        """This version could not be read: asked for again later, more and more rarely, then a dead letter."""
+        first, last = await self._versions.failed(version, reason)
+        if first or last:
+            self._emit_unreadable(order_id_of(version), reason, given_up=last)
+
+    def explain(self, error: AmazonAeError) -> None:
+        """Log why the orders wait; a clock that Amazon refuses is an event."""
+        code = str(getattr(error, "code", "") or type(error).__name__)
+        _log.warning("order sync waits: %s", code)
+        if isinstance(error, RequestExpired | SignatureMismatch):
+            skew = error.skew_seconds if isinstance(error, RequestExpired) else None
+            self._emit(ClockRefused(at=self._clock.now(), account=self._account, code=code, skew_seconds=skew))
+
+    async def _report_end(self, order: Order, version: str) -> None:
+        if order.order_status != CANCELLED or not self._cancellations or not await self._versions.is_new(version):
+            return
+        # First the event, then the note that it was emitted: a crash between them repeats it.
+        self._emit(OrderCancelled(at=self._clock.now(), account=self._account, order_id=order.amazon_order_id))
+        await self._versions.acknowledge(version)
+
+    async def _fetch_items(self, order: Order, version: str) -> tuple[OrderItem, ...] | None:
+        try:
+            return tuple(await self._gateway.items(order.amazon_order_id))
+        except BaseException as error:
+            if not isinstance(error, InvalidRequest | UnreadableResponse) or _is_no_ones_fault(error):
+                await self._versions.release(version)
+                raise
+            await self.failed(version, f"its items: {_reason(error)}")
+            return None
+
+    def _emit_unreadable(self, order_id: str | None, reason: str, *, given_up: bool) -> None:
+        _log.warning("order %s cannot be read: %s", order_id or "without an id", reason)
+        now = self._clock.now()
+        self._emit(OrderUnreadable(at=now, account=self._account, order_id=order_id, reason=reason, given_up=given_up))
+
+    def _emit(self, event: Event) -> None:
+        if self._on_event is None:
+            return
+        try:
+            self._on_event(event)
+        except Exception:
+            _log.exception("the event sink failed on %s", type(event).__name__)
+
+
+def _is_no_ones_fault(error: InvalidRequest | UnreadableResponse) -> bool:
+    """Not this one order's: the whole request is asked again."""
+    return error.retryable or isinstance(error, RegionNotSupported)
+
+
+def _reason(error: AmazonAeError) -> str:
+    """Why, without a value of the answer: messages of Amazon may quote one."""
+    return str(getattr(error, "code", "") or type(error).__name__)
