@@ -196,6 +196,7 @@ from ._mws.throttles import (
     mws_throttles as mws_throttles,
 )
 from ._orders.sync import (
+    DeadOrder as DeadOrder,
     OrderSync as OrderSync,
     SyncedOrder as SyncedOrder,
 )

@@ -87,12 +87,7 @@ async def test_take_orders(world: World) -> None:
 async def test_take_orders_sections(world: World) -> None:
     """A cancellation reaches the bench, a notification the service; without dead letters nothing is read again."""
     page, stopped = names_of("take-orders.md"), []
-
-    class Bench:
-        def stop(self, order_id: str) -> None:
-            stopped.append(order_id)
-
-    on_event = page["stop_packing"](Bench())
+    on_event = page["stop_packing"](stopped.append)
     sync = OrderSync(MwsGateway(world.client), MemoryStorage(clock=world.clock), clock=world.clock, on_event=on_event)
     assert await page["take_orders"](sync, Warehouse()) == 2
     world.fake.change_order(make_order_id(2), status="Canceled")
