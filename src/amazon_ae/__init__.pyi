@@ -200,11 +200,11 @@ from ._orders.sync import (
     OrderSync as OrderSync,
     SyncedOrder as SyncedOrder,
 )
+from ._pdf import (
+    save_documents as save_documents,
+)
 from ._portal.browser import (
     BrowserOptions as BrowserOptions,
-)
-from ._portal.pdf import (
-    save_documents as save_documents,
 )
 from ._portal.scraper import (
     SellerPortalScraper as SellerPortalScraper,

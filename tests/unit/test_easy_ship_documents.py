@@ -22,7 +22,7 @@ from amazon_ae._exceptions import (
 from amazon_ae._models.documents import DocumentKind
 from amazon_ae._mws.client import MwsClient
 from amazon_ae._mws.easy_ship_documents import EasyShipDocumentsFeed
-from amazon_ae._portal.pdf import inspect_pdf
+from amazon_ae._pdf import inspect_pdf
 from amazon_ae._scheduling.quota import Ledger
 from amazon_ae._storage.memory import MemoryStorage
 from amazon_ae.testing import FakeMws, MwsFault, VirtualClock, make_order, make_order_id

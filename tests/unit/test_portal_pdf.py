@@ -15,7 +15,7 @@ from hypothesis import given, settings, strategies as st
 
 from amazon_ae._exceptions import DocumentInvalid, DocumentNotReady, StorageError
 from amazon_ae._models.documents import Document, DocumentKind, DocumentSet
-from amazon_ae._portal.pdf import inspect_pdf, save_documents
+from amazon_ae._pdf import inspect_pdf, save_documents
 from amazon_ae.testing._papers import PortalPickup, paper_pages, sample_order
 from amazon_ae.testing._pdf import write_pdf
 
@@ -137,7 +137,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from amazon_ae._exceptions import StorageError
 from amazon_ae._models.documents import Document, DocumentKind
-from amazon_ae._portal.pdf import save_documents
+from amazon_ae._pdf import save_documents
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 paper = Document(order_id="408-1234567-1234567", kind=DocumentKind.INVOICE, content=b"x" * 5000, pages=1,

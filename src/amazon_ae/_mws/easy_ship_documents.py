@@ -45,7 +45,7 @@ _LANE: Final = "documents"
 
 
 class PdfFacts(Protocol):
-    """What was read of a PDF: ``amazon_ae._portal.pdf.inspect_pdf`` gives it."""
+    """What was read of a PDF: ``amazon_ae._pdf.inspect_pdf`` gives it."""
 
     @property
     def pages(self) -> int:
@@ -72,7 +72,7 @@ class EasyShipDocumentsFeed:
     Args:
         client: stays yours.
         storage: the scheduler's, since they share a quota.
-        inspect: checks that the bytes are this order's PDF and reads its size: ``amazon_ae._portal.pdf.inspect_pdf``.
+        inspect: checks that the bytes are this order's PDF and reads its size: ``amazon_ae._pdf.inspect_pdf``.
             It runs in a thread.
         poll_seconds: between two looks at the feeds; GetFeedSubmissionList gives one place back per 45 s.
         patience_seconds: how long a call waits for Amazon before it says ``DocumentNotReady``.

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._pdf import require_pypdf
 from amazon_ae._portal.browser import BrowserOptions, RunningBrowser, close_page, new_page, start_browser
-from amazon_ae._portal.pdf import require_pypdf
 
 if TYPE_CHECKING:
     from playwright.async_api import Page

@@ -34,6 +34,7 @@ from amazon_ae._models.documents import Document, DocumentKind, DocumentSet, kin
 from amazon_ae._models.events import DocumentEvent, Event, EventSink
 from amazon_ae._models.marketplaces import Marketplace, PortalCredentials
 from amazon_ae._models.text import check_order_id
+from amazon_ae._pdf import inspect_pdf
 from amazon_ae._portal.browser import BrowserOptions, RunningBrowser, close_context
 from amazon_ae._portal.browser_pool import BrowserHolder
 from amazon_ae._portal.check import CheckReport, Walk
@@ -43,7 +44,6 @@ from amazon_ae._portal.html import Document as HtmlDocument
 from amazon_ae._portal.http import Fetcher, SignedOut
 from amazon_ae._portal.login_flow import SignInPlan
 from amazon_ae._portal.pace import Gate, call
-from amazon_ae._portal.pdf import inspect_pdf
 from amazon_ae._portal.session import PortalSession
 from amazon_ae._portal.session_store import MemorySessionStore, SessionStore
 from amazon_ae._portal.site_map import SITE, SiteMap

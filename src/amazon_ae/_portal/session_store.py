@@ -21,7 +21,7 @@ import attrs
 
 from amazon_ae._clocks import SystemClock
 from amazon_ae._exceptions import ConfigurationError, PortalTimeout, StorageError
-from amazon_ae._portal.pdf import write_atomically
+from amazon_ae._pdf import write_atomically
 from amazon_ae._ports import Clock
 
 __all__ = ["FileSessionStore", "MemorySessionStore", "SavedSession", "SessionStore"]
