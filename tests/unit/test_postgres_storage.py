@@ -148,11 +148,10 @@ async def test_watchers_hear_puts_of_other_objects(postgres_uri: str, account: s
     async with PostgresStorage(postgres_uri) as here, PostgresStorage(postgres_uri) as there:
         rang = asyncio.Event()
         elsewhere = asyncio.Event()
-        undo = here.watch(account, rang.set)
-        here.watch(account + "-2", elsewhere.set)
-        await asyncio.wait_for(rang.wait(), 10)  # it listens now
-        rang.clear()
-        elsewhere.clear()
+        listens, beside = asyncio.Event(), asyncio.Event()
+        undo = here.watch(account, rang.set, settled=lambda _kind, _keys: listens.set())
+        here.watch(account + "-2", elsewhere.set, settled=lambda _kind, _keys: beside.set())
+        await asyncio.wait_for(asyncio.gather(listens.wait(), beside.wait()), 10)
 
         await there.put(account, KIND, [Change("a", "1")])
         await asyncio.wait_for(rang.wait(), 10)

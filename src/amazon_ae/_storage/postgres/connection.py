@@ -1,18 +1,18 @@
-"""Connections for ``PostgresStorage``: borrow one, make the schema once, run one transaction, say what failed."""
+"""Transactions for ``PostgresStorage``: borrow a connection, make the schema once, run one transaction, map errors."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
 import logging
-import select
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from amazon_ae._exceptions import ConfigurationError, SchemaTooNew, StorageError
-from amazon_ae._storage.postgres.identity import Home
+from amazon_ae._storage.postgres.identity import DatabaseIdentity
+from amazon_ae._storage.postgres.pool import ConnectErrors, Timeouts, check_alive, is_direct, make_pool
 from amazon_ae._storage.postgres.schema import SCHEMA_VERSION, migrations, quoted
 
 if TYPE_CHECKING:
@@ -26,8 +26,11 @@ __all__ = ["Database", "ask", "refuse_foreign_connection"]
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
-# Two of ours never deadlock (see postgres_sql); one of ours and a host's transaction may: PostgreSQL then undoes one.
+# Two of ours never deadlock (see ``sql``); one of ours and a host's transaction may: PostgreSQL then undoes one.
 _TRIES: Final = 5
+# Schedulers' own transactions leave one connection of the pool to callers, and stand in line no longer than this.
+_RESERVED: Final = 1
+_LINE_SECONDS: Final = 60.0
 
 
 class _FromCaller(Exception):
@@ -74,17 +77,18 @@ class Database:
         max_connections: int,
         timeout_seconds: float,
         statement_timeout_seconds: float | None,
+        listen_conninfo: str | None,
     ) -> None:
         self._schema = schema
         self._create_schema = create_schema
         self._timeout_seconds = timeout_seconds
-        self._statement_timeout_seconds = statement_timeout_seconds
-        self._max_connections = max_connections
+        self._listen_conninfo = listen_conninfo
         self._schema_ready = False
         self._preparing = asyncio.Lock()
         self._opened = False
         self._closed = False
-        self._connect_error: Exception | None = None
+        self._connect_errors = ConnectErrors()
+        self._timeouts = Timeouts(statement_timeout_seconds)
         self._pool: AsyncConnectionPool[Any]
         self._own = isinstance(conninfo_or_pool, str)
         try:
@@ -96,71 +100,27 @@ class Database:
             ) from error
         self._errors = (psycopg.Error, OSError, UnicodeError)
         self._psycopg = psycopg
-        self._pool = self._make_pool(conninfo_or_pool) if isinstance(conninfo_or_pool, str) else conninfo_or_pool
-        self._home = Home(self.connect, self._cursor)
-
-    def _make_pool(self, conninfo: str) -> AsyncConnectionPool[Any]:
-        from psycopg import AsyncConnection, IsolationLevel
-        from psycopg.conninfo import conninfo_to_dict
-        from psycopg_pool import AsyncConnectionPool
-
-        try:
-            given = conninfo_to_dict(conninfo)
-        except self._psycopg.Error:
-            # The driver's own message quotes the string, and a password may be in it.
-            raise ConfigurationError("the connection string cannot be read") from None
-        # So that a host that vanished without a word is noticed within about a minute; what the string says goes first.
-        patient = {
-            "connect_timeout": max(2, round(self._timeout_seconds)),
-            "keepalives_idle": 20,
-            "keepalives_interval": 10,
-            "keepalives_count": 3,
-            "application_name": "amazon_ae",
-        }
-        database = self
-
-        class Connection(AsyncConnection[Any]):
-            """Remembers why no connection could be made: the pool only says that it waited in vain."""
-
-            @classmethod
-            async def connect(cls, *args: Any, **kwargs: Any) -> Any:
-                try:
-                    connection = await super().connect(*args, **kwargs)
-                except Exception as error:
-                    database._connect_error = error
-                    raise
-                database._connect_error = None
-                return connection
-
-        async def configure(connection: AsyncConnection[Any]) -> None:
-            await connection.set_isolation_level(IsolationLevel.READ_COMMITTED)
-            if self._statement_timeout_seconds is not None:
-                milliseconds = str(round(self._statement_timeout_seconds * 1000))
-                # The second one frees the locks of a process that was stopped in the middle of a transaction.
-                await connection.execute(
-                    b"SELECT set_config('statement_timeout', %(ms)s, false), "
-                    b"set_config('idle_in_transaction_session_timeout', %(ms)s, false)",
-                    {"ms": milliseconds},
-                )
-
-        return AsyncConnectionPool(
-            conninfo,
-            connection_class=Connection,
-            kwargs={"autocommit": True, **{name: value for name, value in patient.items() if name not in given}},
-            min_size=1,
-            max_size=self._max_connections,
-            open=False,
-            configure=configure,
-            timeout=self._timeout_seconds,
-            reconnect_timeout=self._timeout_seconds,
-            name=f"amazon_ae {self._schema}",
-        )
+        if isinstance(conninfo_or_pool, str):
+            self._pool = make_pool(
+                conninfo_or_pool,
+                name=f"amazon_ae {schema}",
+                max_connections=max_connections,
+                timeout_seconds=timeout_seconds,
+                timeouts=self._timeouts,
+                errors=self._connect_errors,
+            )
+        else:
+            self._pool = conninfo_or_pool
+        self._line = asyncio.Semaphore(max(1, self._pool.max_size - _RESERVED))
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._identity = DatabaseIdentity(self.connect, self._cursor)
 
     async def run(
         self,
         work: Callable[[Cursor], Awaitable[T]],
         *,
         transaction: bool = True,
+        background: bool = True,
         keep: Callable[[T], bool] = lambda result: True,
         after: Callable[[Cursor, T], Awaitable[None]] | None = None,
     ) -> T:
@@ -168,35 +128,86 @@ class Database:
 
         Args:
             transaction: ``False`` where ``work`` is one statement, which is a transaction by itself.
+            background: work of schedulers, however many there are, leaves a connection to the calls of the host.
             keep: says of the result whether to commit; else everything is undone.
             after: what to do once it is committed, on the same connection.
 
         Raises:
             StorageError: nothing was written, or the connection was lost while the commit was on its way.
+            ConfigurationError: this store was first used in another event loop.
         """
+        self._check_loop()
         with self._translated():
             if not self._schema_ready:
                 await self._prepare()
-            for attempt in range(1, _TRIES + 1):
-                try:
-                    async with self._borrow() as connection:
-                        cursor = self._cursor(connection)
-                        # READ COMMITTED, whatever the server's default that failed a bare statement the first time.
-                        if transaction or attempt > 1:
-                            async with connection.transaction() as block:
-                                result = await work(cursor)
-                                if not keep(result):
-                                    raise self._psycopg.Rollback(block)
-                        else:
-                            result = await work(cursor)
-                        if after is not None:
-                            await after(cursor, result)
-                        return result
-                except (self._psycopg.errors.SerializationFailure, self._psycopg.errors.DeadlockDetected) as error:
-                    if attempt == _TRIES:
-                        raise
-                    _log.debug("PostgreSQL undid a transaction (%s): once more", error.sqlstate)
+            async with self._turn(background):
+                for attempt in range(1, _TRIES + 1):
+                    try:
+                        async with self._borrow() as connection:
+                            return await self._attempt(
+                                connection, work, transaction=transaction or attempt > 1, keep=keep, after=after
+                            )
+                    except (self._psycopg.errors.SerializationFailure, self._psycopg.errors.DeadlockDetected) as error:
+                        if attempt == _TRIES:
+                            raise
+                        _log.debug("PostgreSQL undid a transaction (%s): once more", error.sqlstate)
         raise AssertionError("unreachable")
+
+    async def _attempt(
+        self,
+        connection: AsyncConnection[Any],
+        work: Callable[[Cursor], Awaitable[T]],
+        *,
+        transaction: bool,
+        keep: Callable[[T], bool],
+        after: Callable[[Cursor, T], Awaitable[None]] | None,
+    ) -> T:
+        cursor = self._cursor(connection)
+        # Behind a pooler the timeouts must be set in the transaction that they are for.
+        pooled = self._own and connection.prepare_threshold is None
+        # READ COMMITTED, whatever the server's default that failed a bare statement the first time.
+        if transaction or pooled:
+            async with connection.transaction() as block:
+                if pooled:
+                    await self._timeouts.set(cursor, local=True)
+                result = await work(cursor)
+                if not keep(result):
+                    raise self._psycopg.Rollback(block)
+        else:
+            result = await work(cursor)
+        if after is not None:
+            await after(cursor, result)
+        return result
+
+    @asynccontextmanager
+    async def _turn(self, background: bool) -> AsyncIterator[None]:
+        """Background work waits for its turn, callers do not.
+
+        Raises:
+            StorageError: no turn came within a minute.
+        """
+        if not background:
+            yield
+            return
+        try:
+            async with asyncio.timeout(_LINE_SECONDS):
+                await self._line.acquire()
+        except TimeoutError:
+            raise StorageError(f"no connection was free for background work within {_LINE_SECONDS:.0f} s") from None
+        try:
+            yield
+        finally:
+            self._line.release()
+
+    def _check_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop and self._own:
+            raise ConfigurationError(
+                "this PostgresStorage was first used in another event loop: make one for each asyncio.run, and close it"
+                " there"
+            )
 
     async def within(self, connection: AsyncConnection[Any], work: Callable[[Cursor], Awaitable[T]]) -> T:
         """Do ``work`` in the host's transaction: all of it or, after an error, nothing of it. Commits nothing.
@@ -218,7 +229,7 @@ class Database:
                 # A transaction that has failed already says so here.
                 await cursor.execute(b"SELECT 1")
             async with connection.transaction():
-                await self._home.check(cursor)
+                await self._identity.check(cursor)
                 if not self._schema_ready:
                     # Asked here first: a pool of one connection may have handed that one to the host.
                     self._schema_ready = await self._installed(cursor) == SCHEMA_VERSION
@@ -228,7 +239,7 @@ class Database:
 
     async def connect(self) -> AsyncConnection[Any]:
         """A connection outside of the pool, made as the pool makes its own; whoever asks closes it."""
-        conninfo, kwargs = await _told(self._pool.conninfo), await _told(self._pool.kwargs)
+        conninfo, kwargs = await _setting(self._pool.conninfo), await _setting(self._pool.kwargs)
         connection: AsyncConnection[Any] = await self._pool.connection_class.connect(conninfo or "", **(kwargs or {}))
         try:
             await connection.set_autocommit(True)
@@ -237,9 +248,28 @@ class Database:
             raise
         return connection
 
+    async def connect_to_listen(self) -> AsyncConnection[Any] | None:
+        """A direct connection for ``LISTEN``; whoever asks closes it. ``None`` behind a pooler, where none is known."""
+        if self._listen_conninfo is None:
+            connection = await self.connect()
+        else:
+            connection = await self._psycopg.AsyncConnection.connect(
+                self._listen_conninfo, autocommit=True, application_name="amazon_ae"
+            )
+        try:
+            if await is_direct(connection):
+                return connection
+        except BaseException:
+            await connection.close()
+            raise
+        await connection.close()
+        return None
+
     async def aclose(self) -> None:
         """Close the own pool; the host's stays open. Twice is fine."""
         if self._own and not self._closed:
+            if self._opened:
+                self._check_loop()
             self._closed = True
             await self._pool.close()
 
@@ -259,19 +289,21 @@ class Database:
         if self._own:
             await self._pool.open()
             self._opened = True
+            async with self._pool.connection(self._timeout_seconds) as connection:
+                yield connection
+            return
         while True:
             async with self._pool.connection(self._timeout_seconds) as connection:
                 was = connection.autocommit, connection.isolation_level, connection.read_only
-                if not self._own:
-                    await connection.set_autocommit(True)
-                    await connection.set_isolation_level(self._psycopg.IsolationLevel.READ_COMMITTED)
-                    await connection.set_read_only(None)
+                await connection.set_autocommit(True)
+                await connection.set_isolation_level(self._psycopg.IsolationLevel.READ_COMMITTED)
+                await connection.set_read_only(None)
                 try:
                     if await self._lives(connection):
                         yield connection
                         return
                 finally:
-                    if not self._own and not connection.closed:
+                    if not connection.closed:
                         if connection.info.transaction_status == self._psycopg.pq.TransactionStatus.IDLE:
                             await connection.set_autocommit(was[0])
                             await connection.set_isolation_level(was[1])
@@ -280,15 +312,9 @@ class Database:
                             await connection.close()
 
     async def _lives(self, connection: AsyncConnection[Any]) -> bool:
-        """Whether a connection that lay idle still works; costs a round trip only where the server has sent something.
-
-        A server that shut down said so on every idle connection. Asked before the first statement, a dead one is
-        replaced without anybody noticing; found by a statement, it would be a ``StorageError``.
-        """
-        if not _readable(connection.fileno()):
-            return True
+        """The own pool's ``check=``, for a pool of the host's that may have none."""
         try:
-            await connection.execute(b"")
+            await check_alive(connection)
         except self._psycopg.Error:
             await connection.close()
             return False
@@ -362,25 +388,18 @@ class Database:
     def _failed(self, failure: Exception) -> StorageError:
         reason = self._reason(failure)
         lines = str(failure).splitlines() or [type(failure).__name__]
-        return StorageError(f"PostgreSQL: {lines[0]}" + (f": {str(reason).splitlines()[0]}" if reason else ""))
+        text = f"PostgreSQL: {lines[0]}" + (f": {str(reason).splitlines()[0]}" if reason else "")
+        return StorageError(text + (self._connect_errors.advice() if reason else ""))
 
     def _reason(self, failure: Exception) -> Exception | None:
         """Why the pool waited in vain, where that is known."""
         from psycopg_pool import PoolTimeout
 
-        return self._connect_error if isinstance(failure, PoolTimeout) else None
+        return self._connect_errors.last if isinstance(failure, PoolTimeout) else None
 
 
-async def _told(value: Any) -> Any:
-    """The value of a pool's setting, which may be a function or a coroutine function that tells it."""
+async def _setting(value: Any) -> Any:
+    """The value of a pool's setting, which may be a function or a coroutine function that returns it."""
     if callable(value):
         value = value()
     return await value if inspect.isawaitable(value) else value
-
-
-def _readable(fileno: int) -> bool:
-    if hasattr(select, "poll"):
-        poll = select.poll()
-        poll.register(fileno, select.POLLIN)
-        return bool(poll.poll(0))
-    return bool(select.select([fileno], [], [], 0)[0])

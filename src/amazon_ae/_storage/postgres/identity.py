@@ -1,4 +1,4 @@
-"""Is a host's connection one to the store's own database? A put into another one would be lost without a word."""
+"""Whether a host's connection is to the store's own database: a put into another one would be lost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Cursor = AsyncCursor[tuple[Any, ...]]
 
-__all__ = ["Home"]
+__all__ = ["DatabaseIdentity"]
 
 # The number that initdb gave the server: equal on its standbys, another one on every other server. Where a service
 # keeps it to itself, the database's name must do.
@@ -21,7 +21,7 @@ _WHERE: Final = b"SELECT current_database(), system_identifier FROM pg_catalog.p
 _NAME_ONLY: Final = b"SELECT current_database(), NULL"
 
 
-class Home:
+class DatabaseIdentity:
     """Knows the store's own database, and the connections that were found to be to it.
 
     Args:
@@ -37,7 +37,7 @@ class Home:
         self._connect = connect
         self._cursor = cursor
         self._statement = _WHERE
-        self._home: tuple[Any, ...] | None = None
+        self._own: tuple[Any, ...] | None = None
         self._checked: weakref.WeakSet[AsyncConnection[Any]] = weakref.WeakSet()
 
     async def check(self, cursor: Cursor) -> None:
@@ -48,16 +48,16 @@ class Home:
         """
         if cursor.connection in self._checked:
             return
-        if self._home is None:
-            self._home = await self._find()
+        if self._own is None:
+            self._own = await self._find()
         there = await self._ask(cursor)
-        if there != self._home:
+        if there != self._own:
             # The server behind the store's address may have been replaced since we asked.
-            self._home = await self._find()
-        if there != self._home:
+            self._own = await self._find()
+        if there != self._own:
             raise ConfigurationError(
-                f"connection= is to database {there[0]!r} (server {there[1]}), this store is in {self._home[0]!r} "
-                f"(server {self._home[1]}): what is put there would never be sent"
+                f"connection= is to database {there[0]!r} (server {there[1]}), this store is in {self._own[0]!r} "
+                f"(server {self._own[1]}): what is put there would never be sent"
             )
         self._checked.add(cursor.connection)
 

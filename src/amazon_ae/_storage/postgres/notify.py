@@ -1,5 +1,7 @@
 """Notices between processes on one PostgreSQL: ``NOTIFY`` after a commit, ``LISTEN`` while an account is watched.
 
+Behind a pooler in transaction mode nobody can listen. There the queues of all watched accounts are read now and then.
+
 A notice is a ``NOTIFY`` in a transaction of its own, after the write's: PostgreSQL lets such transactions commit one at
 a time, in the whole server, and a write that waits for its disk would hold up all others. So a notice can be lost (the
 process died in between, the listener was reconnecting). Three things make up for it: a put is worth a notice again
@@ -10,6 +12,7 @@ themselves now and then.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import logging
@@ -21,12 +24,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from amazon_ae._backoff import doubling
 from amazon_ae._clocks import SystemClock
+from amazon_ae._exceptions import StorageError
 from amazon_ae._models.feeds import ItemKind
 from amazon_ae._storage.notices import Notice, Settled, Watchers, queued, settled
+from amazon_ae._storage.postgres.queues import Queues, changes, read_queues
 from amazon_ae._storage.postgres.schema import quoted
 
 if TYPE_CHECKING:
-    from psycopg import AsyncCursor
+    from psycopg import AsyncConnection, AsyncCursor
 
     from amazon_ae._storage.postgres.connection import Database
 
@@ -51,16 +56,18 @@ _SPREAD_SECONDS: Final = 0.01
 class Notifier:
     """The watchers of one ``PostgresStorage``, and the connection that listens for other processes."""
 
-    def __init__(self, database: Database, *, channel: str, waiting_accounts: bytes) -> None:
+    def __init__(self, database: Database, *, channel: str, queues: bytes, poll_seconds: float) -> None:
         self._database = database
         self._channel = channel
-        self._waiting_accounts = waiting_accounts
+        self._queues = queues
+        self._poll_seconds = poll_seconds
         self._watchers = Watchers()
         self._accounts: dict[str, str] = {}
         self._listener: asyncio.Task[None] | None = None
         self._catching_up: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
+        self._failures = 0
         # Tells our own notices from others': their watchers have been called directly.
         self._token = secrets.token_hex(8)
         self._sent: dict[tuple[str, str], float] = {}
@@ -129,27 +136,51 @@ class Notifier:
     async def _listen(self) -> None:
         from psycopg import Error
 
-        failures = 0
         while True:
             try:
-                connection = await self._database.connect()
-                try:
-                    await connection.execute(f"LISTEN {quoted(self._channel)}".encode())
-                    failures = 0
-                    self._catch_up()
-                    while True:
-                        async for notice in connection.notifies(timeout=_HEARTBEAT_SECONDS):
-                            self._receive(notice.payload)
-                        await connection.execute(b"SELECT 1")  # a server that vanished without a word shows here
-                finally:
-                    await connection.close()
+                connection = await self._database.connect_to_listen()
+                if connection is None:
+                    await self._poll()
+                else:
+                    await self._listen_on(connection)
             except (Error, OSError) as error:
-                failures += 1
-                delay = doubling(failures, first=_FIRST_DELAY_SECONDS, limit=_LONGEST_DELAY_SECONDS)
+                self._failures += 1
+                delay = doubling(self._failures, first=_FIRST_DELAY_SECONDS, limit=_LONGEST_DELAY_SECONDS)
                 delay *= random.uniform(0.5, 1.0)  # processes that lost one server do not come back at one instant
                 _log.info("not listening (%s); next try in %.1f s", type(error).__name__, delay)
-            # The database's absence is real, whatever clock a test gave the store.
-            await SystemClock().sleep(delay)
+                # The database's absence is real, whatever clock a test gave the store.
+                await SystemClock().sleep(delay)
+
+    async def _listen_on(self, connection: AsyncConnection[Any]) -> None:
+        """Pass on what this connection hears, until it breaks."""
+        try:
+            await connection.execute(f"LISTEN {quoted(self._channel)}".encode())
+            self._failures = 0
+            self._catch_up()
+            while True:
+                async for notice in connection.notifies(timeout=_HEARTBEAT_SECONDS):
+                    self._receive(notice.payload)
+                await connection.execute(b"SELECT 1")  # a server that vanished without a word shows here
+        finally:
+            await connection.close()
+
+    async def _poll(self) -> None:
+        """Behind a pooler: compare the watched queues with what they were, every ``poll_seconds``."""
+        _log.info("a pooler is in the way of LISTEN: notices are asked for every %.1f s", self._poll_seconds)
+        self._catch_up()
+        before: Queues = {}
+        while True:
+            with contextlib.suppress(StorageError):
+                now = await self._read_queues(self._watchers.accounts())
+                for notice in changes(before, now):
+                    self._watchers.call(notice)
+                before = now
+            await SystemClock().sleep(self._poll_seconds)
+
+    async def _read_queues(self, accounts: list[str]) -> Queues:
+        return await self._database.run(
+            lambda cursor: read_queues(cursor, self._queues, accounts), transaction=False, background=False
+        )
 
     def _receive(self, payload: str) -> None:
         token, digest, kind, keys = json.loads(payload)
@@ -163,14 +194,13 @@ class Notifier:
             self._catching_up = asyncio.create_task(self._call_back_all(), name=f"{self._channel} catching up")
 
     async def _call_back_all(self) -> None:
-        from amazon_ae._exceptions import StorageError
-
         accounts = self._watchers.accounts()
         try:
-            waiting = await self._database.run(lambda cursor: self._with_items(cursor, accounts), transaction=False)
+            queues = await self._read_queues(accounts)
         except StorageError as error:
             _log.info("queued accounts could not be read after a lost connection: %s", error)
             return
+        waiting = {account for (account, _), state in queues.items() if state.waiting}
         random.shuffle(accounts)
         for account in accounts:
             if account in waiting:
@@ -178,11 +208,6 @@ class Notifier:
             for kind in ItemKind:
                 self._watchers.call(settled(account, kind.value, ()))
             await SystemClock().sleep(_SPREAD_SECONDS)
-
-    async def _with_items(self, cursor: Cursor, accounts: list[str]) -> set[str]:
-        kinds = [kind.value for kind in ItemKind]
-        await cursor.execute(self._waiting_accounts, {"accounts": accounts, "kinds": kinds})
-        return {account for (account,) in await cursor.fetchall()}
 
 
 def _payload(token: str, notice: Notice) -> str:

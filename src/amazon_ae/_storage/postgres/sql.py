@@ -189,11 +189,17 @@ _WAITING: Final = f"""
 SELECT {_ITEM} FROM (
     SELECT * FROM {{s}}.items WHERE {_CAN_LEAVE} ORDER BY urgent DESC, put_at LIMIT %(limit)s
 ) AS i LEFT JOIN {{s}}.batches AS b USING (batch_id) ORDER BY i.urgent DESC, i.put_at"""
-_WAITING_ACCOUNTS: Final = """
-SELECT a FROM unnest(%(accounts)s::text[]) AS a WHERE EXISTS (
-    SELECT FROM unnest(%(kinds)s::text[]) AS k JOIN {s}.items AS i
-        ON i.account = a AND i.kind = k AND i.state = 'waiting' AND i.batch_id IS NULL
-)"""
+# What a process that cannot listen compares with its last answer, for all accounts that it watches at once.
+_QUEUES: Final = """
+SELECT a, k,
+    (SELECT count(*) FROM (
+        SELECT FROM {s}.items WHERE account = a AND kind = k AND state = 'waiting' AND batch_id IS NULL LIMIT 100
+    ) AS counted),
+    EXISTS (SELECT FROM {s}.items WHERE account = a AND kind = k AND state = 'waiting' AND batch_id IS NULL AND urgent),
+    (SELECT md5(string_agg(batch_id || ' ' || size, ',')) FROM (
+        SELECT batch_id, size FROM {s}.batches WHERE account = a AND kind = k ORDER BY opened_at LIMIT 100
+    ) AS unsettled)
+FROM unnest(%(accounts)s::text[]) AS a CROSS JOIN unnest(%(kinds)s::text[]) AS k"""
 _DEAD: Final = f"""
 SELECT {_ITEM} FROM (
     (SELECT * FROM {{s}}.items WHERE account = %(account)s AND kind = %(kind)s AND state = 'rejected'
@@ -303,7 +309,7 @@ class Statements:
         self.settle: bytes = ready(_SETTLE)
         self.get: bytes = ready(_GET)
         self.waiting: bytes = ready(_WAITING)
-        self.waiting_accounts: bytes = ready(_WAITING_ACCOUNTS)
+        self.queues: bytes = ready(_QUEUES)
         self.dead: bytes = ready(_DEAD)
         self.stats: bytes = ready(_STATS)
         self.lock_keys: bytes = ready(_LOCK_KEYS)

@@ -57,10 +57,14 @@ class PostgresStorage:
         schema: the tables' schema, a plain lower-case name.
         create_schema: ``False`` leaves the tables to the host's migrations (``schema_sql``); missing or old tables then
             raise ``StorageError``.
-        max_connections: the most connections of the own pool. ``watch`` uses one more.
+        max_connections: the most connections of the own pool; it keeps one while idle. ``watch`` uses one more. One of
+            them is left to your calls, however many schedulers use this store.
         timeout_seconds: how long to wait for a free connection.
-        statement_timeout_seconds: the longest a statement, or a transaction of a stopped process, may take in the own
-            pool; ``None`` leaves it to the server. With a pool of yours, set it there.
+        statement_timeout_seconds: the longest a statement may take in the own pool; a transaction of a stopped process
+            is ended after half of it. ``None`` leaves both to the server. With a pool of yours, set them there.
+        listen_conninfo: where to ``LISTEN`` directly, if ``conninfo_or_pool`` leads to a pooler in transaction mode.
+            Without it, notices of other processes are asked for every ``poll_seconds`` behind a pooler.
+        poll_seconds: how often to ask for notices where ``LISTEN`` cannot be had.
 
     Raises:
         ConfigurationError: psycopg is missing (``pip install 'amazon-ae[postgres]'``), the connection string cannot be
@@ -74,9 +78,11 @@ class PostgresStorage:
         clock: Clock | None = None,
         schema: str = DEFAULT_SCHEMA,
         create_schema: bool = True,
-        max_connections: int = 8,
+        max_connections: int = 4,
         timeout_seconds: float = 10.0,
         statement_timeout_seconds: float | None = 60.0,
+        listen_conninfo: str | None = None,
+        poll_seconds: float = 1.0,
     ) -> None:
         self._clock = clock
         self._schema = check_schema_name(schema)
@@ -88,8 +94,9 @@ class PostgresStorage:
             max_connections=max_connections,
             timeout_seconds=timeout_seconds,
             statement_timeout_seconds=statement_timeout_seconds,
+            listen_conninfo=listen_conninfo,
         )
-        self._notifier = Notifier(self._database, channel=schema, waiting_accounts=self._sql.waiting_accounts)
+        self._notifier = Notifier(self._database, channel=schema, queues=self._sql.queues, poll_seconds=poll_seconds)
 
     @staticmethod
     def schema_sql(schema: str = DEFAULT_SCHEMA, *, after: int = 0) -> str:
@@ -143,7 +150,7 @@ class PostgresStorage:
                     await self._notifier.send(cursor, queued(account), kind)
 
             one_statement = len(ordered) <= verbs.CHUNK and not keep_first
-            result = await self._database.run(store, transaction=not one_statement, after=notify)
+            result = await self._database.run(store, transaction=not one_statement, background=False, after=notify)
         return receipts_in_order(changes, result.receipts, keep_first=keep_first)
 
     async def open(
@@ -245,7 +252,8 @@ class PostgresStorage:
         """See ``ports.Storage.item``."""
         if not can_be_kept(key):
             return None
-        rows = await self._select(self._sql.get, {"account": account, "kind": kind.value, "key": key})
+        arguments = {"account": account, "kind": kind.value, "key": key}
+        rows = await self._select(self._sql.get, arguments, background=False)
         return to_item(rows[0]) if rows else None
 
     async def waiting(self, account: str, kind: ItemKind, *, limit: int) -> Sequence[StoredItem]:
@@ -310,16 +318,18 @@ class PostgresStorage:
                 return changed, None
             return changed, queued(account) if leaves else settled(account, kind.value, changed)
 
-        return await self._write(write)
+        return await self._write(write, background=outcomes is not None)
 
-    async def _write(self, work: Callable[[Cursor], Awaitable[tuple[T, Notice | None]]]) -> T:
+    async def _write(
+        self, work: Callable[[Cursor], Awaitable[tuple[T, Notice | None]]], *, background: bool = True
+    ) -> T:
         """Run ``work`` in a transaction; once it is committed, its notice reaches watchers here and elsewhere."""
 
         async def notify(cursor: Cursor, result: tuple[T, Notice | None]) -> None:
             if result[1] is not None:
                 await self._notifier.send(cursor, result[1])
 
-        return (await self._database.run(work, after=notify))[0]
+        return (await self._database.run(work, background=background, after=notify))[0]
 
     async def load(self, name: str) -> str | None:
         """See ``ports.Storage.load``."""
@@ -384,9 +394,11 @@ class PostgresStorage:
         """The injected clock's instant; ``None`` lets the database say."""
         return None if self._clock is None else self._clock.now()
 
-    async def _select(self, statement: bytes, arguments: dict[str, Any]) -> list[tuple[Any, ...]]:
+    async def _select(
+        self, statement: bytes, arguments: dict[str, Any], *, background: bool = True
+    ) -> list[tuple[Any, ...]]:
         async def read(cursor: Cursor) -> list[tuple[Any, ...]]:
             await cursor.execute(statement, arguments)
             return await cursor.fetchall()
 
-        return await self._database.run(read, transaction=False)
+        return await self._database.run(read, transaction=False, background=background)
