@@ -41,6 +41,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 __all__ = [
     "AccessDenied",
@@ -81,7 +82,22 @@ __all__ = [
 
 
 class AmazonAeError(Exception):
-    """The root: ``except AmazonAeError`` catches everything this library raises."""
+    """The root: ``except AmazonAeError`` catches everything this library raises.
+
+    Every error survives ``pickle`` and ``copy`` with its text and attributes, so that it can cross a process.
+    ``__cause__`` doesn't: it may be a driver's error that no other process knows.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self.args, dict(self.__dict__))
+
+
+def _restored(kind: type[AmazonAeError], args: tuple[Any, ...], state: dict[str, Any]) -> AmazonAeError:
+    # Not by kind(*args): the text is made of the constructor's arguments, so they are no longer in args.
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class ConfigurationError(AmazonAeError, ValueError):
@@ -236,13 +252,16 @@ class PickupRejected(AmazonAeError):
         code: Amazon's code, or the look-up's: ``OrderUnknown``, ``OrderCanceled``, ``NotEasyShip``,
             ``AlreadyScheduled``.
         message: the reason in words, fit to show at the bench.
+        retryable: Amazon's words speak of a fault of its own: the same request may be accepted later. Otherwise correct
+            what ``message`` says first.
     """
 
-    def __init__(self, order_id: str, code: str, message: str) -> None:
+    def __init__(self, order_id: str, code: str, message: str, *, retryable: bool = False) -> None:
         super().__init__(f"pickup of {order_id} refused: {code}: {message}")
         self.order_id = order_id
         self.code = code
         self.message = message
+        self.retryable = retryable
 
 
 class PickupUnknown(AmazonAeError):

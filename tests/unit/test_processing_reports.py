@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -12,15 +13,9 @@ from loop_support import heartbeat
 
 from amazon_ae._exceptions import AmazonError, UnreadableResponse
 from amazon_ae._models.feeds import FeedItem, InventoryUpdate, ItemOutcome, Outcome
-from amazon_ae._mws.processing_reports import (
-    ProcessingReport,
-    ReportReference,
-    ReportRow,
-    outcome_steps,
-    outcomes,
-    read_report,
-    report_steps,
-)
+from amazon_ae._models.refusals import RetryBudget, may_pass
+from amazon_ae._mws.processing_reports import outcome_steps, outcomes
+from amazon_ae._mws.report_parsing import ProcessingReport, ReportReference, ReportRow, read_report, report_steps
 from amazon_ae._transport.slicing import in_slices
 
 
@@ -72,9 +67,117 @@ def test_no_row_means_accepted_where_the_summary_agrees() -> None:
     assert judged(body, 4) == ["accepted", "rejected:8541", "accepted_with_warnings:5000", "accepted"]
 
 
-def test_a_report_without_a_summary_is_believed_if_it_is_complete() -> None:
-    """The schema makes the summary optional."""
-    assert judged(report(result(1)), 2) == ["rejected:8541", "accepted"]
+def test_without_a_summary_only_a_row_says_something() -> None:
+    """The schema makes the summary optional; an item without a row is then open, not accepted."""
+    assert judged(report(result(1)), 2) == ["rejected:8541", "retry:ReportIncomplete"]
+    assert judged(report(), 1, Outcome.UNKNOWN) == ["unknown:ReportIncomplete"]
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("5001", "system error, submit again"),
+        ("5001", "Systemfehler"),
+        ("9", "An internal error occurred."),
+        ("9", "The service is temporarily unavailable, please try again."),
+        ("9", "Your request timed out"),
+        ("9", "Please resubmit this feed."),
+    ],
+)
+def test_a_passing_fault_of_amazons_is_no_refusal_of_stock(code: str, text: str) -> None:
+    """Stock is sent again; a pickup is refused with words that say it may pass."""
+    for place in (0, 1):
+        body = report(result(place, code, text=text), summary=(1, 0, 1, 0))
+        assert judged(body, 1) == [f"retry:{code}"]
+        assert judged(body, 1, Outcome.UNKNOWN) == [f"rejected:{code}"]
+    assert may_pass(code, text)
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("8541", "The SKU data provided conflicts. Correct the SKU and submit again."),
+        ("6024", "Seller is not authorized to list products by this brand name."),
+        ("18028", "The order was not found."),
+        ("99001", "A value is required; please check it and try again"),
+    ],
+)
+def test_a_refusal_of_the_value_stays_one(code: str, text: str) -> None:
+    """Also where Amazon asks for a corrected value."""
+    assert judged(report(result(1, code, text=text), summary=(1, 0, 1, 0)), 1) == [f"rejected:{code}"]
+    assert not may_pass(code, text)
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [("5000", "x"), ("7", "The update for SKU 1 was skipped because it is identical to the update in feed 2.")],
+)
+def test_a_value_that_equals_an_earlier_one_is_no_refusal(code: str, text: str) -> None:
+    """Amazon has it, whatever it calls the row."""
+    body = report(result(1, code, text=text), summary=(2, 1, 1, 0))
+    assert judged(body, 2) == [f"accepted_with_warnings:{code}", "accepted"]
+    assert judged(report(result(1, code, text=text), status="Rejected"), 1) == [f"accepted_with_warnings:{code}"]
+
+
+def test_items_that_stay_open_become_dead_letters() -> None:
+    """Five reports in a row may leave one open; an accepted value begins anew."""
+    budget = RetryBudget(5)
+    open_, fine = ItemOutcome("A", Outcome.RETRY, "5001", "system error"), ItemOutcome("A", Outcome.ACCEPTED)
+    assert [budget.apply([open_])[0].outcome for _ in range(5)] == [Outcome.RETRY] * 5
+    (dead,) = budget.apply([open_])
+    assert (dead.outcome, dead.code) == (Outcome.REJECTED, "5001")
+    assert "6 reports" in dead.message
+    budget.apply([open_] * 3)
+    assert budget.apply([fine]) == (fine,)
+    assert [budget.apply([open_])[0].outcome for _ in range(5)] == [Outcome.RETRY] * 5
+
+
+EASY_SHIP = """<?xml version="1.0" encoding="UTF-8"?>{open}<EasyShipProcessingReport>
+<FeedSubmissionID>3788</FeedSubmissionID><MessagesProcessed>2</MessagesProcessed>
+<MessagesSuccessful>1</MessagesSuccessful><MessagesWithError>1</MessagesWithError>
+<SuccessMessage><MessageID>1</MessageID><AmazonOrderID>K1</AmazonOrderID>
+<DocumentReportReferenceId>amzn1.easyship.document.1</DocumentReportReferenceId></SuccessMessage>
+<ErrorMessage><MessageID>2</MessageID><AmazonOrderID>K2</AmazonOrderID><TotalErrors>1</TotalErrors>
+<Error><ErrorType>Error</ErrorType><ErrorCode>610013</ErrorCode><ErrorMessage>no label</ErrorMessage></Error>
+</ErrorMessage></EasyShipProcessingReport>{close}"""
+
+
+@pytest.mark.parametrize(
+    ("open_", "close"),
+    [("", ""), ("<AmazonEnvelope><Header/><Message>", "</Message></AmazonEnvelope>")],
+    ids=["bare", "in the envelope"],
+)
+def test_an_easy_ship_report_is_read(open_: str, close: str) -> None:
+    """Bare or in the envelope: outcomes, the error's code and words, and the document's reference."""
+    body = EASY_SHIP.format(open=open_, close=close).encode()
+    found = read_report(body)
+    assert (found.feed_id, found.processed, found.successful, found.with_error) == ("3788", 2, 1, 1)
+    assert found.references == (ReportReference("amzn1.easyship.document.1", 1),)
+    assert judged(body, 2, Outcome.UNKNOWN) == ["accepted", "rejected:610013"]
+    assert found.rows[0].text == "no label"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda body: b"\n" + body,
+        lambda body: body.replace(b"bad", b"b\x01ad"),
+        lambda body: body.replace(b"bad", b"b&#x1;ad"),
+        lambda body: body.replace(b"bad", b"b&ad"),
+        lambda body: body.replace(b"bad", b"b\xe9d"),
+    ],
+)
+def test_one_bad_character_does_not_cost_a_report(spoil: Callable[[bytes], bytes]) -> None:
+    """Unreadable for good, it had the stock sent again without end."""
+    body = report(result(2, "8541", text="bad"), summary=(2, 1, 1, 0))
+    assert judged(spoil(body), 2) == ["accepted", "rejected:8541"]
+
+
+def test_counts_may_be_grouped() -> None:
+    """1,045 messages are no missing count."""
+    body = report(summary=(0, 0, 0, 0)).replace(b"<MessagesProcessed>0", b"<MessagesProcessed>1,045")
+    found = read_report(body)
+    assert found.processed == 1045
 
 
 def test_the_first_errors_code_stands_and_all_texts_are_joined() -> None:
@@ -185,6 +288,7 @@ def test_namespaces_prefixes_and_unknown_elements_are_passed_over() -> None:
         b'<a:AmazonEnvelope xmlns:a="urn:new"><a:Message><a:ProcessingReport><a:News><a:StatusCode2>x</a:StatusCode2>'
         b"</a:News><a:Result><a:ResultDescription>t</a:ResultDescription><a:ResultCode>Hint</a:ResultCode>"
         b"<a:New/><a:MessageID>1</a:MessageID></a:Result><a:StatusCode>Complete</a:StatusCode>"
+        b"<a:ProcessingSummary><a:MessagesProcessed>2</a:MessagesProcessed></a:ProcessingSummary>"
         b"</a:ProcessingReport></a:Message></a:AmazonEnvelope>"
     )
     assert judged(body, 2) == ["accepted_with_warnings", "accepted"]
@@ -214,7 +318,7 @@ def test_a_report_reference_is_found_wherever_it_stands(more: str) -> None:
         (b"<!DOCTYPE html><html></html>", "document type"),
         (b'<!DOCTYPE a [<!ENTITY b "bbb"><!ENTITY c "&b;&b;">]><a>&c;</a>', "document type"),
         (b"<AmazonEnvelope><Header/></AmazonEnvelope>", "its root is <AmazonEnvelope>"),
-        (b'<?xml version="1.0" encoding="klingon"?><a/>', "not well-formed"),
+        (b'<?xml version="1.0" encoding="klingon"?><a/>', "its root is <a>"),
     ],
 )
 def test_what_is_no_report_is_said_to_be_none(body: bytes, reason: str) -> None:

@@ -20,12 +20,14 @@ from amazon_ae._models.feeds import (
     Outcome,
 )
 from amazon_ae._models.orders import Order, OrderItem, OrderPage
+from amazon_ae._models.refusals import RetryBudget
 from amazon_ae._models.submissions import FeedSubmission
 from amazon_ae._models.text import ORDER_ID
 from amazon_ae._mws.client import MwsClient
 from amazon_ae._mws.feed_bodies import ADVISED_RECORDS, inventory_feed
 from amazon_ae._mws.feeds import XML, gather_feed
-from amazon_ae._mws.processing_reports import ProcessingReport, outcome_steps, report_steps
+from amazon_ae._mws.processing_reports import outcome_steps
+from amazon_ae._mws.report_parsing import ProcessingReport, report_steps
 from amazon_ae._ports import PickupRoute
 from amazon_ae._transport.slicing import in_slices
 
@@ -63,6 +65,8 @@ class MwsGateway:
         pickup_route: how pickups reach Amazon; ``None`` where this program schedules none.
         fulfillment_channels: ``("MFN",)`` leaves out what Amazon's own warehouses send; empty is all.
         max_inventory_records: the most stock updates in one feed; Amazon advises up to 30,000.
+        max_report_retries: how often in a row a stock update is sent again because its report named a passing fault of
+            Amazon's or left its outcome open; then it is a dead letter. Counted per process.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class MwsGateway:
         pickup_route: PickupRoute[MwsClient] | None = None,
         fulfillment_channels: Collection[str] = (),
         max_inventory_records: int = ADVISED_RECORDS,
+        max_report_retries: int = 5,
     ) -> None:
         if max_inventory_records < 1:
             raise ConfigurationError(f"max_inventory_records must be >= 1, not {max_inventory_records}")
@@ -79,6 +84,7 @@ class MwsGateway:
         self._route = pickup_route
         self._channels = listed("fulfillment_channels", fulfillment_channels)
         self._max_inventory_records = max_inventory_records
+        self._retry_budget = RetryBudget(max_report_retries)
 
     @property
     def account(self) -> str:
@@ -141,9 +147,9 @@ class MwsGateway:
         if batch.kind is ItemKind.PICKUP:
             return await self._pickups().report(self._client, feed_id, batch)
         report = await fetch_report(self._client, feed_id)
-        # Stock is absolute: sending it again heals every doubt.
+        # Stock is absolute: sending it again is safe whatever Amazon has.
         outcomes = await in_slices(outcome_steps(report, batch.items, doubtful=Outcome.RETRY))
-        return FeedReport(outcomes=outcomes, processed=report.processed)
+        return FeedReport(outcomes=self._retry_budget.apply(outcomes), processed=report.processed)
 
     async def recent(self, kind: ItemKind, since: datetime) -> Sequence[FeedStatus]:
         """Every feed of this kind's type since ``since`` (whole seconds, by Amazon's clock), oldest first.

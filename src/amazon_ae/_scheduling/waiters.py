@@ -13,6 +13,7 @@ from amazon_ae._models import events
 from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome, PickupRequest
 from amazon_ae._models.orders import Order
 from amazon_ae._models.pickups import PickupOutcome
+from amazon_ae._models.refusals import may_pass
 from amazon_ae._models.stored import Change, ItemState, StoredItem
 from amazon_ae._ports import OrderGateway
 from amazon_ae._scheduling.context import Room
@@ -211,7 +212,8 @@ class Desk:
 def raise_unless_accepted(outcome: PickupOutcome) -> PickupOutcome:
     """The outcome where Amazon accepted; its own error where not."""
     if outcome.state is ItemState.REJECTED:
-        raise PickupRejected(outcome.order_id, outcome.code, outcome.message)
+        retryable = may_pass(outcome.code, outcome.message)
+        raise PickupRejected(outcome.order_id, outcome.code, outcome.message, retryable=retryable)
     if outcome.state is ItemState.UNKNOWN:
         raise PickupUnknown(outcome.order_id, outcome.message)
     return outcome
