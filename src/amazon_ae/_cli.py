@@ -44,6 +44,12 @@ def _parser() -> argparse.ArgumentParser:
     sandbox.add_argument(
         "--portal-port", type=_port, default=None, help="of Seller Central (default: the next one, or a free one for 0)"
     )
+    sandbox.add_argument(
+        "--spapi-port",
+        type=_port,
+        default=None,
+        help="of the Selling Partner API (default: the one after next, or a free one for 0)",
+    )
     sandbox.add_argument("--speed", type=_speed, default=1.0, help="its seconds per real second (default: 1)")
     sandbox.add_argument("--seed", type=int, default=0, help="other orders for another seed (default: 0)")
     sandbox.add_argument("--orders", type=_count, default=120, help="unshipped orders to begin with (default: 120)")
@@ -86,13 +92,16 @@ def _sandbox(options: argparse.Namespace) -> int:
         return 2
     from amazon_ae.testing._sandbox_command import run
 
-    portal_port = options.portal_port
-    if portal_port is None:
-        portal_port = options.port + 1 if 0 < options.port < 65_535 else 0
+    def or_next(port: int | None, step: int) -> int:
+        if port is not None:
+            return port
+        return options.port + step if 0 < options.port <= 65_535 - step else 0
+
     return asyncio.run(
         run(
             port=options.port,
-            portal_port=portal_port,
+            portal_port=or_next(options.portal_port, 1),
+            spapi_port=or_next(options.spapi_port, 2),
             speed=options.speed,
             seed=options.seed,
             orders=options.orders,

@@ -174,3 +174,31 @@ async def test_an_occupied_port_is_named(sandbox: Sandbox) -> None:
     assert process.returncode == 1
     assert port in output.decode()
     assert "Traceback" not in output.decode()
+
+
+async def test_both_backends_serve_one_seller(sandbox: Sandbox, http: httpx.AsyncClient) -> None:
+    """A patch over the one port is the stock that the other port's state page shows; faults strike where ordered."""
+    origin = sandbox.marketplace.spapi_endpoint
+    given = sandbox.spapi_credentials
+    form = {
+        "grant_type": "refresh_token",
+        "refresh_token": given.refresh_token,
+        "client_id": given.client_id,
+        "client_secret": given.client_secret,
+    }
+    token = (await http.post(f"{sandbox.marketplace.lwa_endpoint}/auth/o2/token", data=form)).json()["access_token"]
+    url = f"{origin}/listings/2021-08-01/items/{given.seller_id}/SKU-0001"
+    query = {"marketplaceIds": sandbox.marketplace.marketplace_id}
+    value = [{"fulfillment_channel_code": "DEFAULT", "quantity": 7}]
+    patch = {"op": "merge", "path": "/attributes/fulfillment_availability", "value": value}
+    body = {"productType": "PRODUCT", "patches": [patch]}
+    headers = {"x-amz-access-token": token, "user-agent": "Test/1"}
+    answer = await http.patch(url, params=query, json=body, headers=headers)
+    assert answer.json()["status"] == "ACCEPTED"
+    state = (await http.get(f"{sandbox.marketplace.mws_endpoint}/__sandbox/state")).json()
+    assert state["stock"]["SKU-0001"] == 7
+    assert state["spapi"]["requests"] == {"requestAccessToken": 1, "patchListingsItem": 1}
+    order = {"action": "patchListingsItem", "fault": "throttled", "times": None, "for_seconds": 3600}
+    assert (await http.post(f"{origin}/__sandbox/faults", json=order)).json() == {"done": True}
+    answer = await http.patch(url, params=query, json=body, headers=headers)
+    assert answer.status_code == 429

@@ -20,11 +20,8 @@ __all__ = [
     "Exchange",
     "Receive",
     "Send",
+    "answer_asgi",
     "deliver",
-    "read_body",
-    "respond",
-    "send",
-    "url_of",
 ]
 
 NOT_REACHED = "not_reached"
@@ -81,7 +78,7 @@ async def deliver(exchange: Exchange, request: httpx.Request, clock: Clock) -> h
     return httpx.Response(answer.status, headers=answer.headers, content=answer.body, request=request)
 
 
-def url_of(scope: MutableMapping[str, Any], headers: list[tuple[str, str]]) -> str:
+def _url_of(scope: MutableMapping[str, Any], headers: list[tuple[str, str]]) -> str:
     """The URL of an ASGI request as its client wrote it: nothing is unquoted."""
     raw_path = scope.get("raw_path") or scope["path"].encode()
     host = dict(headers).get("host", "localhost")
@@ -89,7 +86,24 @@ def url_of(scope: MutableMapping[str, Any], headers: list[tuple[str, str]]) -> s
     return f"{scope['scheme']}://{host}{raw_path.decode('latin-1')}" + (f"?{query}" if query else "")
 
 
-async def respond(
+async def answer_asgi(
+    exchange: Callable[[str, str, list[tuple[str, str]], bytes], Exchange],
+    scope: MutableMapping[str, Any],
+    receive: Receive,
+    write: Send,
+    clock: Clock,
+) -> None:
+    """Answer one request of a server (ASGI 3) with ``exchange(method, url, headers, body)``."""
+    if scope["type"] != "http":
+        return
+    body = await _read_body(receive)
+    if body is None:
+        return
+    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+    await _respond(exchange(scope["method"], _url_of(scope, headers), headers, body), scope, receive, write, clock)
+
+
+async def _respond(
     exchange: Exchange, scope: MutableMapping[str, Any], receive: Receive, write: Send, clock: Clock
 ) -> None:
     """Give an ASGI client its answer, or do to its connection what the network's fault does."""
@@ -102,10 +116,10 @@ async def respond(
     if exchange.lost is not None:
         await drop_connection(scope, receive)
         return
-    await send(write, exchange.answer)
+    await _send(write, exchange.answer)
 
 
-async def read_body(receive: Receive) -> bytes | None:
+async def _read_body(receive: Receive) -> bytes | None:
     """The whole body; ``None`` if the client left before it was complete."""
     parts = []
     while True:
@@ -117,7 +131,7 @@ async def read_body(receive: Receive) -> bytes | None:
             return b"".join(parts)
 
 
-async def send(write: Send, answer: Answer) -> None:
+async def _send(write: Send, answer: Answer) -> None:
     """Send a whole answer (ASGI 3)."""
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
     await write({"type": "http.response.start", "status": answer.status, "headers": headers})

@@ -1,4 +1,4 @@
-"""The whole sandbox on loopback: ``FakeMws`` and the Seller Central look-alike, one truth behind two servers.
+"""The whole sandbox on loopback: MWS, the Selling Partner API and Seller Central, one seller behind three servers.
 
 It needs the extra ``sandbox`` (uvicorn, starlette). ``amazon-ae sandbox`` is this module on the command line; a test or
 a demonstration opens it in its own process::
@@ -18,13 +18,14 @@ from typing import Any, Final
 import attrs
 
 from amazon_ae._clocks import SystemClock
-from amazon_ae._models.marketplaces import AE, Marketplace, MwsCredentials, PortalCredentials
+from amazon_ae._models.marketplaces import AE, Marketplace, MwsCredentials, PortalCredentials, SpApiCredentials
 from amazon_ae._ports import Clock
 from amazon_ae.testing._builders import make_item, make_order, make_order_id
 from amazon_ae.testing._mws import FakeMws
-from amazon_ae.testing._mws.server import MwsApp
+from amazon_ae.testing._sandbox_control import with_control
 from amazon_ae.testing._seller_central import SellerCentralSite, SiteUser
 from amazon_ae.testing._serving import serve
+from amazon_ae.testing._spapi import FakeSpApi
 
 __all__ = ["SANDBOX_USER", "Sandbox", "fill", "open_sandbox"]
 
@@ -39,16 +40,18 @@ class Sandbox:
     """A running sandbox.
 
     Attributes:
-        mws, site: the two fakes, to be changed while they run.
-        marketplace: the marketplace with the sandbox's own addresses: give it to client and scraper.
-        credentials, portal_credentials: what opens it.
+        mws, spapi, site: the three fakes of one seller, to be changed while they run.
+        marketplace: the marketplace with the sandbox's own addresses: give it to clients and scraper.
+        credentials, spapi_credentials, portal_credentials: what opens each.
         clock: what it runs on.
     """
 
     mws: FakeMws
+    spapi: FakeSpApi
     site: SellerCentralSite
     marketplace: Marketplace
     credentials: MwsCredentials
+    spapi_credentials: SpApiCredentials
     portal_credentials: PortalCredentials
     clock: Clock
 
@@ -63,6 +66,11 @@ class Sandbox:
             "secret_key": self.credentials.secret_key,
             "auth_token": self.credentials.auth_token,
             "pickup_feed_type": self.mws.pickup_feed_type,
+            "spapi_endpoint": self.marketplace.spapi_endpoint,
+            "lwa_endpoint": self.marketplace.lwa_endpoint,
+            "client_id": self.spapi_credentials.client_id,
+            "client_secret": self.spapi_credentials.client_secret,
+            "refresh_token": self.spapi_credentials.refresh_token,
             "portal_email": self.portal_credentials.email,
             "portal_password": self.portal_credentials.password,
             "portal_totp": self.portal_credentials.totp,
@@ -70,6 +78,7 @@ class Sandbox:
             "clock_origin": origin.isoformat() if (origin := getattr(self.clock, "origin", None)) else None,
             "state": f"{self.marketplace.mws_endpoint}/__sandbox/state",
             "faults": f"{self.marketplace.mws_endpoint}/__sandbox/faults",
+            "spapi_faults": f"{self.marketplace.spapi_endpoint}/__sandbox/faults",
             "portal_control": f"{self.marketplace.portal_origin}/__sandbox",
         }
 
@@ -79,33 +88,49 @@ async def open_sandbox(
     *,
     clock: Clock | None = None,
     fake: FakeMws | None = None,
+    spapi: FakeSpApi | None = None,
     port: int = 0,
     portal_port: int = 0,
+    spapi_port: int = 0,
     orders: int = 120,
     skus: int = 1000,
     seed: int = 0,
 ) -> AsyncIterator[Sandbox]:
-    """Serve both halves while the block runs.
+    """Serve MWS, the Selling Partner API and Seller Central of one seller while the block runs.
 
     Args:
         clock: what both run on; the fake's own if ``fake`` is given, else the machine's.
         fake: a ``FakeMws`` that is filled already; without it one with ``orders`` and ``skus`` is made.
-        port, portal_port: 0 takes a free one.
+        spapi: a ``FakeSpApi`` of the same state; without it one is made.
+        port, portal_port, spapi_port: 0 takes a free one.
         orders, skus, seed: see ``fill``.
     """
     if fake is None:
         fake = FakeMws(clock=clock or SystemClock(), marketplace=AE)
         fill(fake, orders=orders, skus=skus, seed=seed)
     mws = fake
+    spapi = spapi or FakeSpApi(state=mws.state)
     user = SiteUser(email=SANDBOX_USER.email, password=SANDBOX_USER.password, totp_secret=SANDBOX_USER.totp)
     site = SellerCentralSite(clock=mws.clock, users=[user], orders=mws.portal_orders, schedule=mws.schedule_pickup)
-    async with serve(MwsApp(mws), port=port) as endpoint, serve(site, port=portal_port) as origin:
-        mws.marketplace = attrs.evolve(mws.marketplace, mws_endpoint=endpoint, portal_origin=origin)
+    async with (
+        serve(with_control(mws, mws=mws, spapi=spapi), port=port) as mws_endpoint,
+        serve(with_control(spapi, mws=mws, spapi=spapi), port=spapi_port) as spapi_endpoint,
+        serve(site, port=portal_port) as portal_origin,
+    ):
+        mws.marketplace = attrs.evolve(
+            mws.marketplace,
+            mws_endpoint=mws_endpoint,
+            portal_origin=portal_origin,
+            spapi_endpoint=spapi_endpoint,
+            lwa_endpoint=spapi_endpoint,
+        )
         yield Sandbox(
             mws=mws,
+            spapi=spapi,
             site=site,
             marketplace=mws.marketplace,
             credentials=mws.credentials,
+            spapi_credentials=spapi.credentials,
             portal_credentials=SANDBOX_USER,
             clock=mws.clock,
         )

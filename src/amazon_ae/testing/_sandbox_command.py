@@ -20,6 +20,7 @@ async def run(
     *,
     port: int,
     portal_port: int,
+    spapi_port: int,
     speed: float,
     seed: int,
     orders: int,
@@ -39,7 +40,7 @@ async def run(
             break
     try:
         async with open_sandbox(
-            clock=clock, port=port, portal_port=portal_port, orders=orders, skus=skus, seed=seed
+            clock=clock, port=port, portal_port=portal_port, spapi_port=spapi_port, orders=orders, skus=skus, seed=seed
         ) as sandbox:
             write(json.dumps(sandbox.describe()) if as_json else page(sandbox))
             await stop.wait()
@@ -69,6 +70,11 @@ Amazon MWS        {about["mws_endpoint"]}
   auth token      {about["auth_token"]}
   pickup feed     {about["pickup_feed_type"]}
   what it holds   {about["state"]}
+Selling Partner   {about["spapi_endpoint"]}
+  client id       {about["client_id"]}
+  client secret   {about["client_secret"]}
+  refresh token   {about["refresh_token"]}
+  tokens          {about["lwa_endpoint"]}/auth/o2/token
 Seller Central    {about["portal_origin"]}
   e-mail          {about["portal_email"]}
   password        {about["portal_password"]}
@@ -77,6 +83,8 @@ Seller Central    {about["portal_origin"]}
 {clock}
 In Python:
     marketplace = attrs.evolve(AE, mws_endpoint={about["mws_endpoint"]!r},
+                               spapi_endpoint={about["spapi_endpoint"]!r},
+                               lwa_endpoint={about["lwa_endpoint"]!r},
                                portal_origin={about["portal_origin"]!r})
 Nothing here reaches Amazon. Stop with Ctrl-C."""
 

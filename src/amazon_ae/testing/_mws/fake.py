@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import attrs
@@ -34,7 +34,7 @@ from amazon_ae.testing._mws.quotas import Meters, limit_of
 from amazon_ae.testing._mws.signature import authenticate
 from amazon_ae.testing._mws.state import FakeFeed, SeenRequest, State
 from amazon_ae.testing._mws.wire import Refused, Request, Result, read_request
-from amazon_ae.testing._network import LATE, NOT_REACHED, Answer, Exchange, deliver
+from amazon_ae.testing._network import LATE, NOT_REACHED, Answer, Exchange, Receive, Send, answer_asgi, deliver
 from amazon_ae.testing._seller import SellerState
 from amazon_ae.testing._seller.account import new_state
 from amazon_ae.testing._seller.controls import SellerControls
@@ -301,6 +301,10 @@ class FakeMws(SellerControls, httpx.AsyncBaseTransport):
         body = await request.aread()
         exchange = self.exchange(request.method, str(request.url), request.headers.items(), body)
         return await deliver(exchange, request, self.clock)
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request of a server (ASGI 3): ``async with serve(fake) as origin``."""
+        await answer_asgi(self.exchange, scope, receive, send, self.clock)
 
     # Inside
 

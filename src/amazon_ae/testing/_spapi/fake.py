@@ -13,18 +13,7 @@ import httpx
 from amazon_ae._models.marketplaces import AE, Marketplace, SpApiCredentials
 from amazon_ae._ports import Clock
 from amazon_ae.testing._faults import FaultPlan, OrderedFault
-from amazon_ae.testing._network import (
-    LATE,
-    NOT_REACHED,
-    Answer,
-    Exchange,
-    Receive,
-    Send,
-    deliver,
-    read_body,
-    respond,
-    url_of,
-)
+from amazon_ae.testing._network import LATE, NOT_REACHED, Answer, Exchange, Receive, Send, answer_asgi, deliver
 from amazon_ae.testing._seller import SellerState
 from amazon_ae.testing._seller.account import new_state
 from amazon_ae.testing._seller.controls import SellerControls
@@ -288,14 +277,7 @@ class FakeSpApi(SellerControls, httpx.AsyncBaseTransport):
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request of a server (ASGI 3)."""
-        if scope["type"] != "http":
-            return
-        body = await read_body(receive)
-        if body is None:
-            return
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-        exchange = self.exchange(scope["method"], url_of(scope, headers), headers, body)
-        await respond(exchange, scope, receive, send, self.clock)
+        await answer_asgi(self.exchange, scope, receive, send, self.clock)
 
     # Inside
 
