@@ -1,7 +1,7 @@
 """Independent clients of the Selling Partner API at work on a server: ``python spapi_peers.py NAME ORIGIN``.
 
-Run in a process of its own: one of them sets up logging for the whole process when it is imported. It prints what it saw
-as one JSON object.
+Run in a process of its own: one of them sets up logging for the whole process when it is imported. It prints what it
+saw as one JSON object.
 """
 
 from __future__ import annotations
