@@ -241,6 +241,9 @@ from ._scheduling.policy import (
 from ._spapi.client import (
     SpApiClient as SpApiClient,
 )
+from ._spapi.gateway import (
+    SpApiGateway as SpApiGateway,
+)
 from ._spapi.models import (
     ListingIssue as ListingIssue,
     ListingsItem as ListingsItem,
@@ -255,6 +258,12 @@ from ._spapi.notifications import (
 )
 from ._spapi.operations import (
     Operation as Operation,
+)
+from ._spapi.pickups import (
+    HandoverPickup as HandoverPickup,
+)
+from ._spapi.stock_terms import (
+    StockRouting as StockRouting,
 )
 from ._spapi.stock_values import (
     StockFormat as StockFormat,

@@ -9,9 +9,17 @@ from typing import Any
 
 import pytest
 
-from amazon_ae import ConfigurationError, InventoryUpdate, Outcome, PickupRequest, UnreadableResponse
+from amazon_ae import (
+    ConfigurationError,
+    InventoryUpdate,
+    ListingIssue,
+    ListingSubmission,
+    Outcome,
+    PickupRequest,
+    UnreadableResponse,
+)
 from amazon_ae._models.feeds import FeedItem
-from amazon_ae._spapi.stock_outcomes import patch_outcome, read_listings_report, report_outcomes
+from amazon_ae._spapi.stock_outcomes import read_listings_report, report_outcomes, submission_outcome
 from amazon_ae._spapi.stock_values import StockFormat, listings_feed
 
 FORM = StockFormat()
@@ -132,13 +140,17 @@ def test_what_is_no_report_cannot_be_read(body: bytes) -> None:
         read_listings_report(body)
 
 
+def submission(status: str, *issues: ListingIssue) -> ListingSubmission:
+    return ListingSubmission(sku="A", status=status, issues=issues)
+
+
 def test_a_patch_is_accepted_warned_about_or_invalid() -> None:
     """INVALID comes with HTTP 200."""
-    found = issue(None, "WARNING", categories=[])
-    assert patch_outcome("A", {"status": "ACCEPTED", "issues": []}).outcome is Outcome.ACCEPTED
-    assert patch_outcome("A", {"status": "ACCEPTED", "issues": [found]}).outcome is Outcome.ACCEPTED_WITH_WARNINGS
-    refused = patch_outcome("A", {"status": "INVALID", "issues": [found, issue(None, code="8541")]})
+    warning = ListingIssue(code="1", message="look", severity="WARNING")
+    assert submission_outcome("A", submission("ACCEPTED")).outcome is Outcome.ACCEPTED
+    assert submission_outcome("A", submission("ACCEPTED", warning)).outcome is Outcome.ACCEPTED_WITH_WARNINGS
+    refused = submission_outcome("A", submission("INVALID", warning, ListingIssue(code="8541", severity="ERROR")))
     assert (refused.outcome, refused.code) == (Outcome.REJECTED, "8541")
-    assert patch_outcome("A", {"status": "INVALID"}).code == "INVALID"
+    assert submission_outcome("A", submission("INVALID")).code == "INVALID"
     with pytest.raises(UnreadableResponse, match="PENDING"):
-        patch_outcome("A", {"status": "PENDING"})
+        submission_outcome("A", submission("PENDING"))

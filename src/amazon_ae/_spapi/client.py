@@ -180,6 +180,10 @@ class SpApiClient:
         """Seconds in which one slot of an operation comes back: as Amazon stated it last, else the table's."""
         return self._calls.restore_seconds(operation)
 
+    def burst(self, operation: str) -> int:
+        """Requests in an operation's full bucket, out of the table: no answer states them."""
+        return self._calls.throttle(operation).burst
+
     async def call(
         self,
         operation: str,

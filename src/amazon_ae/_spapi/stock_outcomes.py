@@ -13,19 +13,21 @@ Sources: ``listingsItems_2021-08-01.json``; ``listings-feed-processing-report-sc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
 from amazon_ae._exceptions import UnreadableResponse
 from amazon_ae._models.feeds import FeedItem, ItemOutcome, Outcome
 from amazon_ae._spapi.errors import scrub
+from amazon_ae._spapi.models import ListingSubmission
 from amazon_ae._spapi.values import Node, integer, load, node, nodes, text
 
-__all__ = ["ListingsReport", "patch_outcome", "read_listings_report", "report_outcomes"]
+__all__ = ["UNCLEAR", "ListingsReport", "read_listings_report", "report_outcomes", "submission_outcome"]
 
 _LONGEST: Final = 500
-_UNCLEAR: Final = "Unclear"
+#: The code of an outcome that a report leaves open.
+UNCLEAR: Final = "Unclear"
 
 
 @attrs.frozen(kw_only=True)
@@ -51,20 +53,21 @@ class ListingsReport:
         return self.processed == size and self.accepted + self.invalid == self.processed
 
 
-def patch_outcome(sku: str, body: Any) -> ItemOutcome:
+def submission_outcome(sku: str, found: ListingSubmission) -> ItemOutcome:
     """The outcome in the answer to patchListingsItem.
 
     Raises:
-        UnreadableResponse: it has no status that this library knows.
+        UnreadableResponse: its status is none that this library knows.
     """
-    status = text(node(body).get("status"))
-    code, message = _first_issue(nodes(body, "issues"))
-    if status in ("ACCEPTED", "VALID"):
+    ordered = sorted(found.issues, key=lambda issue: issue.severity != "ERROR")
+    code = next((issue.code for issue in ordered if issue.code), "")
+    message = "; ".join(dict.fromkeys(issue.message for issue in ordered[:3] if issue.message))[:_LONGEST]
+    if found.status in ("ACCEPTED", "VALID"):
         kind = Outcome.ACCEPTED_WITH_WARNINGS if code or message else Outcome.ACCEPTED
         return ItemOutcome(sku, kind, code, message)
-    if status == "INVALID":
+    if found.status == "INVALID":
         return ItemOutcome(sku, Outcome.REJECTED, code or "INVALID", message or "Amazon gave no reason")
-    raise UnreadableResponse(f"patchListingsItem: a status of {status!r} in place of ACCEPTED or INVALID")
+    raise UnreadableResponse(f"patchListingsItem: a status of {found.status!r} in place of ACCEPTED or INVALID")
 
 
 def read_listings_report(body: bytes) -> ListingsReport:
@@ -118,7 +121,7 @@ def _outcome(key: str, issues: Sequence[Node], clear: bool, why: tuple[str, str]
     if clear:
         return ItemOutcome(key, Outcome.ACCEPTED)
     code, message = why
-    return ItemOutcome(key, Outcome.RETRY, _UNCLEAR, f"{code}: {message}" if code else message)
+    return ItemOutcome(key, Outcome.RETRY, UNCLEAR, f"{code}: {message}" if code else message)
 
 
 def _first_issue(issues: Sequence[Node]) -> tuple[str, str]:

@@ -1,0 +1,198 @@
+"""``SpApiGateway``: batches, outcomes and orders in business words, over an ``SpApiClient``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from datetime import date, datetime
+
+from amazon_ae._exceptions import ConfigurationError, InvalidRequest
+from amazon_ae._models.checks import listed
+from amazon_ae._models.easy_ship import ScheduledPackage
+from amazon_ae._models.feeds import (
+    BatchTerms,
+    FeedBatch,
+    FeedReceipt,
+    FeedReport,
+    FeedStatus,
+    ItemKind,
+    ItemOutcome,
+)
+from amazon_ae._models.orders import Order, OrderItem, OrderPage
+from amazon_ae._models.text import ORDER_ID
+from amazon_ae._spapi.client import SpApiClient
+from amazon_ae._spapi.pickups import HandoverPickup
+from amazon_ae._spapi.stock_feeds import StockFeeds, UnclearSkus
+from amazon_ae._spapi.stock_patches import PatchBatch
+from amazon_ae._spapi.stock_terms import (
+    FEED_ROUTE,
+    PATCH_ROUTE,
+    StockRouting,
+    feed_terms,
+    patch_terms,
+    takes_feed,
+)
+from amazon_ae._spapi.stock_values import StockFormat
+
+__all__ = ["SpApiGateway"]
+
+_PICKUP_ANSWER_SECONDS = 120.0
+
+
+class SpApiGateway:
+    """The Selling Partner API as the scheduler and ``OrderSync`` see it: ``FeedGateway`` and ``OrderGateway``.
+
+    Stock goes by two routes: single patches within seconds, always for stock gone to zero, and feeds for a resync; see
+    ``StockRouting``. Orders come with their items.
+
+    Args:
+        client: stays yours; it is not closed here.
+        pickup_route: how pickups reach Amazon; see ``HandoverPickup``, which is the default.
+        fulfilled_by: ``("MERCHANT",)`` leaves out what Amazon's own warehouses send; empty is all.
+        stock: when patches and when feeds carry stock.
+        stock_format: how stock is written.
+    """
+
+    def __init__(
+        self,
+        client: SpApiClient,
+        *,
+        pickup_route: HandoverPickup | None = None,
+        fulfilled_by: Collection[str] = (),
+        stock: StockRouting | None = None,
+        stock_format: StockFormat | None = None,
+    ) -> None:
+        self._client = client
+        self._pickups = pickup_route or HandoverPickup()
+        self._fulfilled_by = listed("fulfilled_by", fulfilled_by)
+        self._routing = stock or StockRouting()
+        self._form = stock_format or StockFormat()
+        self._feeds = StockFeeds(client, self._form)
+        self._unclear = UnclearSkus(self._routing.unclear_limit)
+
+    @property
+    def account(self) -> str:
+        """``"<seller id>/<marketplace code>"``, the same as of every other backend."""
+        return self._client.account
+
+    @property
+    def client(self) -> SpApiClient:
+        """The client."""
+        return self._client
+
+    @property
+    def routes(self) -> frozenset[str]:
+        """``"spapi:patch"``, ``"spapi:feed"`` and the pickup route's own."""
+        return frozenset({PATCH_ROUTE, FEED_ROUTE, self._pickups.route})
+
+    def terms(self, kind: ItemKind, waiting: int, *, urgent: bool = False) -> BatchTerms:
+        """Patches, or a feed where more waits than they carry in a minute; pickups on Easy Ship's own pace."""
+        if kind is ItemKind.PICKUP:
+            return BatchTerms(
+                route=self._pickups.route,
+                quota=self._pickups.block_quota(self._client),
+                max_items=self._pickups.max_pickups,
+                answer_seconds=_PICKUP_ANSWER_SECONDS,
+                exclusive=False,
+            )
+        owner = self._client.quota_owner
+        if takes_feed(waiting, self._routing, unclear=bool(self._unclear)):
+            return feed_terms(owner, self._routing)
+        restore = self._client.restore_seconds("patchListingsItem")
+        return patch_terms(owner, restore, self._routing, urgent=urgent)
+
+    async def submit(
+        self, batch: FeedBatch, *, settle: Callable[[Sequence[ItemOutcome]], Awaitable[None]] | None = None
+    ) -> FeedReceipt:
+        """Send one batch by its route, once; see ``FeedGateway.submit``."""
+        if batch.route and batch.route not in self.routes:
+            raise ConfigurationError(f"batch {batch.batch_id} goes by {batch.route}, not by the Selling Partner API")
+        if not batch.items:
+            raise ConfigurationError("a batch holds at least one item")
+        if batch.kind is ItemKind.PICKUP:
+            return await self._pickups.submit(self._client, batch, settle=settle)
+        if batch.route == FEED_ROUTE:
+            return await self._feeds.submit(batch)
+        outcomes = await PatchBatch(self._client.listings, self._form, self._noting(settle)).perform(
+            list(batch.updates())
+        )
+        self._unclear.note(outcomes)
+        return FeedReceipt(feed_id=None, submitted_at=self._client.clock.now(), outcomes=outcomes)
+
+    async def status(self, feed_ids: Sequence[str]) -> Sequence[FeedStatus]:
+        """How feeds stand: one getFeed each (2 a second); unknown ids are left out."""
+        ids = list(dict.fromkeys(feed_ids))
+        found = await asyncio.gather(*(self._status(feed_id) for feed_id in ids))
+        return [status for status in found if status is not None]
+
+    async def report(self, feed_id: str, batch: FeedBatch) -> FeedReport:
+        """One outcome per item; see ``FeedGateway.report``."""
+        if batch.kind is ItemKind.PICKUP:
+            return await self._pickups.report(self._client, feed_id, batch)
+        report = await self._feeds.report(feed_id, batch)
+        self._unclear.note(report.outcomes)
+        return report
+
+    async def recent(self, kind: ItemKind, since: datetime) -> Sequence[FeedStatus]:
+        """The stock feeds since ``since``, oldest first; none for pickups, which spend no feed."""
+        return await self._feeds.recent(since) if kind is ItemKind.INVENTORY else ()
+
+    # Orders
+
+    @property
+    def poll_seconds(self) -> float:
+        """Seconds between two polls of ``orders``: what searchOrders gives, as Amazon stated it last."""
+        return self._client.restore_seconds("searchOrders")
+
+    async def orders(
+        self, *, updated_after: datetime, updated_before: datetime | None = None, statuses: Collection[str] = ()
+    ) -> AsyncIterator[OrderPage]:
+        """Pages of up to 100 orders changed in the window, each order with its items."""
+        async for page in self._client.orders.search(
+            last_updated_after=updated_after,
+            last_updated_before=updated_before,
+            statuses=tuple(statuses),
+            fulfilled_by=self._fulfilled_by,
+        ):
+            yield page
+
+    async def items(self, order_id: str) -> Sequence[OrderItem]:
+        """All items of one order; orders bring theirs, so this is rarely asked."""
+        order = await self._client.orders.get(order_id)
+        return () if order is None or order.items is None else order.items
+
+    async def get(self, order_ids: Sequence[str]) -> Sequence[Order]:
+        """Orders by channel order id, one request each; unknown ids and ids that no order can have are left out."""
+        return await self._client.orders.get_many([order_id for order_id in order_ids if ORDER_ID.fullmatch(order_id)])
+
+    # Pickups
+
+    async def reschedule_pickup(
+        self, order_id: str, *, pickup_date: date, pickup_time: str | None = None
+    ) -> ScheduledPackage:
+        """Move the pickup of an order to another slot; see ``HandoverPickup.reschedule``."""
+        return await self._pickups.reschedule(self._client, order_id, pickup_date=pickup_date, pickup_time=pickup_time)
+
+    async def withdraw_pickup(self, order_id: str) -> None:
+        """Always raises ``NotSupported``: Easy Ship's API cannot withdraw a pickup."""
+        await self._pickups.withdraw(order_id)
+
+    async def _status(self, feed_id: str) -> FeedStatus | None:
+        try:
+            return await self._feeds.status(feed_id)
+        except InvalidRequest as error:
+            if error.status in (400, 404):  # kept for 90 days; another application's is refused too
+                return None
+            raise
+
+    def _noting(
+        self, settle: Callable[[Sequence[ItemOutcome]], Awaitable[None]] | None
+    ) -> Callable[[Sequence[ItemOutcome]], Awaitable[None]] | None:
+        if settle is None:
+            return None
+
+        async def noted(outcomes: Sequence[ItemOutcome]) -> None:
+            await settle(outcomes)
+            self._unclear.note(outcomes)
+
+        return noted

@@ -1,0 +1,129 @@
+"""A batch of stock as one JSON_LISTINGS_FEED, its status and report; which SKUs feeds leave unclear too often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+from amazon_ae._exceptions import UnreadableResponse
+from amazon_ae._models.feeds import (
+    FeedBatch,
+    FeedReceipt,
+    FeedReport,
+    FeedState,
+    FeedStatus,
+    ItemKind,
+    ItemOutcome,
+    Outcome,
+)
+from amazon_ae._spapi.client import SpApiClient
+from amazon_ae._spapi.models import SpApiFeed
+from amazon_ae._spapi.stock_outcomes import UNCLEAR, read_listings_report, report_outcomes
+from amazon_ae._spapi.stock_values import LISTINGS_FEED, StockFormat, listings_feed
+from amazon_ae._transport.slicing import feed_slices
+
+__all__ = ["StockFeeds", "UnclearSkus", "status_of"]
+
+# feeds_2021-06-30.json, "processingStatus"; what is not here, known or new, is still being processed.
+_STATES: Final = {"DONE": FeedState.DONE, "CANCELLED": FeedState.CANCELLED, "FATAL": FeedState.FAILED}
+_MOST_REMEMBERED: Final = 100
+
+
+class UnclearSkus:
+    """How often in a row feeds left a SKU unclear. In memory: a process that starts anew counts anew."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._counts: dict[str, int] = {}
+
+    def __bool__(self) -> bool:
+        """Whether a SKU is due for a patch."""
+        return any(count >= self._limit for count in self._counts.values())
+
+    def note(self, outcomes: Iterable[ItemOutcome]) -> None:
+        """What a feed or a patch said."""
+        for outcome in outcomes:
+            if outcome.outcome is Outcome.RETRY and outcome.code == UNCLEAR:
+                self._counts[outcome.key] = self._counts.get(outcome.key, 0) + 1
+            else:
+                self._counts.pop(outcome.key, None)
+
+
+def status_of(feed: SpApiFeed) -> FeedStatus:
+    """A feed as the scheduler sees it."""
+    return FeedStatus(
+        feed_id=feed.feed_id,
+        kind=ItemKind.INVENTORY if feed.feed_type == LISTINGS_FEED else None,
+        state=_STATES.get(feed.processing_status, FeedState.PROCESSING),
+        raw=feed.processing_status,
+        submitted_at=feed.created_at,
+        completed_at=feed.ended_at,
+    )
+
+
+class StockFeeds:
+    """The feeds of one gateway.
+
+    Args:
+        client: the client.
+        form: how stock is written.
+    """
+
+    def __init__(self, client: SpApiClient, form: StockFormat) -> None:
+        self._client = client
+        self._form = form
+        self._seen: dict[str, SpApiFeed] = {}
+
+    async def submit(self, batch: FeedBatch) -> FeedReceipt:
+        """Upload the feed and have it processed, once.
+
+        Raises:
+            OutcomeUnknown: createFeed was not answered.
+            NotSent, AmazonError: there is no feed.
+        """
+        body = bytearray()
+        await feed_slices(listings_feed(self._client.credentials.seller_id, batch.items, self._form), body.extend)
+        feed = await self._client.feeds.submit(LISTINGS_FEED, bytes(body), paced=False)
+        return FeedReceipt(feed_id=feed.feed_id, submitted_at=feed.created_at or self._client.clock.now())
+
+    async def status(self, feed_id: str) -> FeedStatus:
+        """How one feed stands."""
+        feed = await self._client.feeds.get(feed_id)
+        if feed.final:
+            self._seen[feed_id] = feed
+            while len(self._seen) > _MOST_REMEMBERED:
+                del self._seen[next(iter(self._seen))]
+        return status_of(feed)
+
+    async def report(self, feed_id: str, batch: FeedBatch) -> FeedReport:
+        """One outcome per item. A feed without a report leaves all of them unclear.
+
+        Raises:
+            UnreadableResponse: ``retryable``: it was damaged on its way.
+            AmazonError: it could not be fetched.
+        """
+        feed = self._seen.get(feed_id) or await self._client.feeds.get(feed_id)
+        if feed.result_document_id is None:
+            why = f"feed {feed_id} ended {feed.processing_status} without a report"
+            return FeedReport(outcomes=_all_unclear(batch, why))
+        try:
+            report = read_listings_report(await self._client.feeds.download(feed.result_document_id))
+        except UnreadableResponse as error:
+            if error.retryable:
+                raise
+            return FeedReport(outcomes=_all_unclear(batch, str(error)))
+        if report.feed_id not in (None, feed_id):
+            raise UnreadableResponse(f"the report of feed {feed_id} is that of feed {report.feed_id}", retryable=True)
+        # A feed that ended FATAL did some, none or all: its counts say which.
+        return FeedReport(outcomes=report_outcomes(report, batch.items), processed=report.processed)
+
+    async def recent(self, since: datetime) -> Sequence[FeedStatus]:
+        """The stock feeds since an instant, oldest first."""
+        listing = self._client.feeds.list([LISTINGS_FEED], created_since=since.replace(microsecond=0))
+        found = [status_of(feed) async for feed in listing]
+        return sorted(found, key=lambda status: status.submitted_at or since)
+
+
+def _all_unclear(batch: FeedBatch, why: str) -> tuple[ItemOutcome, ...]:
+    return tuple(ItemOutcome(item.key, Outcome.RETRY, UNCLEAR, why) for item in batch.items)
