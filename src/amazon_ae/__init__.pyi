@@ -76,6 +76,7 @@ from ._models.events import (
     PickupSettled as PickupSettled,
     QuotaCorrected as QuotaCorrected,
     SignInEvent as SignInEvent,
+    StockDiffers as StockDiffers,
 )
 from ._models.feeds import (
     BatchTerms as BatchTerms,
@@ -261,6 +262,9 @@ from ._spapi.operations import (
 )
 from ._spapi.pickups import (
     HandoverPickup as HandoverPickup,
+)
+from ._spapi.stock_audit import (
+    StockAudit as StockAudit,
 )
 from ._spapi.stock_terms import (
     StockRouting as StockRouting,

@@ -33,6 +33,7 @@ __all__ = [
     "PickupSettled",
     "QuotaCorrected",
     "SignInEvent",
+    "StockDiffers",
 ]
 
 
@@ -234,3 +235,21 @@ class OrderUnreadable(Event):
     order_id: str | None
     reason: str
     given_up: bool
+
+
+@attrs.frozen(kw_only=True)
+class StockDiffers(Event):
+    """Amazon shows another quantity than the one that it accepted last.
+
+    Attributes:
+        accepted: the quantity that was accepted.
+        shown: what Amazon shows; ``None`` where it shows none, or does not know the SKU.
+        accepted_at: when it was accepted, aware UTC.
+        is_resent: whether the accepted quantity waits to be sent again.
+    """
+
+    sku: str
+    accepted: int
+    shown: int | None
+    accepted_at: datetime | None
+    is_resent: bool

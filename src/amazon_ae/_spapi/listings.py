@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from amazon_ae._exceptions import UnreadableResponse
-from amazon_ae._models.checks import check_text, listed
+from amazon_ae._exceptions import ConfigurationError, UnreadableResponse
+from amazon_ae._models.checks import check_count, check_text, listed
 from amazon_ae._models.feeds import InventoryUpdate
 from amazon_ae._models.responses import ResponseMeta
 from amazon_ae._spapi.calls import SpApiCall, SpApiExecutor
@@ -25,6 +25,8 @@ __all__ = ["Listings"]
 
 _PATCH: Final = find_operation("patchListingsItem")
 _GET: Final = find_operation("getListingsItem")
+_SEARCH: Final = find_operation("searchListingsItems")
+_MOST_SKUS: Final = 20
 
 
 class Listings:
@@ -112,6 +114,37 @@ class Listings:
         )
         return await self._calls.json(call, _read_item, WaitPolicy(wait=wait, deadline=deadline))
 
+    async def search(
+        self,
+        skus: Sequence[str],
+        *,
+        included: Sequence[str] = ("fulfillmentAvailability",),
+        issue_locale: str = "en_US",
+        wait: bool = True,
+        deadline: datetime | timedelta | None = None,
+    ) -> tuple[ListingsItem, ...]:
+        """searchListingsItems by SKU, up to 20 in one request; those that Amazon does not know are left out.
+
+        Args:
+            skus: none with a comma: Amazon would take it for two. Ask for such a one with ``get``.
+        """
+        check_count("skus", listed("skus", skus), most=_MOST_SKUS)
+        if strange := [sku for sku in skus if "," in sku]:
+            raise ConfigurationError(f"searchListingsItems cannot look for a SKU with a comma: {strange[0]!r}; use get")
+        call = SpApiCall(
+            row=_SEARCH,
+            fields={"sellerId": self._seller_id},
+            query={
+                "marketplaceIds": [self._marketplace_id],
+                "issueLocale": issue_locale,
+                "includedData": listed("included", included),
+                "identifiers": list(skus),
+                "identifiersType": "SKU",
+                "pageSize": _MOST_SKUS,
+            },
+        )
+        return await self._calls.json(call, _read_items, WaitPolicy(wait=wait, deadline=deadline))
+
     def _fields(self, sku: str) -> dict[str, str]:
         return {"sellerId": self._seller_id, "sku": check_text("sku", sku)}
 
@@ -136,10 +169,16 @@ def _read_submission(body: Any, meta: ResponseMeta) -> ListingSubmission:
     )
 
 
+def _read_items(body: Any, meta: ResponseMeta) -> tuple[ListingsItem, ...]:
+    if not isinstance(node(body).get("items"), list):
+        raise UnreadableResponse("searchListingsItems: an answer without items", request_id=meta.request_id)
+    return tuple(_read_item(each, meta) for each in nodes(body, "items"))
+
+
 def _read_item(body: Any, meta: ResponseMeta) -> ListingsItem:
     sku = text(node(body).get("sku"))
     if sku is None:
-        raise UnreadableResponse("getListingsItem: an answer without sku", request_id=meta.request_id)
+        raise UnreadableResponse("a listing without sku", request_id=meta.request_id)
     summary: Node = next(iter(nodes(body, "summaries")), {})
     quantities = {
         channel: quantity
