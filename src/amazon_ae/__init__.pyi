@@ -172,6 +172,8 @@ from ._mws.easy_ship_documents import (
     EasyShipDocumentsFeed as EasyShipDocumentsFeed,
 )
 from ._mws.feed_bodies import (
+    CANCEL_REASONS as CANCEL_REASONS,
+    CARRIER_CODES as CARRIER_CODES,
     AcknowledgedItem as AcknowledgedItem,
     EasyShipDocumentRequest as EasyShipDocumentRequest,
     FulfilledItem as FulfilledItem,
@@ -191,6 +193,11 @@ from ._mws.gateway import (
 from ._mws.pickup_routes import (
     EasyShipPickup as EasyShipPickup,
     SchedulePickupFeed as SchedulePickupFeed,
+)
+from ._mws.report_parsing import (
+    ProcessingReport as ProcessingReport,
+    ReportRow as ReportRow,
+    read_report as read_report,
 )
 from ._mws.throttles import (
     MWS_THROTTLES as MWS_THROTTLES,

@@ -92,6 +92,20 @@ def test_refusals_name_the_reason() -> None:
     }
 
 
+@pytest.mark.parametrize("status", ["BrandNewWord", "PendingSchedule", "LabelCanceled", "", None])
+def test_a_status_that_nobody_knows_says_nothing_of_the_pickup(status: str | None) -> None:
+    """Amazon's list of words grows: its own answer decides, not a guess."""
+    order = make_order("171-0000000-0000001", easy_ship_shipment_status=status)
+    assert refusals([order.amazon_order_id], [order]) == []
+
+
+@pytest.mark.parametrize("status", ["PendingPickUp", "PendingDropOff", "AtOriginFC", "Delivered", "Lost", "Damaged"])
+def test_a_status_behind_the_booking_means_scheduled(status: str) -> None:
+    """No slot of the quota is spent."""
+    order = make_order("171-0000000-0000001", easy_ship_shipment_status=status)
+    assert [outcome.code for outcome in refusals([order.amazon_order_id], [order])] == ["AlreadyScheduled"]
+
+
 def test_the_host_may_say_what_easy_ship_carries() -> None:
     """The predicate replaces ours."""
     (refused,) = refusals(["171-0000000-0000001"], [make_order("171-0000000-0000001")], is_easy_ship=lambda _: False)

@@ -17,6 +17,7 @@ from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.feeds import InventoryUpdate
 from amazon_ae._mws.feed_bodies import (
     CANCEL_REASONS,
+    CARRIER_CODES,
     AcknowledgedItem,
     EasyShipDocumentRequest,
     FeedWriter,
@@ -292,17 +293,58 @@ def test_rules_of_order_feeds_are_checked_when_the_value_is_made(make: Any, rule
 
 def test_an_illegal_character_in_an_order_feed_names_order_and_element() -> None:
     """A person can find it."""
-    bad = OrderFulfillment(amazon_order_id=ORDER, fulfilled_at=NOW, tracking_number="12\x1f3")
     with pytest.raises(ConfigurationError, match=rf"ShipperTrackingNumber of order {ORDER} holds U\+001F at position"):
-        join_feed(order_fulfillment_feed(SELLER, [bad]))
+        OrderFulfillment(amazon_order_id=ORDER, fulfilled_at=NOW, carrier_code="UPS", tracking_number="12\x1f3")
 
 
 @pytest.mark.parametrize("number", ["", " ", 1234567890])
 def test_a_text_that_is_none_in_an_order_feed_is_named(number: Any) -> None:
     """A number out of a database, or an empty column: None leaves an element out, nothing else does."""
-    bad = OrderFulfillment(amazon_order_id=ORDER, fulfilled_at=NOW, tracking_number=number)
     with pytest.raises(ConfigurationError, match=rf"ShipperTrackingNumber of order {ORDER} must be a text and not"):
-        join_feed(order_fulfillment_feed(SELLER, [bad]))
+        OrderFulfillment(amazon_order_id=ORDER, fulfilled_at=NOW, carrier_code="UPS", tracking_number=number)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"carrier_code": "Fedex"}, "no CarrierCode of Amazon's"),
+        ({"carrier_code": "Emirates Post"}, "carrier_name"),
+        ({"carrier_code": "Other"}, "Other needs a carrier_name"),
+        ({"tracking_number": "1"}, "a tracking number needs carrier_code or carrier_name"),
+        ({"merchant_fulfillment_id": "F-1"}, "MerchantFulfillmentID is a number"),
+        ({"merchant_fulfillment_id": "0"}, "MerchantFulfillmentID is a number"),
+        ({"merchant_fulfillment_id": "1" * 21}, "1 to 20 digits"),
+        ({"merchant_fulfillment_id": 77}, "MerchantFulfillmentID is a number"),
+        ({"carrier_name": "x" * 51}, "CarrierName of order .* at most 50 characters, this one has 51"),
+        ({"carrier_name": "A\tB"}, "tab"),
+        ({"carrier_name": "A", "shipping_method": "x" * 51}, "ShippingMethod"),
+        ({"carrier_name": "A", "tracking_number": "x" * 51}, "ShipperTrackingNumber"),
+        ({"amazon_order_id": None, "merchant_order_id": "x" * 51}, "MerchantOrderID"),
+    ],
+)
+def test_what_amazons_schema_refuses_is_refused_where_it_is_made(changes: dict[str, Any], rule: str) -> None:
+    """By rule and name: one such value would cost its whole feed."""
+    with pytest.raises(ConfigurationError, match=rule):
+        OrderFulfillment(**{"amazon_order_id": ORDER, "fulfilled_at": NOW, **changes})
+
+
+def test_item_ids_are_checked_too() -> None:
+    """The ids of items are numbers, the seller's own a text of 50 characters."""
+    with pytest.raises(ConfigurationError, match="MerchantFulfillmentItemID is a number"):
+        FulfilledItem(amazon_order_item_code=CODE, merchant_fulfillment_item_id="A")
+    for kind in (FulfilledItem, AcknowledgedItem):
+        names = {} if kind is FulfilledItem else {"amazon_order_item_code": CODE}
+        with pytest.raises(ConfigurationError, match="MerchantOrderItemID"):
+            kind(merchant_order_item_id="x" * 51, **names)
+    with pytest.raises(ConfigurationError, match="MerchantOrderID"):
+        OrderAcknowledgement(amazon_order_id=ORDER, status_code="Success", merchant_order_id="x" * 51)
+
+
+@pytest.mark.parametrize("code", ["Aramex", "DHL", "FedEx", "UPS", "Amazon Shipping", "ATS"])
+def test_amazons_carriers_are_known(code: str) -> None:
+    """The codes that the reference names."""
+    assert code in CARRIER_CODES
+    OrderFulfillment(amazon_order_id=ORDER, fulfilled_at=NOW, carrier_code=code, tracking_number="1")
 
 
 def test_an_acknowledgement_and_a_cancellation() -> None:

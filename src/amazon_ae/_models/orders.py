@@ -147,6 +147,7 @@ class Order:
     is_iba: bool | None = None
     is_access_point_order: bool | None = None
     purchase_order_number: str | None = None
+    is_ispu: bool | None = None
     is_prime: bool | None = None
     is_premium_order: bool | None = None
     is_global_express_enabled: bool | None = None

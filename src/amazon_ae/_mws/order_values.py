@@ -168,6 +168,7 @@ _ORDER: Final[Fields] = {
     "IsIBA": ("is_iba", boolean),
     "IsAccessPointOrder": ("is_access_point_order", boolean),
     "PurchaseOrderNumber": ("purchase_order_number", text),
+    "IsISPU": ("is_ispu", boolean),
     "IsPrime": ("is_prime", boolean),
     "IsPremiumOrder": ("is_premium_order", boolean),
     "IsGlobalExpressEnabled": ("is_global_express_enabled", boolean),

@@ -23,9 +23,28 @@ __all__ = ["ALREADY_SCHEDULED", "PickupDays", "PickupPolicy", "may_be_easy_ship"
 
 ALREADY_SCHEDULED: Final = "AlreadyScheduled"
 _CANCELLED: Final = ("Canceled", "Cancelled")
-# Statuses of an Easy Ship order whose pickup can still be scheduled. The list of Amazon's words grows; what is not here
-# and not empty has been scheduled at some time.
-_UNSCHEDULED: Final = ("PendingSchedule", "LabelCanceled")
+# EasyShipShipmentStatus values of orders whose pickup was scheduled (Orders API reference, "Datatypes", and what the
+# Selling Partner API adds). A status that isn't listed says nothing about the pickup: Amazon's answer decides.
+_SCHEDULED: Final = frozenset(
+    {
+        "WaitingForPickup",
+        "ReadyForPickup",
+        "PendingPickUp",
+        "PendingDropOff",
+        "PickedUp",
+        "DroppedOff",
+        "AtOriginFC",
+        "AtDestinationFC",
+        "OutForDelivery",
+        "Delivered",
+        "Damaged",
+        "Lost",
+        "RejectedByBuyer",
+        "Undeliverable",
+        "ReturningToSeller",
+        "ReturnedToSeller",
+    }
+)
 
 
 class PickupDays(Protocol):
@@ -108,6 +127,6 @@ def _reason(order: Order | None, is_easy_ship: Callable[[Order], bool]) -> tuple
     if not is_easy_ship(order):
         return "NotEasyShip", "Amazon Easy Ship does not carry this order"
     status = order.easy_ship_shipment_status
-    if (status and status not in _UNSCHEDULED) or order.order_status == "Shipped":
+    if status in _SCHEDULED or order.order_status == "Shipped":
         return ALREADY_SCHEDULED, f"Amazon has this order's pickup already ({status or order.order_status})"
     return None

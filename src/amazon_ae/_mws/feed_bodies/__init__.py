@@ -13,8 +13,8 @@ from amazon_ae._mws.feed_bodies.envelope import (
     join_feed,
 )
 from amazon_ae._mws.feed_bodies.inventory import inventory_feed
+from amazon_ae._mws.feed_bodies.order_rules import CANCEL_REASONS, CARRIER_CODES
 from amazon_ae._mws.feed_bodies.orders import (
-    CANCEL_REASONS,
     EASY_SHIP_DOCUMENT_TYPES,
     AcknowledgedItem,
     EasyShipDocumentRequest,
@@ -38,6 +38,7 @@ __all__ = [
     "ADVISED_BYTES",
     "ADVISED_RECORDS",
     "CANCEL_REASONS",
+    "CARRIER_CODES",
     "COLUMNS_2017",
     "COLUMNS_WITH_INVOICE",
     "COLUMNS_WITH_TRANSPARENCY",

@@ -6,7 +6,6 @@ Sources: OrderFulfillment.xsd and OrderAcknowledgement.xsd (2017, with what the 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -16,9 +15,17 @@ import attrs
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.text import check_order_id
 from amazon_ae._mws.feed_bodies.envelope import chunks_of, xml_feed, xml_text
+from amazon_ae._mws.feed_bodies.order_rules import (
+    CANCEL_REASONS,
+    check_carrier,
+    check_id_number,
+    check_item_code,
+    check_pieces,
+    check_string,
+    one_of,
+)
 
 __all__ = [
-    "CANCEL_REASONS",
     "EASY_SHIP_DOCUMENT_TYPES",
     "AcknowledgedItem",
     "EasyShipDocumentRequest",
@@ -30,44 +37,8 @@ __all__ = [
     "order_fulfillment_feed",
 ]
 
-#: ``CancelReason`` of the newest OrderAcknowledgement.xsd.
-CANCEL_REASONS: Final = frozenset(
-    {
-        "NoInventory",
-        "ShippingAddressUndeliverable",
-        "CustomerExchange",
-        "BuyerCanceled",
-        "GeneralAdjustment",
-        "CarrierCreditDecision",
-        "RiskAssessmentInformationNotValid",
-        "CarrierCoverageFailure",
-        "CustomerReturn",
-        "MerchandiseNotReceived",
-        "CannotVerifyInformation",
-        "PricingError",
-        "RejectOrder",
-        "WeatherDelay",
-    }
-)
 #: ``DocumentType`` (SubmitFeed, Easy Ship documents).
 EASY_SHIP_DOCUMENT_TYPES: Final = frozenset({"ShippingLabel", "Invoice", "Warranty"})
-
-_ITEM_CODE: Final = re.compile(r"[0-9]{14}")
-
-
-def _one_of(first: str | None, second: str | None, what: str) -> None:
-    if bool(first) is bool(second):
-        raise ConfigurationError(f"exactly one of {what} is needed")
-
-
-def _check_item_code(code: str) -> None:
-    if not _ITEM_CODE.fullmatch(code):
-        raise ConfigurationError(f"AmazonOrderItemCode has 14 digits, not {code!r}")
-
-
-def _check_quantity(quantity: int | None) -> None:
-    if quantity is not None and (type(quantity) is not int or quantity < 1):
-        raise ConfigurationError(f"the quantity of an order item must be a whole number >= 1, not {quantity!r}")
 
 
 @attrs.frozen(kw_only=True)
@@ -88,10 +59,12 @@ class FulfilledItem:
     transparency_codes: tuple[str, ...] = ()
 
     def __attrs_post_init__(self) -> None:
-        _one_of(self.amazon_order_item_code, self.merchant_order_item_id, "AmazonOrderItemCode and MerchantOrderItemID")
+        one_of(self.amazon_order_item_code, self.merchant_order_item_id, "AmazonOrderItemCode and MerchantOrderItemID")
         if self.amazon_order_item_code:
-            _check_item_code(self.amazon_order_item_code)
-        _check_quantity(self.quantity)
+            check_item_code(self.amazon_order_item_code)
+        check_string("MerchantOrderItemID", self.merchant_order_item_id)
+        check_id_number("MerchantFulfillmentItemID", self.merchant_fulfillment_item_id)
+        check_pieces(self.quantity)
         if len(self.transparency_codes) > 10:
             raise ConfigurationError(f"at most 10 transparency codes an item, not {len(self.transparency_codes)}")
 
@@ -103,8 +76,10 @@ class OrderFulfillment:
     Attributes:
         amazon_order_id, merchant_order_id: exactly one names the order.
         fulfilled_at: when it was shipped, aware.
-        carrier_code: one of Amazon's codes, e.g. ``"Aramex"``; ``"Other"`` together with ``carrier_name``.
-        carrier_name: a carrier that has no code.
+        merchant_fulfillment_id: the seller's own number of this shipment, 1 to 20 digits.
+        carrier_code: one of ``CARRIER_CODES``, e.g. ``"Aramex"``; ``"Other"`` together with ``carrier_name``.
+        carrier_name: a carrier that has no code; at most 50 characters, as every text here.
+        tracking_number: only together with a carrier.
         cash_on_delivery: ``DirectPayment`` as ``CODCollectionMethod``.
         items: empty means the whole order.
     """
@@ -121,15 +96,21 @@ class OrderFulfillment:
     items: tuple[FulfilledItem, ...] = ()
 
     def __attrs_post_init__(self) -> None:
-        _one_of(self.amazon_order_id, self.merchant_order_id, "AmazonOrderID and MerchantOrderID")
+        one_of(self.amazon_order_id, self.merchant_order_id, "AmazonOrderID and MerchantOrderID")
         if self.amazon_order_id:
             check_order_id(self.amazon_order_id)
         if not isinstance(self.fulfilled_at, datetime) or self.fulfilled_at.tzinfo is None:
             raise ConfigurationError(f"fulfilled_at of order {self._name} must be a datetime with a time zone")
-        if self.carrier_code and self.carrier_name and self.carrier_code != "Other":
-            raise ConfigurationError(
-                f"order {self._name}: CarrierName goes alone or with CarrierCode Other, not with {self.carrier_code!r}"
-            )
+        check_id_number("MerchantFulfillmentID", self.merchant_fulfillment_id)
+        check_carrier(self.carrier_code, self.carrier_name, self.tracking_number, owner=self._name)
+        texts = {
+            "MerchantOrderID": self.merchant_order_id,
+            "CarrierName": self.carrier_name,
+            "ShippingMethod": self.shipping_method,
+            "ShipperTrackingNumber": self.tracking_number,
+        }
+        for name, text in texts.items():
+            check_string(name, text, owner=self._name)
 
     @property
     def _name(self) -> str:
@@ -146,8 +127,9 @@ class AcknowledgedItem:
     quantity: int | None = None
 
     def __attrs_post_init__(self) -> None:
-        _check_item_code(self.amazon_order_item_code)
-        _check_quantity(self.quantity)
+        check_item_code(self.amazon_order_item_code)
+        check_string("MerchantOrderItemID", self.merchant_order_item_id)
+        check_pieces(self.quantity)
         if self.cancel_reason is not None and self.cancel_reason not in CANCEL_REASONS:
             known = ", ".join(sorted(CANCEL_REASONS))
             raise ConfigurationError(f"CancelReason is one of {known}; not {self.cancel_reason!r}")
@@ -169,6 +151,7 @@ class OrderAcknowledgement:
         check_order_id(self.amazon_order_id)
         if self.status_code not in ("Success", "Failure"):
             raise ConfigurationError(f"StatusCode is Success or Failure, not {self.status_code!r}")
+        check_string("MerchantOrderID", self.merchant_order_id, owner=self.amazon_order_id)
         if self.status_code == "Success" and any(item.cancel_reason for item in self.items):
             raise ConfigurationError(f"order {self.amazon_order_id}: a CancelReason goes with StatusCode Failure only")
 
