@@ -79,7 +79,7 @@ class Waited:
             return verb
 
         async def waited(*args: Any, **kwargs: Any) -> Any:
-            with self._clock.hold():
+            with self._clock.paused():
                 return await verb(*args, **kwargs)
 
         return waited

@@ -78,9 +78,9 @@ async def test_a_held_clock_does_not_jump_until_it_is_let_go() -> None:
     clock = VirtualClock()
     start = clock.now()
     sleeper = asyncio.ensure_future(clock.sleep(60))
-    with clock.hold():
+    with clock.paused():
         await asyncio.to_thread(lambda: None)
-        with clock.hold():
+        with clock.paused():
             await asyncio.to_thread(lambda: None)
         for _ in range(100):
             await asyncio.sleep(0)

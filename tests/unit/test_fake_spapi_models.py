@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from spapi_support import MARKETPLACE, Caller, Judge, documents_feed, stock_feed
 
 from amazon_ae.testing import FakeSpApi, VirtualClock, make_item, make_order
+from amazon_ae.testing._spapi.plans import OPERATIONS
 
 ORDER, OTHER = "404-1234567-1234567", "404-1234567-1234568"
 EASY_SHIP = "/easyShip/2022-03-23"
@@ -21,6 +23,7 @@ MEASURES = {
     "packageDimensions": {"length": 30, "width": 20, "height": 10, "unit": "cm"},
     "packageWeight": {"value": 750, "unit": "g"},
 }
+OPERATION_NAMES = frozenset(operation.name for operation in OPERATIONS)
 SKU_DATA = "summaries,attributes,issues,offers,fulfillmentAvailability,procurement,relationships,productTypes"
 
 
@@ -231,6 +234,32 @@ async def test_amazons_own_example_feed_can_be_read(spapi_folder: Path) -> None:
     # DELETE and UPDATE are not this fake's: two of five are refused, and said so.
     assert report["summary"]["messagesAccepted"] == 3
     assert fake.stock["My-SKU-B"] == fake.stock["My-SKU-D"] == fake.stock["My-SKU-E"] == 10
+
+
+async def test_what_amazons_sandbox_refuses_the_fake_refuses_too(spapi_folder: Path, judge: Judge) -> None:
+    """Each error pair of an operation that the fake has; ``getAccount``'s and ``cancelReport``'s have no request."""
+    pairs = json.loads((spapi_folder / "sandbox_pairs.json").read_text())["pairs"]
+    refused = 0
+    for pair in pairs:
+        given = pair["request"].get("parameters", {})
+        if pair["status"] < 400 or not given or pair["operation"] not in OPERATION_NAMES:
+            continue
+        call = Caller(FakeSpApi(clock=VirtualClock()))
+        values = {name: value.get("value", value) for name, value in given.items()}
+        path = str(pair["path"])
+        for name in re.findall(r"{(\w+)}", path):
+            path = path.replace(f"{{{name}}}", str(values.pop(name, "A1SANDBOXSELLER")))
+        body = values.pop("body", None)
+        if pair["operation"] == "createScheduledPackageBulk":
+            rows = [{"method": "POST", "path": BULK}]
+            token = await call("POST", "/tokens/2021-03-01/restrictedDataToken", {"restrictedResources": rows})
+            call.token = token.json()["restrictedDataToken"]
+        answer = await call(pair["method"], path, {} if body is None and pair["method"] == "PATCH" else body, **values)
+        await call.http.aclose()
+        assert answer.status_code in (400, 403, 404), (pair["operation"], answer.text)
+        judge.check(pair["method"], path, answer.status_code, answer.json())
+        refused += 1
+    assert refused == 27
 
 
 def test_the_judge_can_tell_a_wrong_answer(judge: Judge) -> None:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import httpx
 import pytest
 from spapi_support import MARKETPLACE, Caller, stock_feed
 
 from amazon_ae import AE, MwsClient, OutcomeUnknown
-from amazon_ae.testing import FakeMws, FakeSpApi, SellerState, StockChange, VirtualClock, make_item, make_order
+from amazon_ae.testing import (
+    FakeMws,
+    FakeSpApi,
+    ProcessingTimes,
+    SellerState,
+    StockChange,
+    VirtualClock,
+    make_item,
+    make_order,
+)
 
 ORDER = "404-1234567-1234567"
 INVENTORY = "_POST_INVENTORY_AVAILABILITY_DATA_"
@@ -217,3 +226,36 @@ def test_a_shared_state_brings_clock_and_marketplace(state: SellerState, clock: 
         FakeMws(state=state, marketplace=AE)
     with pytest.raises(ValueError, match="is that of seller A2"):
         FakeMws(state=SellerState(seller_id="A2", clock=clock))
+
+
+async def test_another_program_uses_the_quota_all_day(
+    mws: FakeMws, spapi: FakeSpApi, call: Caller, client: MwsClient, clock: VirtualClock
+) -> None:
+    """Ten feeds an hour of its own leave twenty of thirty, and an account call a minute leaves nothing in a while."""
+    mws.spend_every("SubmitFeed", 360)
+    spapi.spend_every("getAccount", 62.5, until=clock.now() + timedelta(hours=1))
+    clock.jump(3600)
+    assert mws.spend("SubmitFeed", 100) == 15  # the bucket; the hour has ten of the other program's
+    clock.jump(3600)
+    assert (await call("GET", "/sellers/v1/account")).status_code == 200
+    with pytest.raises(ValueError, match="no operation 'SubmitFed'"):
+        mws.spend_every("SubmitFed", 1)
+    with pytest.raises(ValueError, match="no operation 'getacc'"):
+        spapi.spend_every("getacc", 1)
+
+
+def test_processing_times_follow_the_hour_and_the_seed(clock: VirtualClock, state: SellerState) -> None:
+    class Feed:
+        def __init__(self, hour: int) -> None:
+            self.feed_type, self.ends_at, self.is_held = "", None, False
+            self.submitted_at = clock.now().replace(hour=hour)
+            self.starts_at: datetime | None = None
+
+    flat = ProcessingTimes(median=60, by_hour={9: 300, 20: 30})
+    assert [flat(Feed(hour)) for hour in (3, 9, 19, 20, 23)] == [30, 300, 300, 30, 30]
+    drawn = ProcessingTimes(median=60, p95=180, seed=4)
+    times = sorted(drawn(Feed(9)) for _ in range(2000))
+    assert 55 < times[1000] < 65
+    assert 160 < times[1900] < 200
+    again = ProcessingTimes(median=60, p95=180, seed=4)
+    assert times == sorted(again(Feed(9)) for _ in range(2000))

@@ -40,6 +40,7 @@ from ._seller import (
     FakeOrder as FakeOrder,
     FakePackage as FakePackage,
     FakePickup as FakePickup,
+    ProcessingTimes as ProcessingTimes,
     SellerState as SellerState,
     StockChange as StockChange,
 )

@@ -19,7 +19,7 @@ _QUIET_TURNS: Final = 50
 
 
 class VirtualClock:
-    """A clock that stands still until told, or until nobody has anything else to do.
+    """A clock that moves when a test moves it, or by itself once every task only waits.
 
     With ``autojump`` (the default), as soon as every task only waits, the clock jumps to the earliest sleeper.
     Without it, ``advance`` moves the clock and wakes sleepers in their order.
@@ -29,7 +29,7 @@ class VirtualClock:
         autojump: jump by itself when the event loop is idle.
         grace_seconds: real seconds for which the clock must not have been used before it jumps. Give a little (0.02)
             where threads or sockets work besides the loop (SQLite, PostgreSQL, a server): the loop looks idle
-            meanwhile. Where the caller sees that work begin and end, ``hold`` is exact and faster.
+            meanwhile. Where the caller sees that work begin and end, ``paused`` is exact and faster.
     """
 
     def __init__(self, start: datetime = _START, *, autojump: bool = True, grace_seconds: float = 0.0) -> None:
@@ -42,7 +42,7 @@ class VirtualClock:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._quiet_turns = 0
         self._used_at = 0.0
-        self._held = 0
+        self._pause_count = 0
 
     def now(self) -> datetime:
         """The virtual instant, aware UTC."""
@@ -59,7 +59,7 @@ class VirtualClock:
         sleeper = loop.create_future()
         heapq.heappush(self._sleepers, (self._now + timedelta(seconds=seconds), next(self._order), sleeper))
         if self._autojump:
-            self._observe(loop)
+            self._start_watching(loop)
         await sleeper
 
     def jump(self, seconds: float) -> None:
@@ -81,16 +81,16 @@ class VirtualClock:
         await self._others_run()
 
     @contextlib.contextmanager
-    def hold(self) -> Iterator[None]:
-        """Do not jump by itself meanwhile: something works besides the event loop. May be held several times."""
-        self._held += 1
+    def paused(self) -> Iterator[None]:
+        """Do not jump by itself in this block: something works besides the event loop. Blocks may overlap."""
+        self._pause_count += 1
         try:
             yield
         finally:
-            self._held -= 1
+            self._pause_count -= 1
             self._touch()
-            if self._autojump and not self._held and self._drop_gone():
-                self._observe(self._sleepers[0][2].get_loop())
+            if self._autojump and not self._pause_count and self._drop_gone():
+                self._start_watching(self._sleepers[0][2].get_loop())
 
     @property
     def sleeping(self) -> int:
@@ -116,16 +116,16 @@ class VirtualClock:
         while self._drop_gone() and self._sleepers[0][0] <= self._now:
             heapq.heappop(self._sleepers)[2].set_result(None)
 
-    def _observe(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _start_watching(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._watch is None or self._loop is not loop:
             self._loop = loop
             self._quiet_turns = 0
-            self._watch = loop.call_soon(self._look, loop)
+            self._watch = loop.call_soon(self._jump_if_idle, loop)
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """One look per turn of the loop: jump once it is idle, stop looking once nobody sleeps."""
+    def _jump_if_idle(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Runs once per turn of the loop: jumps when the loop is idle, stops when nobody sleeps."""
         self._watch = None
-        if self._held or not self._drop_gone():
+        if self._pause_count or not self._drop_gone():
             return
         self._quiet_turns += 1
         # asyncio's own loops keep a queue of what is ready; empty during our turn, twice, means that nobody else runs.
@@ -134,13 +134,13 @@ class VirtualClock:
         if ready:
             self._quiet_turns = 0
         if idle and self._grace_seconds and time.monotonic() - self._used_at < self._grace_seconds:
-            self._watch = loop.call_later(self._grace_seconds / 4, self._look, loop)
+            self._watch = loop.call_later(self._grace_seconds / 4, self._jump_if_idle, loop)
             return
         if idle:
             self._now = max(self._now, self._sleepers[0][0])
             self._wake_due()
             self._quiet_turns = 0
-        self._watch = loop.call_soon(self._look, loop) if self._drop_gone() else None
+        self._watch = loop.call_soon(self._jump_if_idle, loop) if self._drop_gone() else None
 
 
 class ScaledClock:

@@ -1,4 +1,4 @@
-"""``amazon-ae sandbox``: open the sandbox, say how to reach it, and stop when told."""
+"""``amazon-ae sandbox``: open the sandbox, print how to reach it, and stop on a signal."""
 
 from __future__ import annotations
 

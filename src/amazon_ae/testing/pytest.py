@@ -17,8 +17,10 @@ from amazon_ae._storage.memory import MemoryStorage
 from amazon_ae.testing._clocks import VirtualClock
 from amazon_ae.testing._fake_portal import FakeSellerPortal
 from amazon_ae.testing._mws import FakeMws
+from amazon_ae.testing._seller import SellerState
+from amazon_ae.testing._spapi import FakeSpApi
 
-__all__ = ["fake_mws", "fake_portal", "memory_storage", "mws_gateway", "virtual_clock"]
+__all__ = ["fake_mws", "fake_portal", "fake_spapi", "memory_storage", "mws_gateway", "seller_state", "virtual_clock"]
 
 
 @pytest.fixture
@@ -31,6 +33,18 @@ def virtual_clock() -> VirtualClock:
 def fake_mws(virtual_clock: VirtualClock) -> FakeMws:
     """A marketplace without orders and SKUs, on ``virtual_clock``; also a transport for ``httpx.AsyncClient``."""
     return FakeMws(clock=virtual_clock)
+
+
+@pytest.fixture
+def fake_spapi(fake_mws: FakeMws) -> FakeSpApi:
+    """The Selling Partner API of the seller of ``fake_mws``; also a transport for ``httpx.AsyncClient``."""
+    return FakeSpApi(state=fake_mws.state)
+
+
+@pytest.fixture
+def seller_state(fake_mws: FakeMws) -> SellerState:
+    """The seller that ``fake_mws`` and ``fake_spapi`` serve."""
+    return fake_mws.state
 
 
 @pytest.fixture

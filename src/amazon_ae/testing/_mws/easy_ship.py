@@ -1,7 +1,7 @@
 """EasyShip 2018-09-01: slots and scheduled packages.
 
 Source: Easy Ship API reference. Every operation but GetServiceStatus is documented "available only in the India
-marketplace"; elsewhere the answer is ``RegionNotSupported`` unless the fake is told otherwise.
+marketplace"; elsewhere the answer is ``RegionNotSupported`` unless the fake is set otherwise.
 """
 
 from __future__ import annotations

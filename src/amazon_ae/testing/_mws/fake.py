@@ -255,6 +255,28 @@ class FakeMws(SellerControls, httpx.AsyncBaseTransport):
             meter.spend(now)
         return count
 
+    def spend_every(
+        self,
+        action: str,
+        seconds: float,
+        *,
+        until: datetime | None = None,
+        credentials: MwsCredentials | None = None,
+    ) -> None:
+        """Another program of the same developer makes one request now and one every ``seconds``, until ``until``.
+
+        Raises:
+            ValueError: there is no such operation.
+        """
+        limit = limit_of(action)
+        meter = self._meters.of((credentials or self.credentials).access_key_id, limit)
+
+        def request(now: datetime) -> None:
+            if meter.free(now) and meter.left(now) != 0:
+                meter.spend(now)
+
+        self.state.arrivals.repeat(self.state.now(), seconds, request, until)
+
     def forget_tokens(self) -> None:
         """Every NextToken given out so far is ``NextTokenCorrupted`` from now on."""
         self._state.token_key += b"'"
@@ -264,7 +286,7 @@ class FakeMws(SellerControls, httpx.AsyncBaseTransport):
     def answer(
         self, method: str, url: str, headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes = b""
     ) -> Answer:
-        """Answer one request: ``(status, headers, body)``. ``exchange`` also tells of faults of the network."""
+        """Answer one request: ``(status, headers, body)``. ``exchange`` has the faults of the network too."""
         return self.exchange(method, url, headers, body).answer
 
     def exchange(

@@ -68,8 +68,8 @@ def list_order_items(state: State, request: Request) -> Result:
 
 def list_order_items_by_next_token(state: State, request: Request) -> Result:
     """ListOrderItemsByNextToken."""
-    place = state.open_token("ListOrderItems", request.text("NextToken"))
-    return _items(state, place["order"], place["at"])
+    token = state.open_token("ListOrderItems", request.text("NextToken"))
+    return _items(state, token["order"], token["at"])
 
 
 OPERATIONS: Final[dict[str, Callable[[State, Request], Result]]] = {
@@ -157,8 +157,8 @@ def _page(state: State, action: str, query: dict[str, Any], after: list[str] | N
         if begin <= when(record) <= end and wanted(record.order)
     )
     if after is not None:
-        place = (datetime.fromisoformat(after[0]), after[1])
-        rows = [row for row in rows if row > place]
+        position = (datetime.fromisoformat(after[0]), after[1])
+        rows = [row for row in rows if row > position]
     size = query["size"]
     page = rows[:size]
     token = ""

@@ -1,4 +1,4 @@
-"""What processing a feed does to the marketplace, message by message, and the report that tells of it.
+"""What processing a feed does to the marketplace, message by message, and its processing report.
 
 Codes: 5000 (identical to an earlier update), 18021 and 18028 (quantity, unknown order) are Amazon's, as recorded; 6001
 (unreadable document) and 13013 (no such SKU) are Amazon's as public code and help pages quote them. Codes from 90000

@@ -81,11 +81,11 @@ def authenticate(request: Request, secrets: Mapping[str, str], tokens: Mapping[t
 def _check_timestamp(request: Request) -> None:
     text = request.params["Timestamp"]
     try:
-        stamp = datetime.fromisoformat(text)
+        sent_at = datetime.fromisoformat(text)
     except ValueError:
         raise invalid("Timestamp", text, "must be in ISO 8601 format") from None
-    stamp = stamp.replace(tzinfo=UTC) if stamp.tzinfo is None else stamp
-    if abs(request.now - stamp) > _LEEWAY:
+    sent_at = sent_at.replace(tzinfo=UTC) if sent_at.tzinfo is None else sent_at
+    if abs(request.now - sent_at) > _LEEWAY:
         # "API errors" lists an expired request under InvalidParameterValue.
         raise Refused(
             400,

@@ -38,7 +38,7 @@ class FakeFeed:
     Attributes:
         feed_id: its FeedSubmissionId.
         digest: hex SHA-256 of the body; ``md5`` is the Base64 MD5 that the sender gave.
-        status: its FeedProcessingStatus as of the last look.
+        status: its FeedProcessingStatus when it was last read.
         parameters: ``AmazonOrderId``, ``DocumentType`` and the like.
         starts_at, ends_at: when processing starts and ends on the clock; ``None`` for "never, unless released".
         report: the processing report, once the feed is ``_DONE_``.
@@ -152,7 +152,7 @@ class State:
         return str(_FIRST_REPORT_ID + self.ids)
 
     def token(self, action: str, content: Mapping[str, Any]) -> str:
-        """An opaque NextToken: it carries the query and the place in it, sealed against changes."""
+        """An opaque NextToken: it holds the query and the position in it, sealed against changes."""
         text = json.dumps([action, content], separators=(",", ":")).encode()
         seal = hmac.new(self.token_key, text, hashlib.sha256).digest()[:12]
         return base64.b64encode(seal + text).decode()

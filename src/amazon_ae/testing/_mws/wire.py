@@ -182,7 +182,7 @@ def _pairs(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def _section(path: str, params: Mapping[str, str]) -> str:
-    """The section that a path names. Amazon's own clients used ``/`` for Feeds and Reports: the operation tells."""
+    """The section that a path names. Amazon's own clients used ``/`` for Feeds and Reports: the operation decides."""
     version = params.get("Version", "")
     if path == "/":
         for name in ("Feeds", "Reports"):

@@ -1,4 +1,4 @@
-"""What a test sees and changes of a seller, on whichever fake it holds in its hand."""
+"""What a test reads and changes of a seller: the same methods on every fake."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 __all__ = ["Arrivals", "EventSource", "Timeline"]
@@ -60,6 +60,16 @@ class Arrivals:
     def add(self, at: datetime, event: Callable[[datetime], None]) -> None:
         """Call ``event`` with its instant once the clock gets there."""
         heapq.heappush(self._heap, (at, next(self._numbers), event))
+
+    def repeat(self, at: datetime, seconds: float, event: Callable[[datetime], None], until: datetime | None) -> None:
+        """Call ``event`` at ``at`` and every ``seconds`` after it, as long as it is before ``until``."""
+
+        def run(then: datetime) -> None:
+            event(then)
+            self.repeat(then + timedelta(seconds=seconds), seconds, event, until)
+
+        if until is None or at < until:
+            self.add(at, run)
 
     def next_at(self) -> datetime | None:
         """The earliest instant."""

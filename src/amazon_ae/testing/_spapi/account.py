@@ -27,7 +27,7 @@ class FakeSpApiFeed:
         feed_id: digits, as Amazon's.
         body: the uploaded document; ``None`` where nothing was uploaded before createFeed.
         options: ``feedOptions``.
-        status: its ``processingStatus`` as of the last look.
+        status: its ``processingStatus`` when it was last read.
         end_status: how it will end; a status that is not final holds it and those of its type behind it.
         message_count: how many messages were processed; 0 until the feed ends.
         report_id: the id of the result document, once there is one.

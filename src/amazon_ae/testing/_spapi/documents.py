@@ -51,7 +51,7 @@ class DocumentStore:
     def add(
         self, kind: str, content_type: str, content: bytes | None = None, *, compress: bool = False, region: str = "eu"
     ) -> Document:
-        """Store a document, or make room for one that will be uploaded."""
+        """Store a document, or reserve one that will be uploaded."""
         number = len(self.documents) + 1
         text = hashlib.sha256(f"{kind} {number}".encode()).hexdigest()
         uuid = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:32]}"

@@ -239,12 +239,34 @@ class FakeSpApi(SellerControls, httpx.AsyncBaseTransport):
         client_id = (credentials or self.credentials).client_id
         return self._service.limits.spend(client_id, operation, count, self.state.now())
 
+    def spend_every(
+        self,
+        operation: str,
+        seconds: float,
+        *,
+        until: datetime | None = None,
+        credentials: SpApiCredentials | None = None,
+    ) -> None:
+        """Another program of the same application makes one request now and one every ``seconds``, until ``until``.
+
+        Raises:
+            ValueError: there is no such operation.
+        """
+        client_id = (credentials or self.credentials).client_id
+        limits = self._service.limits
+        limits.spend(client_id, operation, 0, self.state.now())  # an unknown operation raises here
+
+        def request(now: datetime) -> None:
+            limits.spend(client_id, operation, 1, now)
+
+        self.state.arrivals.repeat(self.state.now(), seconds, request, until)
+
     # The heart
 
     def answer(
         self, method: str, url: str, headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes = b""
     ) -> Answer:
-        """Answer one request: ``(status, headers, body)``. ``exchange`` also tells of faults of the network."""
+        """Answer one request: ``(status, headers, body)``. ``exchange`` has the faults of the network too."""
         return self.exchange(method, url, headers, body).answer
 
     def exchange(

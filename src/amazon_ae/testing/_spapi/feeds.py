@@ -17,9 +17,10 @@ from amazon_ae.testing._spapi.account import Account, FakeSpApiFeed
 from amazon_ae.testing._spapi.processing import process
 from amazon_ae.testing._spapi.wire import Refused, Reply, Request, instant, invalid, seal, unseal
 
-__all__ = ["FEED_TYPES", "FINAL_STATUSES", "Feeds"]
+__all__ = ["FEED_TYPES", "FINAL_STATUSES", "PROCESSING_STATUSES", "Feeds", "document_data"]
 
 FINAL_STATUSES: Final = frozenset(("DONE", "FATAL", "CANCELLED"))
+PROCESSING_STATUSES: Final = FINAL_STATUSES | {"IN_QUEUE", "IN_PROGRESS"}
 FEED_TYPES: Final = frozenset(
     (
         "JSON_LISTINGS_FEED",
@@ -170,6 +171,8 @@ class Feeds:
         types = request.texts("feedTypes")
         if not types or len(types) > 10:
             raise invalid("Invalid Input", "feedTypes must have 1 to 10 values.")
+        if not PROCESSING_STATUSES.issuperset(request.texts("processingStatuses")):
+            raise invalid("Invalid Input", "processingStatuses has a value that is not valid.")
         since = request.moment("createdSince") or request.now - timedelta(days=90)
         return self._page(
             account,

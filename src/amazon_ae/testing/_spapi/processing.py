@@ -1,4 +1,4 @@
-"""What processing a feed does, and the result document that tells of it.
+"""What processing a feed does, and its result document.
 
 Sources: the schemas listing-feed-schema-v2 and listings-feed-processing-report-schema-v2; Amazon's sample of the Easy
 Ship documents feed and its report; ``processingStatus`` FATAL ("some, none, or all of the operations may have

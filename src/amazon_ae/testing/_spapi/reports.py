@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from amazon_ae.testing._spapi.account import Account, FakeSpApiReport
-from amazon_ae.testing._spapi.feeds import document_data
+from amazon_ae.testing._spapi.feeds import PROCESSING_STATUSES, document_data
 from amazon_ae.testing._spapi.wire import Refused, Reply, Request, instant, invalid, seal, unauthorized, unseal
 
 __all__ = ["DOCUMENTS_REPORT", "OPERATIONS"]
@@ -70,6 +70,8 @@ def get_reports(account: Account, request: Request) -> Reply:
             "from": 0,
         }
     )
+    if not PROCESSING_STATUSES.issuperset(query["statuses"]):
+        raise invalid("Invalid Input", "processingStatuses has a value that is not valid.")
     if not query["types"]:
         raise invalid("Invalid Input", "reportTypes must have 1 to 10 values.")
     rows = [
