@@ -3,6 +3,21 @@
 from ._clocks import (
     SystemClock as SystemClock,
 )
+from ._documents.kept_labels import (
+    KeptLabels as KeptLabels,
+)
+from ._easy_ship.archive_folder import (
+    LabelArchiveFolder as LabelArchiveFolder,
+    LabelArchives as LabelArchives,
+)
+from ._easy_ship.archives import (
+    ArchiveLimits as ArchiveLimits,
+    MediaType as MediaType,
+)
+from ._easy_ship.labels import (
+    KeptArchive as KeptArchive,
+    LabelTexts as LabelTexts,
+)
 from ._exceptions import (
     AccessDenied as AccessDenied,
     AmazonAeError as AmazonAeError,
@@ -246,8 +261,15 @@ from ._scheduling.eligibility import (
 from ._scheduling.policy import (
     FeedPolicy as FeedPolicy,
 )
+from ._spapi.bulk_pickups import (
+    EasyShipBulkPickup as EasyShipBulkPickup,
+)
 from ._spapi.client import (
     SpApiClient as SpApiClient,
+)
+from ._spapi.easy_ship_bulk import (
+    BulkSchedule as BulkSchedule,
+    RejectedOrder as RejectedOrder,
 )
 from ._spapi.gateway import (
     SpApiGateway as SpApiGateway,

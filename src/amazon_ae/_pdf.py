@@ -12,7 +12,7 @@ import importlib
 import importlib.util
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -23,10 +23,19 @@ from amazon_ae._exceptions import ConfigurationError, DocumentInvalid, StorageEr
 from amazon_ae._models.documents import Document, DocumentKind, DocumentSet
 from amazon_ae._models.text import ORDER_ID
 
-__all__ = ["PdfFacts", "inspect_pdf", "require_pypdf", "save_documents", "write_atomically"]
+__all__ = [
+    "PdfFacts",
+    "inspect_pdf",
+    "page_texts",
+    "require_pypdf",
+    "save_documents",
+    "with_pages",
+    "write_atomically",
+]
 
 MOST_BYTES: Final = 20_000_000
 _MOST_PAGES_READ: Final = 20
+_MOST_PAGES_SPLIT: Final = 1000
 _POINT_MM: Final = 25.4 / 72
 # What typesetting turns a hyphen into: hyphen, non-breaking hyphen, figure dash, en dash, minus sign, soft hyphen.
 _HYPHENS: Final = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212\u00ad"), "-")
@@ -96,6 +105,44 @@ def inspect_pdf(content: bytes, order_id: str, *, step: str = "", require_order_
     return PdfFacts(pages=pages, width_mm=round(width, 1), height_mm=round(height, 1))
 
 
+def page_texts(content: bytes, *, step: str = "") -> list[str]:
+    """The text of every page (the first thousand), hyphens made plain. Run it in a thread.
+
+    Raises:
+        DocumentInvalid: it cannot be read.
+        ConfigurationError: pypdf is not installed.
+    """
+    require_pypdf()
+    import pypdf
+
+    try:
+        reader = pypdf.PdfReader(BytesIO(content), strict=False)
+        return [page.extract_text().translate(_HYPHENS) for page in list(reader.pages)[:_MOST_PAGES_SPLIT]]
+    except Exception as error:
+        raise DocumentInvalid(f"the PDF cannot be read ({type(error).__name__})", retryable=True, step=step) from None
+
+
+def with_pages(content: bytes, numbers: Sequence[int], *, step: str = "") -> bytes:
+    """A PDF of these pages only (counted from 0).
+
+    Raises:
+        DocumentInvalid: it cannot be read.
+    """
+    require_pypdf()
+    import pypdf
+
+    try:
+        reader = pypdf.PdfReader(BytesIO(content), strict=False)
+        writer = pypdf.PdfWriter()
+        for number in numbers:
+            writer.add_page(reader.pages[number])
+        buffer = BytesIO()
+        writer.write(buffer)
+    except Exception as error:
+        raise DocumentInvalid(f"the PDF cannot be read ({type(error).__name__})", retryable=True, step=step) from None
+    return buffer.getvalue()
+
+
 def _find_order(reader: object, order_id: str, step: str) -> None:
     others = False
     empty = True
@@ -147,6 +194,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, path)
+        _flush_folder(path.parent)
     except BaseException as error:
         if name:
             with contextlib.suppress(OSError):
@@ -154,3 +202,14 @@ def write_atomically(path: Path, content: bytes) -> None:
         if isinstance(error, OSError):
             raise StorageError(f"{path} cannot be written: {error.strerror}; free space and save again") from error
         raise
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a new name durable, where the system can (Windows cannot open a folder)."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

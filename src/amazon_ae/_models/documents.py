@@ -6,12 +6,15 @@ import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 import attrs
 
 from amazon_ae._exceptions import ConfigurationError, DocumentError, PortalError
 
 __all__ = ["Document", "DocumentKind", "DocumentSet", "kinds_asked"]
+
+_SUFFIXES: Final = {"application/pdf": "pdf", "application/zpl": "zpl", "image/png": "png"}
 
 
 class DocumentKind(StrEnum):
@@ -43,7 +46,7 @@ class Document:
         order_id: the channel (Amazon) order id, found in the document's text.
         content: the document's bytes.
         pages: number of pages, >= 1.
-        width_mm, height_mm: paper size of the first page.
+        width_mm, height_mm: paper size of the first page; 0 where the format does not say (ZPL, some pictures).
         fetched_at: aware UTC.
         media_type: what ``content`` is, e.g. ``"application/pdf"``.
     """
@@ -64,8 +67,8 @@ class Document:
 
     @property
     def file_name(self) -> str:
-        """``"<kind>.pdf"``."""
-        return f"{self.kind}.pdf"
+        """``"<kind>.pdf"``, or as its media type asks: ``.zpl``, ``.png``."""
+        return f"{self.kind}.{_SUFFIXES.get(self.media_type, 'bin')}"
 
 
 @attrs.frozen

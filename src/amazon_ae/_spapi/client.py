@@ -26,6 +26,7 @@ from amazon_ae._models.marketplaces import AE, Marketplace, SpApiCredentials
 from amazon_ae._ports import Clock
 from amazon_ae._spapi.calls import SpApiCall, SpApiDialect, SpApiExecutor
 from amazon_ae._spapi.easy_ship import EasyShip
+from amazon_ae._spapi.easy_ship_bulk import EasyShipBulk
 from amazon_ae._spapi.errors import scrub
 from amazon_ae._spapi.feeds import Feeds
 from amazon_ae._spapi.listings import Listings
@@ -150,6 +151,9 @@ class SpApiClient:
         self.reports: Reports = Reports(self._calls, self._transfers, self.tokens, marketplace_id=marketplace_id)
         self.sellers: Sellers = Sellers(self._calls)
         self.easy_ship: EasyShip = EasyShip(self._calls, marketplace_id=marketplace_id)
+        self.easy_ship_bulk: EasyShipBulk = EasyShipBulk(
+            self._calls, self._transfers, self.tokens, marketplace_id=marketplace_id
+        )
 
     @property
     def account(self) -> str:

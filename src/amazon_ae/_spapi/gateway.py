@@ -20,6 +20,7 @@ from amazon_ae._models.feeds import (
 )
 from amazon_ae._models.orders import Order, OrderItem, OrderPage
 from amazon_ae._models.text import ORDER_ID
+from amazon_ae._spapi.bulk_pickups import EasyShipBulkPickup
 from amazon_ae._spapi.client import SpApiClient
 from amazon_ae._spapi.pickups import HandoverPickup
 from amazon_ae._spapi.stock_feeds import StockFeeds, UnclearSkus
@@ -47,7 +48,8 @@ class SpApiGateway:
 
     Args:
         client: stays yours; it is not closed here.
-        pickup_route: how pickups reach Amazon; see ``HandoverPickup``, which is the default.
+        pickup_route: how pickups reach Amazon; see ``HandoverPickup``, which is the default, and
+            ``EasyShipBulkPickup`` for marketplaces that offer only the bulk call.
         fulfilled_by: ``("MERCHANT",)`` leaves out what Amazon's own warehouses send; empty is all.
         stock: when patches and when feeds carry stock.
         stock_format: how stock is written.
@@ -57,13 +59,13 @@ class SpApiGateway:
         self,
         client: SpApiClient,
         *,
-        pickup_route: HandoverPickup | None = None,
+        pickup_route: HandoverPickup | EasyShipBulkPickup | None = None,
         fulfilled_by: Collection[str] = (),
         stock: StockRouting | None = None,
         stock_format: StockFormat | None = None,
     ) -> None:
         self._client = client
-        self._pickups = pickup_route or HandoverPickup()
+        self._pickups: HandoverPickup | EasyShipBulkPickup = pickup_route or HandoverPickup()
         self._fulfilled_by = listed("fulfilled_by", fulfilled_by)
         self._routing = stock or StockRouting()
         self._form = stock_format or StockFormat()
