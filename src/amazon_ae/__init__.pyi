@@ -292,6 +292,11 @@ from ._spapi.operations import (
 from ._spapi.pickups import (
     HandoverPickup as HandoverPickup,
 )
+from ._spapi.probe import (
+    ProbeLine as ProbeLine,
+    ProbeVerdict as ProbeVerdict,
+    probe as probe,
+)
 from ._spapi.stock_audit import (
     StockAudit as StockAudit,
 )

@@ -61,6 +61,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor = commands.add_parser("doctor", help="check what this machine has, and the credentials in the environment")
     doctor.add_argument("--database", metavar="FILE", default=None, help="a SQLite file that must be writable")
+    doctor.add_argument(
+        "--backend", choices=("mws", "spapi"), default="mws", help="whose credentials are tried (default: mws)"
+    )
+    doctor.add_argument(
+        "--probe-order",
+        metavar="ID",
+        default=None,
+        help="list the pickup slots of this Easy Ship order (spapi only); it schedules nothing",
+    )
     return parser
 
 
@@ -130,7 +139,15 @@ def _doctor(options: argparse.Namespace) -> int:
 
     from amazon_ae._doctor import examine
 
-    return asyncio.run(examine(env=os.environ, database=options.database, write=print))
+    return asyncio.run(
+        examine(
+            env=os.environ,
+            database=options.database,
+            backend=options.backend,
+            probe_order=options.probe_order,
+            write=print,
+        )
+    )
 
 
 if __name__ == "__main__":

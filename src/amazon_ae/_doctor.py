@@ -9,16 +9,19 @@ from datetime import datetime
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 import httpx
 
 from amazon_ae._clocks import SystemClock
 from amazon_ae._exceptions import AmazonAeError, ConfigurationError, RequestExpired
-from amazon_ae._models.marketplaces import AE, EG, SA, Marketplace, MwsCredentials, PortalCredentials
+from amazon_ae._models.marketplaces import AE, EG, SA, Marketplace, MwsCredentials, PortalCredentials, SpApiCredentials
 from amazon_ae._mws.client import MwsClient
 from amazon_ae._ports import Clock
+
+if TYPE_CHECKING:
+    from amazon_ae._spapi.probe import ProbeLine
 
 __all__ = [
     "Finding",
@@ -28,6 +31,7 @@ __all__ = [
     "check_database",
     "check_machine",
     "check_portal_user",
+    "check_selling_partner",
     "examine",
 ]
 
@@ -64,6 +68,8 @@ async def examine(
     *,
     env: Mapping[str, str],
     database: str | None = None,
+    backend: str = "mws",
+    probe_order: str | None = None,
     write: Callable[[str], object],
     clock: Clock | None = None,
     http: httpx.AsyncClient | None = None,
@@ -74,6 +80,8 @@ async def examine(
         env: where both credentials are looked for (``from_env``), normally ``os.environ``. Optional there:
             ``AMAZON_AE_MARKETPLACE`` (``AE``, ``EG``, ``SA``) and ``AMAZON_AE_ENDPOINT`` (a sandbox's address).
         database: a SQLite file to open.
+        backend: whose credentials are tried: ``"mws"`` or ``"spapi"``.
+        probe_order: an Easy Ship order whose pickup slots are listed (``spapi`` only); it schedules nothing.
 
     Returns:
         0, or 1 if something is bad.
@@ -81,7 +89,11 @@ async def examine(
     findings = [*check_machine(), await check_browser()]
     if database is not None:
         findings.append(await check_database(database))
-    findings += await check_amazon(env, clock=clock or SystemClock(), http=http)
+    clock = clock or SystemClock()
+    if backend == "spapi":
+        findings += await check_selling_partner(env, clock=clock, http=http, order_id=probe_order)
+    else:
+        findings += await check_amazon(env, clock=clock, http=http)
     findings.append(check_portal_user(env))
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
@@ -168,6 +180,41 @@ async def check_amazon(env: Mapping[str, str], *, clock: Clock, http: httpx.Asyn
     finally:
         if owned is not None:
             await owned.aclose()
+
+
+async def check_selling_partner(
+    env: Mapping[str, str], *, clock: Clock, http: httpx.AsyncClient | None = None, order_id: str | None = None
+) -> list[Finding]:
+    """What the Selling Partner API offers this seller; nothing without credentials.
+
+    Args:
+        env: ``SpApiCredentials.from_env``, ``AMAZON_AE_MARKETPLACE``, and for a sandbox ``AMAZON_AE_SPAPI_ENDPOINT``,
+            which then answers for Login with Amazon too.
+        order_id: see ``probe``.
+    """
+    from amazon_ae._spapi.client import SpApiClient
+    from amazon_ae._spapi.probe import probe
+
+    try:
+        credentials = SpApiCredentials.from_env(env)
+    except ConfigurationError as error:
+        return [Finding(Verdict.MISSING, "credentials", f"{error}: Amazon was not asked")]
+    marketplace = _MARKETPLACES.get(env.get("AMAZON_AE_MARKETPLACE", "AE"))
+    if marketplace is None:
+        return [Finding(Verdict.BAD, "marketplace", f"AMAZON_AE_MARKETPLACE is one of {', '.join(_MARKETPLACES)}")]
+    if endpoint := env.get("AMAZON_AE_SPAPI_ENDPOINT"):
+        marketplace = attrs.evolve(marketplace, spapi_endpoint=endpoint, lwa_endpoint=endpoint)
+    try:
+        async with SpApiClient(credentials, marketplace, http=http, clock=clock) as client:
+            return [_finding_of(line) for line in await probe(client, order_id=order_id)]
+    except ConfigurationError as error:
+        return [Finding(Verdict.BAD, "marketplace", str(error))]
+
+
+def _finding_of(line: ProbeLine) -> Finding:
+    verdicts = {"yes": Verdict.GOOD, "unknown": Verdict.MISSING}
+    text = line.fact + "".join(f"; {more}" for more in (line.consequence, line.route) if more)
+    return Finding(verdicts.get(line.verdict, Verdict.BAD), line.name, text)
 
 
 def check_portal_user(env: Mapping[str, str]) -> Finding:

@@ -14,8 +14,16 @@ import httpx
 import pytest
 
 from amazon_ae import _cli as cli
-from amazon_ae._doctor import Verdict, check_amazon, check_database, check_machine, check_portal_user, examine
-from amazon_ae.testing import FAKE_CREDENTIALS, FakeMws, MwsFault, VirtualClock
+from amazon_ae._doctor import (
+    Verdict,
+    check_amazon,
+    check_database,
+    check_machine,
+    check_portal_user,
+    check_selling_partner,
+    examine,
+)
+from amazon_ae.testing import FAKE_CREDENTIALS, FakeMws, FakeSpApi, MwsFault, VirtualClock
 
 ENV = {
     "AMAZON_AE_SELLER_ID": FAKE_CREDENTIALS.seller_id,
@@ -268,3 +276,47 @@ def test_the_portals_user_is_read_and_never_shown() -> None:
     assert "Base32" in unreadable.text
     for finding in (check_portal_user(PORTAL), incomplete, unreadable):
         assert not any(secret in str(finding) for secret in (*PORTAL.values(), "not-a-secret-1890"))
+
+
+async def ask_selling_partner(fake: FakeSpApi, env: dict[str, str]) -> dict[str, tuple[Verdict, str]]:
+    async with httpx.AsyncClient(transport=fake) as http:
+        findings = await check_selling_partner(env, clock=fake.clock, http=http)
+    return {finding.name: (finding.verdict, finding.text) for finding in findings}
+
+
+def selling_partner(fake: FakeSpApi) -> dict[str, str]:
+    names = ("seller_id", "client_id", "client_secret", "refresh_token")
+    return {f"AMAZON_AE_SPAPI_{name.upper()}": getattr(fake.credentials, name) for name in names}
+
+
+async def test_the_doctor_says_what_the_selling_partner_api_offers() -> None:
+    """Each line a fact; a missing role is bad, an unasked question is not."""
+    fake = FakeSpApi(clock=VirtualClock())
+    fake.add_sku("SKU-1")
+    found = await ask_selling_partner(fake, selling_partner(fake))
+    assert found["account"][0] is Verdict.GOOD
+    assert found["pickup slots"][0] is Verdict.MISSING
+    fake.roles.discard("Product Listing")
+    found = await ask_selling_partner(fake, selling_partner(fake))
+    assert found["stock"][0] is Verdict.BAD
+    assert "add the role" in found["stock"][1]
+
+
+async def test_the_doctor_asks_nobody_without_selling_partner_credentials() -> None:
+    """It names what is missing."""
+    fake = FakeSpApi(clock=VirtualClock())
+    found = await ask_selling_partner(fake, {})
+    assert "AMAZON_AE_SPAPI_SELLER_ID is not set" in found["credentials"][1]
+    found = await ask_selling_partner(fake, selling_partner(fake) | {"AMAZON_AE_MARKETPLACE": "US"})
+    assert found["marketplace"][0] is Verdict.BAD
+    endpoint = {"AMAZON_AE_SPAPI_ENDPOINT": "http://example.com"}
+    found = await ask_selling_partner(fake, selling_partner(fake) | endpoint)
+    assert "https" in found["marketplace"][1]
+    assert not fake.requests
+
+
+async def test_the_doctor_asks_the_backend_that_is_named(tmp_path: Path) -> None:
+    """MWS without a word."""
+    lines: list[str] = []
+    await examine(env={}, database=str(tmp_path / "a.db"), backend="spapi", write=lines.append)
+    assert any("AMAZON_AE_SPAPI_SELLER_ID is not set" in line for line in lines)
