@@ -15,13 +15,14 @@ from typing import Any, Final
 from amazon_ae.testing._seller import FakePackage
 from amazon_ae.testing._spapi.account import Account
 from amazon_ae.testing._spapi.easy_ship_documents import label_archive
-from amazon_ae.testing._spapi.wire import Refused, Reply, Request, invalid
+from amazon_ae.testing._spapi.wire import Refused, Reply, Request, invalid, mapping, mappings, texts
 
 __all__ = ["OPERATIONS"]
 
 _DAYS: Final = 3
 _TIMES: Final = ((time(10), time(13)), (time(14), time(17)))
 _OPEN: Final = ("Unshipped", "PartiallyShipped")
+_LARGEST: Final = 1e6
 _LEAST_WEIGHT: Final = 11.0
 _LEAST_LENGTH: Final = 0.01
 _MAX_BULK: Final = 100
@@ -66,8 +67,7 @@ def create_scheduled_package(account: Account, request: Request) -> Reply:
     _single_allowed(account)
     order_id = _order(account, request, request.member("amazonOrderId"))
     details = request.member("packageDetails", dict)
-    slot = details.get("packageTimeSlot")
-    if not isinstance(slot, dict) or not slot.get("slotId"):
+    if not mapping(details.get("packageTimeSlot"), "packageTimeSlot").get("slotId"):
         raise invalid("Request has missing or invalid parameters and cannot be parsed.")
     return Reply(200, package_data(_schedule(account, order_id, details, request.now)))
 
@@ -85,12 +85,13 @@ def update_scheduled_packages(account: Account, request: Request) -> Reply:
     """updateScheduledPackages: other slots for packages that wait for their pickup."""
     _single_allowed(account)
     _marketplace(account, request)
-    rows = request.member("updatePackageDetailsList", list)
+    rows = mappings(request.member("updatePackageDetailsList", list), "updatePackageDetailsList")
     if len(rows) > _MAX_UPDATES:
         raise invalid("Request has missing or invalid parameters and cannot be parsed.")
     changes = []
     for row in rows:
-        key, slot = row.get("scheduledPackageId") or {}, row.get("packageTimeSlot") or {}
+        key = mapping(row.get("scheduledPackageId"), "scheduledPackageId")
+        slot = mapping(row.get("packageTimeSlot"), "packageTimeSlot")
         package = _package(account, str(key.get("amazonOrderId", "")))
         status = account.seller.orders[package.order_id].order.easy_ship_shipment_status
         if status not in ("PendingPickUp", "PendingDropOff"):
@@ -107,7 +108,7 @@ def create_scheduled_package_bulk(account: Account, request: Request) -> Reply:
     if account.settings.easy_ship in ("single", "none"):
         raise invalid("This operation is not available for the current marketplace.")
     _marketplace(account, request)
-    rows = request.member("orderScheduleDetailsList", list)
+    rows = mappings(request.member("orderScheduleDetailsList", list), "orderScheduleDetailsList")
     label_format = request.member("labelFormat")
     if len(rows) > _MAX_BULK or label_format not in ("PDF", "ZPL"):
         raise invalid("Request has missing or invalid parameters and cannot be parsed.")
@@ -119,7 +120,8 @@ def create_scheduled_package_bulk(account: Account, request: Request) -> Reply:
             record = account.seller.orders.get(order_id)
             if record is None or not record.easy_ship:
                 raise invalid(f"Couldn't find the order details for {order_id}")
-            scheduled.append(_schedule(account, order_id, row.get("packageDetails") or {}, request.now))
+            details = mapping(row.get("packageDetails"), "packageDetails")
+            scheduled.append(_schedule(account, order_id, details, request.now))
         except Refused as refused:
             rejected.append(
                 {"amazonOrderId": order_id, "error": {"code": refused.code, "message": refused.message or ""}}
@@ -180,7 +182,7 @@ def _check_open(account: Account, order_id: str) -> None:
 
 def _number(values: dict[str, Any], name: str, least: float) -> None:
     value = values.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < least:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= _LARGEST:
         raise invalid("Request has missing or invalid parameters and cannot be parsed.", f"{name} must be {least:g}.")
 
 
@@ -193,7 +195,7 @@ def _schedule(account: Account, order_id: str, details: dict[str, Any], now: dat
     refusal = seller.refusal_of(order_id)
     if refusal is not None:
         raise _refused(*refusal)
-    wanted = details.get("packageTimeSlot") or {}
+    wanted = mapping(details.get("packageTimeSlot"), "packageTimeSlot")
     slot_id = str(wanted.get("slotId") or _slots(account, now)[0]["slotId"])
     slot_id, start, end, method = _slot(account, slot_id, now)
     measures = account.measures.get(order_id, _DEFAULT_MEASURES)
@@ -211,8 +213,8 @@ def _schedule(account: Account, order_id: str, details: dict[str, Any], now: dat
         weight=str(weight["value"]),
         weight_unit=weight["unit"],
         items=tuple(
-            (str(item.get("orderItemId", "")), tuple(item.get("orderItemSerialNumbers") or ()))
-            for item in details.get("packageItems") or ()
+            (str(item.get("orderItemId", "")), texts(item.get("orderItemSerialNumbers"), "orderItemSerialNumbers"))
+            for item in mappings(details.get("packageItems"), "packageItems")
         ),
         identifier=str(details.get("packageIdentifier") or ""),
         method=method,

@@ -15,7 +15,7 @@ import attrs
 from amazon_ae.testing._seller.feed_queues import FeedQueues
 from amazon_ae.testing._spapi.account import Account, FakeSpApiFeed
 from amazon_ae.testing._spapi.processing import process
-from amazon_ae.testing._spapi.wire import Refused, Reply, Request, instant, invalid, seal, unseal
+from amazon_ae.testing._spapi.wire import Refused, Reply, Request, instant, invalid, mapping, seal, unseal
 
 __all__ = ["FEED_TYPES", "FINAL_STATUSES", "PROCESSING_STATUSES", "Feeds", "document_data"]
 
@@ -127,7 +127,7 @@ class Feeds:
         feed_type = request.member("feedType")
         marketplaces = request.member("marketplaceIds", list)
         document_id = request.member("inputFeedDocumentId")
-        options = request.body.get("feedOptions") or {}
+        options = mapping(request.body.get("feedOptions"), "feedOptions")
         if feed_type not in FEED_TYPES:
             raise invalid("Invalid Input", f"The feed type {feed_type} is not valid.")
         if len(marketplaces) > 25 or account.seller.marketplace.marketplace_id not in marketplaces:

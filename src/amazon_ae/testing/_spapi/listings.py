@@ -167,6 +167,8 @@ def _problems(value: dict[str, Any]) -> list[Issue]:
     lead_time = value.get("lead_time_to_ship_max_days")
     if lead_time is not None and not _is_whole(lead_time):
         found.append(Issue("90001", f"lead_time_to_ship_max_days {lead_time!r} is not a whole number of at least 0."))
+    if not isinstance(value.get("restock_date"), (str, type(None))):
+        found.append(Issue("90001", "restock_date is not a date."))
     return found
 
 

@@ -150,7 +150,8 @@ def _report(
         },
     }
     if isinstance(wanted, dict) and isinstance(wanted.get("includedData"), list):
-        skus = [message["sku"] for message in taken if message.get("sku") in account.seller.stock]
+        sent = [message["sku"] for message in taken if isinstance(message.get("sku"), str)]
+        skus = [sku for sku in sent if sku in account.seller.stock]
         data["header"]["report"] = {"includedData": wanted["includedData"], "apiVersion": "2021-08-01"}
         data["summary"]["itemSummary"] = {"items": len(skus), "errors": 0, "warnings": 0}
         data["items"] = [listing_data(account.seller, sku, wanted["includedData"]) for sku in skus]

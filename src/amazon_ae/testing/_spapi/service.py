@@ -91,7 +91,7 @@ class Service:
             if "json" not in visit.headers.get("content-type", ""):
                 raise Refused(415, "UnsupportedMediaType", "The content type must be application/json.", "")
             try:
-                body = json.loads(visit.body)
+                body = json.loads(visit.body, parse_constant=_no_number)
             except ValueError:
                 raise Refused(400, "InvalidInput", "The request body is not a valid JSON document.", "") from None
         request = Request(
@@ -137,3 +137,7 @@ class Service:
                 answered=answered,
             )
         )
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")

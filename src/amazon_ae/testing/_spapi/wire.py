@@ -23,9 +23,12 @@ __all__ = [
     "invalid",
     "json_answer",
     "lwa_error",
+    "mapping",
+    "mappings",
     "moment",
     "s3_error",
     "seal",
+    "texts",
     "unauthorized",
     "unseal",
 ]
@@ -119,6 +122,45 @@ class Request:
         if not isinstance(value, kind) or value in ("", [], {}):
             raise invalid(f"'{name}' is missing or not valid.")
         return value
+
+
+def mapping(value: Any, name: str) -> dict[str, Any]:
+    """An optional object of a body; empty where it is missing.
+
+    Raises:
+        Refused: it is something else.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise invalid(f"'{name}' must be an object.")
+    return value
+
+
+def mappings(value: Any, name: str) -> list[dict[str, Any]]:
+    """An optional list of objects; empty where it is missing.
+
+    Raises:
+        Refused: it is something else.
+    """
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise invalid(f"'{name}' must be a list.")
+    return [mapping(row, name) for row in value]
+
+
+def texts(value: Any, name: str) -> tuple[str, ...]:
+    """An optional list of texts; empty where it is missing.
+
+    Raises:
+        Refused: it is something else.
+    """
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise invalid(f"'{name}' must be a list of texts.")
+    return tuple(value)
 
 
 @attrs.frozen
