@@ -267,6 +267,9 @@ from ._spapi.bulk_pickups import (
 from ._spapi.client import (
     SpApiClient as SpApiClient,
 )
+from ._spapi.documents_feed import (
+    SpApiDocumentsFeed as SpApiDocumentsFeed,
+)
 from ._spapi.easy_ship_bulk import (
     BulkSchedule as BulkSchedule,
     RejectedOrder as RejectedOrder,

@@ -135,7 +135,7 @@ async def test_a_marketplace_without_the_bulk_call_says_so(world: BulkWorld, off
         await submit(world)
 
 
-@pytest.mark.parametrize("fault", [SpApiFault.HTML_PAGE, SpApiFault.ANSWER_LOST, SpApiFault.TRUNCATED])
+@pytest.mark.parametrize("fault", [SpApiFault.ANSWER_LOST, SpApiFault.TRUNCATED])
 async def test_an_unanswered_call_is_unknown_and_sending_it_again_is_safe(world: BulkWorld, fault: SpApiFault) -> None:
     """What it booked is accepted then, and its labels are said to be lost."""
     world.fake.fail("createScheduledPackageBulk", fault)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from amazon_ae._clocks import SystemClock
 from amazon_ae._easy_ship.archive_folder import LabelArchives
 from amazon_ae._easy_ship.archives import ArchiveLimits, MediaType
-from amazon_ae._easy_ship.labels import kept_documents
+from amazon_ae._easy_ship.labels import ArchiveReader
 from amazon_ae._exceptions import ConfigurationError, DocumentError
 from amazon_ae._models.documents import Document, DocumentKind, DocumentSet, kinds_asked
 from amazon_ae._models.text import check_order_id
@@ -45,7 +45,7 @@ class KeptLabels:
             raise ConfigurationError(f"media_types is a list of {', '.join(MediaType)}, not {media_types!r}")
         self._archives = archives
         self._media_types = tuple(media_types)
-        self._limits = limits
+        self._reader = ArchiveReader(limits=limits)
         self._clock = clock or SystemClock()
 
     async def documents(self, order_id: str, kinds: Collection[DocumentKind] = tuple(DocumentKind)) -> DocumentSet:
@@ -58,12 +58,11 @@ class KeptLabels:
         wanted = kinds_asked(kinds)
         kept = await self._archives.find(check_order_id(order_id)) if wanted else []
         found = await asyncio.to_thread(
-            kept_documents,
+            self._reader.documents,
             kept,
             order_id,
             wanted,
             media_types=self._media_types,
-            limits=self._limits,
             fetched_at=self._clock.now(),
         )
         missing = "no kept archive has it" if kept else "no archive of this order was kept"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
@@ -21,7 +22,7 @@ from amazon_ae._models.documents import Document, DocumentKind
 from amazon_ae._models.text import ORDER_ID
 from amazon_ae._pdf import inspect_pdf, page_texts, with_pages
 
-__all__ = ["KeptArchive", "LabelTexts", "choose_document", "kept_documents", "match_labels"]
+__all__ = ["ArchiveReader", "KeptArchive", "LabelTexts", "choose_document", "match_labels"]
 
 # A shorter package identifier ("7") may stand on any paper.
 _SHORTEST_TEXT: Final = 6
@@ -99,37 +100,61 @@ def choose_document(
     return None
 
 
-def kept_documents(
-    kept: Sequence[KeptArchive],
-    order_id: str,
-    kinds: Collection[DocumentKind],
-    *,
-    media_types: Collection[str],
-    limits: ArchiveLimits | None,
-    fetched_at: datetime,
-) -> dict[DocumentKind, Document | DocumentError]:
-    """The documents of one order out of kept archives, the newest first; kinds that none has are left out.
+class ArchiveReader:
+    """Opens kept archives. Matching the labels of a hundred orders takes a second, so the last archives stay open.
 
-    Takes processor time: run it in a thread.
+    Args:
+        limits: what opening an archive may cost.
+        most_open: how many archives are remembered.
     """
-    found: dict[DocumentKind, Document | DocumentError] = {}
-    for archive in kept:
-        try:
-            entries = match_labels(unpack(archive.content, limits=limits), archive.orders)[order_id]
-        except DocumentError as error:
-            found.update((kind, error) for kind in kinds if kind not in found)
-            continue
-        for kind in kinds:
-            if isinstance(found.get(kind), Document):
-                continue
+
+    def __init__(self, *, limits: ArchiveLimits | None = None, most_open: int = 4) -> None:
+        self._limits = limits
+        self._most_open = most_open
+        self._open: dict[str, Mapping[str, Sequence[ArchiveEntry]]] = {}
+        # Those who ask for other orders of one archive at the same time wait for the first instead of matching again.
+        self._lock = threading.Lock()
+
+    def documents(
+        self,
+        kept: Sequence[KeptArchive],
+        order_id: str,
+        kinds: Collection[DocumentKind],
+        *,
+        media_types: Collection[str],
+        fetched_at: datetime,
+    ) -> dict[DocumentKind, Document | DocumentError]:
+        """The documents of one order out of kept archives, the newest first; kinds that none has are left out.
+
+        Takes processor time: run it in a thread.
+        """
+        found: dict[DocumentKind, Document | DocumentError] = {}
+        for archive in kept:
             try:
-                document = choose_document(entries, order_id, kind, media_types=media_types, fetched_at=fetched_at)
+                entries = self._matched(archive)[order_id]
             except DocumentError as error:
-                found[kind] = error
-            else:
-                if document is not None:
-                    found[kind] = document
-    return found
+                found.update((kind, error) for kind in kinds if kind not in found)
+                continue
+            for kind in kinds:
+                if isinstance(found.get(kind), Document):
+                    continue
+                try:
+                    document = choose_document(entries, order_id, kind, media_types=media_types, fetched_at=fetched_at)
+                except DocumentError as error:
+                    found[kind] = error
+                else:
+                    if document is not None:
+                        found[kind] = document
+        return found
+
+    def _matched(self, archive: KeptArchive) -> Mapping[str, Sequence[ArchiveEntry]]:
+        with self._lock:
+            if archive.name not in self._open:
+                entries = unpack(archive.content, limits=self._limits)
+                self._open[archive.name] = match_labels(entries, archive.orders)
+                while len(self._open) > self._most_open:
+                    del self._open[next(iter(self._open))]
+            return self._open[archive.name]
 
 
 def _kind_of(name: str) -> DocumentKind | None:

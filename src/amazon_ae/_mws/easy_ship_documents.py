@@ -32,6 +32,7 @@ from amazon_ae._mws.client import MwsClient
 from amazon_ae._mws.feed_bodies import EasyShipDocumentRequest, easy_ship_document_feed, join_feed
 from amazon_ae._mws.feeds import XML
 from amazon_ae._mws.gateway import fetch_report
+from amazon_ae._pdf import inspect_pdf
 from amazon_ae._ports import Storage
 from amazon_ae._scheduling.quota import Ledger
 
@@ -45,7 +46,7 @@ _LANE: Final = "documents"
 
 
 class PdfFacts(Protocol):
-    """What was read of a PDF: ``amazon_ae._pdf.inspect_pdf`` gives it."""
+    """What was read of a PDF."""
 
     @property
     def pages(self) -> int:
@@ -72,8 +73,8 @@ class EasyShipDocumentsFeed:
     Args:
         client: stays yours.
         storage: the scheduler's, since they share a quota.
-        inspect: checks that the bytes are this order's PDF and reads its size: ``amazon_ae._pdf.inspect_pdf``.
-            It runs in a thread.
+        inspect: checks that the bytes are this order's PDF and reads its size; it runs in a thread. By default the
+            check that all documents of this library pass, which needs the extra ``portal``.
         poll_seconds: between two looks at the feeds; GetFeedSubmissionList gives one place back per 45 s.
         patience_seconds: how long a call waits for Amazon before it says ``DocumentNotReady``.
     """
@@ -83,7 +84,7 @@ class EasyShipDocumentsFeed:
         client: MwsClient,
         storage: Storage,
         *,
-        inspect: Callable[[bytes, str], PdfFacts],
+        inspect: Callable[[bytes, str], PdfFacts] = inspect_pdf,
         poll_seconds: float = 60.0,
         patience_seconds: float = 600.0,
     ) -> None:
