@@ -28,16 +28,8 @@ SKU_DATA = "summaries,attributes,issues,offers,fulfillmentAvailability,procureme
 
 
 @pytest.fixture(scope="session")
-def spapi_folder(request: pytest.FixtureRequest) -> Path:
-    folder = request.config.getoption("--spapi")
-    if folder is None or not Path(folder).is_dir():
-        pytest.skip("no folder of Amazon's models was given (--spapi DIR)")
-    return Path(folder)
-
-
-@pytest.fixture(scope="session")
-def judge(spapi_folder: Path) -> Judge:
-    return Judge(spapi_folder)
+def judge(spapi_material: Path) -> Judge:
+    return Judge(spapi_material)
 
 
 async def run_everything(fake: FakeSpApi, clock: VirtualClock, call: Caller) -> None:
@@ -201,8 +193,8 @@ async def test_ordered_errors_are_in_the_models_too(judge: Judge, fault: str) ->
     await call.http.aclose()
 
 
-async def test_processing_reports_follow_amazons_schema(spapi_folder: Path) -> None:
-    schema = json.loads((spapi_folder / "schemas" / "listings-feed-processing-report-schema-v2.json").read_text())
+async def test_processing_reports_follow_amazons_schema(spapi_material: Path) -> None:
+    schema = json.loads((spapi_material / "schemas" / "listings-feed-processing-report-schema-v2.json").read_text())
     clock = VirtualClock()
     fake = FakeSpApi(clock=clock)
     call = Caller(fake)
@@ -220,8 +212,8 @@ async def test_processing_reports_follow_amazons_schema(spapi_folder: Path) -> N
     assert [report["summary"]["messagesInvalid"] for report in reports] == [0, 0, 2]
 
 
-async def test_amazons_own_example_feed_can_be_read(spapi_folder: Path) -> None:
-    text = (spapi_folder / "schemas" / "listings-feed-schema-v2.example.json").read_text()
+async def test_amazons_own_example_feed_can_be_read(spapi_material: Path) -> None:
+    text = (spapi_material / "schemas" / "listings-feed-schema-v2.example.json").read_text()
     clock = VirtualClock()
     fake = FakeSpApi(clock=clock)
     call = Caller(fake)
@@ -236,9 +228,9 @@ async def test_amazons_own_example_feed_can_be_read(spapi_folder: Path) -> None:
     assert fake.stock["My-SKU-B"] == fake.stock["My-SKU-D"] == fake.stock["My-SKU-E"] == 10
 
 
-async def test_what_amazons_sandbox_refuses_the_fake_refuses_too(spapi_folder: Path, judge: Judge) -> None:
+async def test_what_amazons_sandbox_refuses_the_fake_refuses_too(spapi_material: Path, judge: Judge) -> None:
     """Each error pair of an operation that the fake has; ``getAccount``'s and ``cancelReport``'s have no request."""
-    pairs = json.loads((spapi_folder / "sandbox_pairs.json").read_text())["pairs"]
+    pairs = json.loads((spapi_material / "sandbox_pairs.json").read_text())["pairs"]
     refused = 0
     for pair in pairs:
         given = pair["request"].get("parameters", {})

@@ -54,6 +54,7 @@ from ._serving import (
 )
 from ._spapi import (
     FAKE_SPAPI_CREDENTIALS as FAKE_SPAPI_CREDENTIALS,
+    FakeNotificationQueue as FakeNotificationQueue,
     FakeSpApi as FakeSpApi,
     FakeSpApiFeed as FakeSpApiFeed,
     FakeSpApiReport as FakeSpApiReport,

@@ -49,6 +49,7 @@ class SellerState:
         live_seconds: how long an accepted quantity takes to go live.
         index_seconds: how long an order's change takes to show in order lists, by order id.
         on_stock_change: called with each ``StockChange``.
+        on_order_change: called with the order id and the instant of each new or changed order.
     """
 
     clock: Clock = attrs.field(factory=SystemClock)
@@ -67,6 +68,7 @@ class SellerState:
     live_seconds: float = 0.0
     index_seconds: Callable[[str], float] = _no_delay
     on_stock_change: list[Callable[[StockChange], None]] = attrs.field(factory=list, repr=False)
+    on_order_change: list[Callable[[str, datetime], None]] = attrs.field(factory=list, repr=False)
     _refusals_left: dict[str, int | None] = attrs.field(factory=dict, init=False, repr=False)
     timeline: Timeline = attrs.field(factory=Timeline, repr=False, init=False)
     arrivals: Arrivals = attrs.field(factory=Arrivals, repr=False, init=False)
@@ -159,6 +161,7 @@ class SellerState:
         if before is not None:
             record.indexed = before.indexed
         self._index_late(record, before.order if before else None, before.items if before else ())
+        self._publish_order(order.amazon_order_id, self.now())
 
     def touch(self, order_id: str, now: datetime, *, items: Sequence[OrderItem] | None = None, **changes: Any) -> None:
         """Change an order; every change moves its LastUpdateDate."""
@@ -168,6 +171,11 @@ class SellerState:
         if items is not None:
             record.items = tuple(items)
         self._index_late(record, *before)
+        self._publish_order(order_id, now)
+
+    def _publish_order(self, order_id: str, now: datetime) -> None:
+        for call in self.on_order_change:
+            call(order_id, now)
 
     def _index_late(self, record: FakeOrder, order: Order | None, items: tuple[OrderItem, ...]) -> None:
         seconds = self.index_seconds(record.order.amazon_order_id)

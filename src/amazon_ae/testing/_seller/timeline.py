@@ -41,6 +41,10 @@ class Timeline:
         finally:
             self._is_running = False
 
+    def next_at(self) -> datetime | None:
+        """When the next event of any source is due; ``None`` while there is none."""
+        return min((at for source in self.sources if (at := source.next_at()) is not None), default=None)
+
     def _next(self, now: datetime) -> EventSource | None:
         earliest: tuple[datetime, EventSource] | None = None
         for source in self.sources:

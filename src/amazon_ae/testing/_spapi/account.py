@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -126,6 +126,8 @@ class Account:
     """By order id: the dimensions and weight of the last listHandoverSlots."""
     full_slots: set[str] = attrs.field(factory=set)
     """Slots that nobody may take any more."""
+    on_feed_end: list[Callable[[FakeSpApiFeed, datetime], None]] = attrs.field(factory=list, repr=False)
+    """Called with each feed that has ended, and when."""
     ids: int = 0
 
     def next_feed_id(self) -> str:

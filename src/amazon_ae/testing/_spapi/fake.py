@@ -6,7 +6,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import httpx
 
@@ -22,6 +22,7 @@ from amazon_ae.testing._spapi.access import Access
 from amazon_ae.testing._spapi.account import Account, FakeSpApiFeed, Settings
 from amazon_ae.testing._spapi.faults import ON_THE_WAY, SpApiFault
 from amazon_ae.testing._spapi.feeds import Feeds
+from amazon_ae.testing._spapi.notifications import KINDS, FakeNotificationQueue
 from amazon_ae.testing._spapi.plans import DOCUMENT_OPERATIONS, OPERATIONS, TOKEN_OPERATION
 from amazon_ae.testing._spapi.service import Service
 from amazon_ae.testing._spapi.visits import SeenSpApiRequest, Visit, wire_url
@@ -260,6 +261,24 @@ class FakeSpApi(SellerControls, httpx.AsyncBaseTransport):
             limits.spend(client_id, operation, 1, now)
 
         self.state.arrivals.repeat(self.state.now(), seconds, request, until)
+
+    def subscribe(
+        self,
+        *kinds: str,
+        envelope: Literal["sqs", "eventbridge"] = "sqs",
+        is_doubled: bool = False,
+    ) -> FakeNotificationQueue:
+        """A queue to which Amazon publishes changes from now on: ``for text in await queue.receive()``.
+
+        Args:
+            *kinds: ``ORDER_CHANGE``, ``FEED_PROCESSING_FINISHED``, ``LISTINGS_ITEM_MFN_QUANTITY_CHANGE``; all without.
+            envelope: what the text is: the notification itself, or an EventBridge event around it.
+            is_doubled: each comes twice: Amazon promises "at least once".
+
+        Raises:
+            ValueError: there is no such kind.
+        """
+        return FakeNotificationQueue(self._account, kinds=kinds or KINDS, envelope=envelope, is_doubled=is_doubled)
 
     # The heart
 

@@ -106,9 +106,11 @@ class Feeds:
 
     def _end(self, feed: FakeSpApiFeed) -> None:
         feed.status = feed.end_status
+        assert feed.ends_at is not None
         if feed.status != "CANCELLED":
-            assert feed.ends_at is not None
             process(self._account, feed, feed.ends_at)
+        for call in self._account.on_feed_end:
+            call(feed, feed.ends_at)
 
     def _fate_of(self, feed: FakeSpApiFeed) -> None:
         for fate in self._fates:
@@ -160,6 +162,8 @@ class Feeds:
         feed.status = feed.end_status = "CANCELLED"
         feed.starts_at = None
         feed.ends_at = request.now
+        for call in account.on_feed_end:
+            call(feed, request.now)
         return Reply(200, None)
 
     def _list(self, account: Account, request: Request) -> Reply:
