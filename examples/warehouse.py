@@ -135,7 +135,7 @@ async def main(folder: Path) -> None:
         buffer = InventoryBuffer(storage, client.account)
         await check_credentials(client, board)
         async with FeedScheduler(storage, gateway, orders=gateway, clock=clock, on_event=board.on_event) as scheduler:
-            orders = await take_orders(OrderSync(gateway, storage, clock=clock), folder / "orders.jsonl", board)
+            orders = await take_orders(OrderSync(storage, gateway, clock=clock), folder / "orders.jsonl", board)
             await send_stock(buffer, folder / "stock.done", board)
             await board.quota(scheduler)
             packing = [pack(order_id, scheduler, portal, folder, board) for order_id in orders[:PARCELS]]

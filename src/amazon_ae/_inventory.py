@@ -11,6 +11,7 @@ from typing import Any, Final
 import attrs
 
 from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.checks import check_account
 from amazon_ae._models.feeds import InventoryUpdate, ItemKind, Outcome
 from amazon_ae._models.stored import Change, ItemState, QueueStats, Receipt, ReceiptState, StoredItem
 from amazon_ae._ports import Storage
@@ -73,11 +74,16 @@ class InventoryBuffer:
     Args:
         storage: where changes wait.
         account: whose they are: the gateway's ``account``, e.g. ``"A1SELLER/AE"``.
+
+    Raises:
+        ConfigurationError: ``account`` is not of that form, or is not a text: nothing would ever send what waits there.
     """
 
     def __init__(self, storage: Storage, account: str) -> None:
         self._storage = storage
-        self._account = account
+        if isinstance(storage, str):
+            raise ConfigurationError("InventoryBuffer takes the storage first, then the account: these two are swapped")
+        self._account = check_account(account)
 
     async def put(
         self,

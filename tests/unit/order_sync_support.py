@@ -80,7 +80,7 @@ class World:
 
     def sync(self, **options: Any) -> OrderSync:
         """A process."""
-        return OrderSync(self.shop, self.storage, clock=self.clock, **options)
+        return OrderSync(self.storage, self.shop, clock=self.clock, **options)
 
     def later(self, seconds: float = 600) -> None:
         self.clock.jump(seconds)

@@ -73,7 +73,7 @@ class Warehouse:
 async def test_take_orders(world: World) -> None:
     """Both orders once; a service that fails once gets the order again."""
     page, warehouse = names_of("take-orders.md"), Warehouse()
-    sync = OrderSync(MwsGateway(world.client), MemoryStorage(clock=world.clock), clock=world.clock)
+    sync = OrderSync(MemoryStorage(clock=world.clock), MwsGateway(world.client), clock=world.clock)
     assert await page["take_orders"](sync, warehouse) == 2
     assert await page["take_orders"](sync, warehouse) == 0
     world.fake.change_order(make_order_id(1))
@@ -88,7 +88,7 @@ async def test_take_orders_sections(world: World) -> None:
     """A cancellation reaches the bench, a notification the service; without dead letters nothing is read again."""
     page, stopped = names_of("take-orders.md"), []
     on_event = page["stop_packing"](stopped.append)
-    sync = OrderSync(MwsGateway(world.client), MemoryStorage(clock=world.clock), clock=world.clock, on_event=on_event)
+    sync = OrderSync(MemoryStorage(clock=world.clock), MwsGateway(world.client), clock=world.clock, on_event=on_event)
     assert await page["take_orders"](sync, Warehouse()) == 2
     world.fake.change_order(make_order_id(2), status="Canceled")
     await world.clock.sleep(600)

@@ -253,12 +253,12 @@ async def test_an_order_without_a_last_update_is_handed_over_once(world: World) 
 
     shop = Undated(world.clock)
     shop.known[one] = order
-    sync = OrderSync(shop, world.storage, clock=world.clock)
+    sync = OrderSync(world.storage, shop, clock=world.clock)
     assert await polled(sync, acknowledge=False) == [one]
     world.later(7200)
     assert await polled(sync) == [one]
     world.later(7200)
-    assert await polled(OrderSync(shop, world.storage, clock=world.clock)) == []
+    assert await polled(OrderSync(world.storage, shop, clock=world.clock)) == []
 
 
 async def test_a_backend_that_does_not_say_how_far_it_reaches_never_moves_the_cursor(world: World) -> None:
@@ -271,7 +271,7 @@ async def test_a_backend_that_does_not_say_how_far_it_reaches_never_moves_the_cu
 
     shop = Vague(world.clock)
     one = shop.put(1)
-    sync = OrderSync(shop, world.storage, clock=world.clock, first_since=START)
+    sync = OrderSync(world.storage, shop, clock=world.clock, first_since=START)
     assert await polled(sync) == [one]
     assert await polled(sync) == []
     assert shop.windows == [(START, None), (START, None)]
@@ -292,7 +292,7 @@ def test_what_cannot_work_is_refused(world: World, options: dict[str, Any]) -> N
     """A gateway without an account needs one; a slash in the name would mix documents up."""
     gateway: Any = world.shop if "account" not in options else object()
     with pytest.raises(ConfigurationError):
-        OrderSync(gateway, world.storage, **options)
+        OrderSync(world.storage, gateway, **options)
 
 
 _SECONDS = st.integers(0, 10**6)
@@ -336,7 +336,7 @@ async def test_over_the_real_gateway_and_sqlite(tmp_path: Path) -> None:
         for life in range(2):
             storage = SQLiteStorage(tmp_path / "store.db", clock=clock)
             try:
-                sync = OrderSync(MwsGateway(client), storage, clock=clock)
+                sync = OrderSync(storage, MwsGateway(client), clock=clock)
                 async for synced in sync.poll():
                     assert [item.seller_sku for item in synced.items] == ["SKU-0001"]
                     assert await sync.acknowledge(synced)

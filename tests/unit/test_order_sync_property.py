@@ -151,7 +151,7 @@ async def _live(seed: int) -> None:
         life = [dice.choice([0, dice.randrange(1, 60)])]  # 0: this one lives
         after = dice.random() < 0.5
         sync = OrderSync(
-            Mortal(market, life, after=after), Mortal(storage, life, after=after), account=market.account, **options
+            Mortal(storage, life, after=after), Mortal(market, life, after=after), account=market.account, **options
         )
         try:
             for _ in range(2):
@@ -170,7 +170,7 @@ async def _live(seed: int) -> None:
                         host.acknowledged.append(version)
     market.moves = False
     clock.jump(3600)
-    sync = OrderSync(market, storage, **options)
+    sync = OrderSync(storage, market, **options)
     for _ in range(2):
         async for synced in sync.poll():
             await host.take(sync, synced, acknowledge=True)
@@ -182,7 +182,7 @@ async def _live(seed: int) -> None:
         if order.order_status in ("Unshipped", "PartiallyShipped")
     }
     assert owed <= set(host.acknowledged), "missed"
-    assert [synced async for synced in OrderSync(market, storage, **options).poll()] == []
+    assert [synced async for synced in OrderSync(storage, market, **options).poll()] == []
 
 
 @settings(max_examples=80, deadline=None)
@@ -208,7 +208,7 @@ async def _together(seed: int) -> None:
         "claim_seconds": claim_seconds,
         "first_since": START - timedelta(days=1),
     }
-    syncs = [OrderSync(market, storage, **options) for _ in range(3)]
+    syncs = [OrderSync(storage, market, **options) for _ in range(3)]
     polls: dict[int, Any] = {}
     acknowledged: set[str] = set()
     held_until: dict[str, datetime] = {}
@@ -267,7 +267,7 @@ async def test_an_outage_in_the_middle_of_a_window_loses_nothing() -> None:
         return await real(order_id)
 
     market.items = broken  # type: ignore[method-assign]
-    sync = OrderSync(market, MemoryStorage(clock=clock), clock=clock)
+    sync = OrderSync(MemoryStorage(clock=clock), market, clock=clock)
     taken = []
 
     async def take_all() -> None:

@@ -42,7 +42,7 @@ async def test_a_thousand_open_unchanged_orders_cost_one_request_a_poll(mws: Mws
     for number in range(1000):
         updated = clock.now() - timedelta(hours=1, seconds=3 * number)
         mws.fake.add_order(make_order(make_order_id(number), updated_at=updated), [make_item()])
-    sync = OrderSync(mws.gateway, MemoryStorage(clock=clock), clock=clock)
+    sync = OrderSync(MemoryStorage(clock=clock), mws.gateway, clock=clock)
     assert len(await polled(sync, acknowledge=False)) == 1000
     assert mws.requests("ListOrderItems") == 1000
     counts = []
@@ -103,9 +103,9 @@ async def test_items_that_come_with_the_order_are_not_asked_for(world: World) ->
     for number in range(1000):
         shop.put(number, at=START - timedelta(seconds=5 * number))
     world.later()
-    sync = OrderSync(shop, world.storage, clock=world.clock)
+    sync = OrderSync(world.storage, shop, clock=world.clock)
     assert len(await polled(sync, acknowledge=False)) == 1000
-    for process in (sync, OrderSync(shop, world.storage, clock=world.clock)):
+    for process in (sync, OrderSync(world.storage, shop, clock=world.clock)):
         world.later(180)
         pages = shop.pages
         assert await polled(process, acknowledge=False) == []
@@ -118,11 +118,11 @@ async def test_a_process_that_starts_lists_many_open_orders_instead_of_asking_fo
     shop = WithItems(world.clock)
     ids = [shop.put(number, at=START - timedelta(seconds=30 * number)) for number in range(300)]
     world.later()
-    await polled(OrderSync(shop, world.storage, clock=world.clock), acknowledge=False)
+    await polled(OrderSync(world.storage, shop, clock=world.clock), acknowledge=False)
     for number in range(10):
         shop.put(number, "Shipped")
     world.later(1200)
-    sync = OrderSync(shop, world.storage, clock=world.clock)
+    sync = OrderSync(world.storage, shop, clock=world.clock)
     assert sorted(await polled(sync)) == sorted(ids[10:])
     assert shop.looked_up == []
     assert await polled(sync) == []
@@ -133,7 +133,7 @@ async def test_a_process_that_starts_lists_many_open_orders_instead_of_asking_fo
 async def test_dense_updates_take_few_lists(mws: Mws, count: int, seconds: int, most: int, others: int) -> None:
     """Also among other orders of the last minutes."""
     clock = mws.clock
-    sync = OrderSync(mws.gateway, MemoryStorage(clock=clock), clock=clock)
+    sync = OrderSync(MemoryStorage(clock=clock), mws.gateway, clock=clock)
     await polled(sync)
     await clock.sleep(600)
     began = clock.now() - timedelta(seconds=200)
@@ -180,7 +180,7 @@ async def test_no_order_that_is_indexed_within_the_overlap_is_missed_by_a_slow_p
     dice = random.Random(seed)
     clock = VirtualClock(START, autojump=False)
     shop = LateIndex(clock)
-    sync = OrderSync(shop, MemoryStorage(clock=clock), clock=clock, first_since=START - timedelta(hours=1))
+    sync = OrderSync(MemoryStorage(clock=clock), shop, clock=clock, first_since=START - timedelta(hours=1))
     ids = set()
     for number in range(1200):
         order_id = shop.put(number, at=START + timedelta(seconds=number))

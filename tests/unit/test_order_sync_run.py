@@ -244,7 +244,7 @@ async def test_run_survives_whatever_the_way_to_amazon_does(fault: MwsFault) -> 
         taken.append(synced.order.amazon_order_id)
 
     async with httpx.AsyncClient(transport=fake) as http, MwsClient(fake.credentials, http=http, clock=clock) as client:
-        task = asyncio.create_task(OrderSync(MwsGateway(client), MemoryStorage(clock=clock), clock=clock).run(handler))
+        task = asyncio.create_task(OrderSync(MemoryStorage(clock=clock), MwsGateway(client), clock=clock).run(handler))
         await clock.sleep(12 * 3600)
         assert not task.done()
         task.cancel()

@@ -86,7 +86,7 @@ async def test_an_unreadable_order_of_a_page_is_named_once_and_the_others_come(w
     world.later()
     events: list[Event] = []
     for _ in range(2):
-        sync = OrderSync(shop, world.storage, clock=world.clock, on_event=events.append)
+        sync = OrderSync(world.storage, shop, clock=world.clock, on_event=events.append)
         for _ in range(2):
             await polled(sync)
             world.later()

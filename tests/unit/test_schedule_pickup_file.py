@@ -150,7 +150,9 @@ def test_a_format_that_cannot_work_is_refused(options: dict[str, Any], rule: str
         PickupFormat(**options)
 
 
-@pytest.mark.parametrize("value", [Decimal(0), Decimal(-1), Decimal("NaN"), Decimal("Infinity"), 5])
+@pytest.mark.parametrize(
+    "value", [Decimal(0), Decimal(-1), Decimal("NaN"), Decimal("Infinity"), 5.0, True, "five", "1,5", 0, -5]
+)
 def test_a_parcel_has_a_positive_finite_size(value: Any) -> None:
     """The error names order and field."""
     with pytest.raises(ConfigurationError, match=rf"weight_grams of order '{ORDER}'"):

@@ -1,4 +1,4 @@
-"""Input rules that every backend and store shares: instants, deadlines, counts and texts. Pure functions.
+"""Input rules that every backend and store shares: accounts, instants, measures, counts and texts. Pure functions.
 
 Each refuses with ``ConfigurationError`` and names the argument, before anything is stored or sent.
 """
@@ -7,10 +7,55 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
 
 from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.text import invisible_edge
 
-__all__ = ["check_aware", "check_count", "check_deadline", "check_text", "deadline_at", "listed"]
+__all__ = [
+    "check_account",
+    "check_aware",
+    "check_count",
+    "check_deadline",
+    "check_measure",
+    "check_storage_first",
+    "check_text",
+    "deadline_at",
+    "listed",
+    "measure",
+]
+
+
+def check_account(account: str) -> str:
+    """Refuse what cannot be an account: items under it would wait forever, since no scheduler serves it.
+
+    Raises:
+        ConfigurationError: it is not ``"<seller id>/<marketplace code>"``.
+    """
+    seller, _, code = account.partition("/") if isinstance(account, str) else ("", "", "")
+    if not seller or not code or "/" in code or invisible_edge(account) or not account.isprintable():
+        raise ConfigurationError(
+            f'account is "<seller id>/<marketplace code>", e.g. "A1SELLER/AE" (the gateway\'s account), not {account!r}'
+        )
+    return account
+
+
+def measure(value: int | Decimal | str | None) -> Decimal | None:
+    """A weight or a length as ``Decimal``, given as int, ``Decimal`` or text; anything else is left to the check."""
+    if type(value) is int:
+        return Decimal(value)
+    if isinstance(value, str):
+        try:
+            return Decimal(value.strip())
+        except InvalidOperation:
+            pass
+    return value  # type: ignore[return-value]  # refused by check_measure, with the field's name
+
+
+def check_measure(what: str, value: object) -> None:
+    """Refuse what ``measure`` could not make a finite number above 0 of."""
+    if not (isinstance(value, Decimal) and value.is_finite() and value > 0):
+        raise ConfigurationError(f"{what} must be a number above 0 (int, Decimal or text, no float), not {value!r}")
 
 
 def check_count(what: str, values: Collection[object] | int, *, least: int = 1, most: int) -> None:
@@ -63,3 +108,19 @@ def listed(what: str, values: Collection[str]) -> tuple[str, ...]:
         if not isinstance(value, str) or not value.strip():
             raise ConfigurationError(f"{what}: {value!r} is not a text that Amazon could understand")
     return tuple(values)
+
+
+def check_storage_first(owner: str, storage: object, gateway: object, verb: str) -> None:
+    """Refuse swapped constructor arguments: the storage comes first everywhere.
+
+    Args:
+        owner: the class, for the message.
+        verb: a verb that this kind of gateway has.
+
+    Raises:
+        ConfigurationError: the two are swapped.
+    """
+    if (hasattr(storage, verb) and not hasattr(storage, "put")) or (
+        hasattr(gateway, "put") and not hasattr(gateway, verb)
+    ):
+        raise ConfigurationError(f"{owner} takes the storage first, then the gateway: these two are swapped")

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import attrs
 
-from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.checks import check_measure, measure
 from amazon_ae._models.responses import ResponseMeta
 
 __all__ = [
@@ -22,28 +22,32 @@ __all__ = [
 
 
 def _positive(instance: object, attribute: attrs.Attribute[Decimal], value: Decimal) -> None:
-    if not isinstance(value, Decimal) or not value.is_finite() or value <= 0:
-        raise ConfigurationError(
-            f"{type(instance).__name__}: {attribute.name} must be a Decimal above 0, not {value!r}"
-        )
+    check_measure(f"{type(instance).__name__}: {attribute.name}", value)
+
+
+def _measure(value: int | Decimal | str) -> Decimal:
+    return measure(value)  # type: ignore[return-value]  # what is no number, the validator refuses
 
 
 @attrs.frozen
 class PackageDimensions:
-    """Outside measures of a packed parcel. ``unit`` is ``cm``; ``name`` names one of Amazon's standard boxes."""
+    """Outside measures of a packed parcel, as int, ``Decimal`` or text.
 
-    length: Decimal = attrs.field(validator=_positive)
-    width: Decimal = attrs.field(validator=_positive)
-    height: Decimal = attrs.field(validator=_positive)
+    ``unit`` is ``cm``; ``name`` names one of Amazon's standard boxes.
+    """
+
+    length: Decimal = attrs.field(converter=_measure, validator=_positive)
+    width: Decimal = attrs.field(converter=_measure, validator=_positive)
+    height: Decimal = attrs.field(converter=_measure, validator=_positive)
     unit: str = attrs.field(default="cm", kw_only=True)
     name: str | None = attrs.field(default=None, kw_only=True)
 
 
 @attrs.frozen
 class PackageWeight:
-    """The packed parcel's weight. ``unit`` is ``g``."""
+    """The packed parcel's weight, as int, ``Decimal`` or text. ``unit`` is ``g``."""
 
-    value: Decimal = attrs.field(validator=_positive)
+    value: Decimal = attrs.field(converter=_measure, validator=_positive)
     unit: str = attrs.field(default="g", kw_only=True)
 
 

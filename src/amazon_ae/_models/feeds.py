@@ -18,6 +18,7 @@ from typing import Any, Final
 import attrs
 
 from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.checks import check_measure, measure
 from amazon_ae._models.text import refuse_blank_edges, refuse_control
 
 __all__ = [
@@ -130,9 +131,8 @@ class InventoryUpdate:
 
 
 def _check_measure(request: PickupRequest, attribute: attrs.Attribute[Decimal | None], value: Decimal | None) -> None:
-    if value is not None and not (isinstance(value, Decimal) and value.is_finite() and value > 0):
-        name = f"{attribute.name} of order {request.order_id!r}"
-        raise ConfigurationError(f"{name} must be a Decimal above 0, not {value!r}")
+    if value is not None:
+        check_measure(f"{attribute.name} of order {request.order_id!r}", value)
 
 
 def _check_line(request: PickupRequest, attribute: attrs.Attribute[Any], value: str | None) -> None:
@@ -159,7 +159,7 @@ class PickupRequest:
         order_id: the channel (Amazon) order id, 3-7-7 digits.
         pickup_date: the day in the marketplace's time zone.
         pickup_time: the slot as the marketplace's template wants it, e.g. ``"10:00 AM"`` (UAE's values: UNVERIFIED).
-        weight_grams: the packed parcel's weight.
+        weight_grams: the packed parcel's weight, as int, ``Decimal`` or text.
         length_cm, width_cm, height_cm: outside measures; length the largest, height the smallest.
         package_identifier: printed on the label; ``None`` prints the order id.
         invoice_id: the newer template's extra column.
@@ -168,10 +168,10 @@ class PickupRequest:
     order_id: str = attrs.field(validator=_check_order_id)
     pickup_date: date = attrs.field(validator=_check_date)
     pickup_time: str | None = attrs.field(default=None, validator=_check_line)
-    weight_grams: Decimal | None = attrs.field(default=None, validator=_check_measure)
-    length_cm: Decimal | None = attrs.field(default=None, validator=_check_measure)
-    width_cm: Decimal | None = attrs.field(default=None, validator=_check_measure)
-    height_cm: Decimal | None = attrs.field(default=None, validator=_check_measure)
+    weight_grams: Decimal | None = attrs.field(default=None, converter=measure, validator=_check_measure)
+    length_cm: Decimal | None = attrs.field(default=None, converter=measure, validator=_check_measure)
+    width_cm: Decimal | None = attrs.field(default=None, converter=measure, validator=_check_measure)
+    height_cm: Decimal | None = attrs.field(default=None, converter=measure, validator=_check_measure)
     package_identifier: str | None = attrs.field(default=None, validator=_check_line)
     invoice_id: str | None = attrs.field(default=None, validator=_check_line)
 

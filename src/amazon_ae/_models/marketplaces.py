@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import attrs
 
 from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.text import clean_pasted, invisible_edge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,14 +25,24 @@ def _required(instance: object, attribute: attrs.Attribute[str], value: str) -> 
         raise ConfigurationError(f"{what} is empty")
 
 
+def _visible(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
+    # A blank may belong to a password; nobody types what cannot be seen.
+    if (found := invisible_edge(value)) and not found.startswith("a blank"):
+        raise ConfigurationError(f"{type(instance).__name__}: {attribute.name} begins or ends with {found}: strip it")
+
+
+def _pasted(value: str) -> str:
+    """A secret that people paste: cleaned where that is safe."""
+    return clean_pasted(value) if isinstance(value, str) else value
+
+
 def _key(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     if not isinstance(value, str) or not value.strip():
         raise ConfigurationError(f"{type(instance).__name__}: {attribute.name} is empty")
-    if value != value.strip():
+    if found := invisible_edge(value):
         # Signed as it stands, it would be a wrong signature, and Amazon's answer would not say why.
         raise ConfigurationError(
-            f"{type(instance).__name__}: {attribute.name} begins or ends with a blank or a line end (read out of a "
-            "file?): strip it"
+            f"{type(instance).__name__}: {attribute.name} begins or ends with {found} (read out of a file?): strip it"
         )
 
 
@@ -208,9 +219,9 @@ class PortalCredentials:
         totp: the authenticator secret as spaced Base32, ``otpauth://`` or ``otpauth-migration://``; never shown.
     """
 
-    email: str = attrs.field(repr=False, validator=_required)
-    password: str = attrs.field(repr=False, validator=_required)
-    totp: str = attrs.field(repr=False, validator=_required)
+    email: str = attrs.field(repr=False, validator=[_required, _visible])
+    password: str = attrs.field(repr=False, validator=[_required, _visible])
+    totp: str = attrs.field(repr=False, converter=_pasted, validator=_required)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str], prefix: str = "AMAZON_AE_PORTAL_") -> PortalCredentials:

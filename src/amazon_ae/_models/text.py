@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final
 
 from amazon_ae._exceptions import ConfigurationError
 
-__all__ = ["ORDER_ID", "check_order_id", "refuse_blank_edges", "refuse_control", "refuse_illegal_xml"]
+__all__ = [
+    "ORDER_ID",
+    "check_order_id",
+    "clean_pasted",
+    "invisible_edge",
+    "refuse_blank_edges",
+    "refuse_control",
+    "refuse_illegal_xml",
+]
 
 #: Orders API, "GetOrder": an order id in 3-7-7 format. Western digits only; ``\d`` would take Arabic ones too.
 ORDER_ID: Final = re.compile("[0-9]{3}-[0-9]{7}-[0-9]{7}")
@@ -43,10 +52,29 @@ def refuse_control(text: str, what: str, *, carrier: str = "a tab file") -> None
         raise ConfigurationError(f"{what} holds {_name(found)}, which {carrier} cannot carry")
 
 
+def invisible_edge(text: str) -> str | None:
+    """The name of the invisible character that ``text`` begins or ends with; ``None`` if it has none.
+
+    White space, byte order marks, zero-width characters and direction marks: what copying out of a spreadsheet, a web
+    page or a file adds, and nobody sees.
+    """
+    for character in (text[:1], text[-1:]):
+        if character and (character.isspace() or unicodedata.category(character) in ("Cf", "Cc", "Zl", "Zp")):
+            if character.isspace():
+                return "a blank or a line end" if character.isascii() else f"a blank (U+{ord(character):04X})"
+            return f"the invisible character U+{ord(character):04X} ({unicodedata.name(character, 'unnamed').lower()})"
+    return None
+
+
 def refuse_blank_edges(text: str, what: str) -> None:
-    """Raise ``ConfigurationError`` if ``text`` begins or ends with white space, or is nothing else."""
-    if text != text.strip():
-        raise ConfigurationError(f"{what} begins or ends with a blank: strip it")
+    """Raise ``ConfigurationError`` if ``text`` begins or ends with white space or another invisible character."""
+    if found := invisible_edge(text):
+        raise ConfigurationError(f"{what} begins or ends with {found}: strip it")
+
+
+def clean_pasted(text: str) -> str:
+    """A secret as a person pastes it, without invisible characters anywhere and without white space around it."""
+    return "".join(character for character in text if unicodedata.category(character) != "Cf").strip()
 
 
 def _name(found: re.Match[str]) -> str:

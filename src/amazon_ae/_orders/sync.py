@@ -11,6 +11,7 @@ from typing import Final
 from amazon_ae._backoff import is_passing
 from amazon_ae._clocks import SystemClock
 from amazon_ae._exceptions import AmazonAeError, ConfigurationError
+from amazon_ae._models.checks import check_account, check_aware, check_storage_first
 from amazon_ae._models.events import EventSink
 from amazon_ae._models.notifications import Notification, OrderChanged
 from amazon_ae._orders.delivery import Delivery, SyncedOrder
@@ -46,8 +47,8 @@ class OrderSync:
     not come any more.
 
     Args:
-        gateway: where orders come from.
         storage: where the cursor lives; any number of processes may share it.
+        gateway: where orders come from.
         account: files the cursor; the gateway's own by default.
         name: several independent consumers of one account have a name each.
         statuses: the order statuses to hand over.
@@ -66,8 +67,8 @@ class OrderSync:
 
     def __init__(
         self,
-        gateway: OrderGateway,
         storage: Storage,
+        gateway: OrderGateway,
         *,
         account: str | None = None,
         name: str = "orders",
@@ -80,11 +81,12 @@ class OrderSync:
         on_event: EventSink | None = None,
         clock: Clock | None = None,
     ) -> None:
+        check_storage_first("OrderSync", storage, gateway, "orders")
         account = account or getattr(gateway, "account", None)
         if not account:
             raise ConfigurationError("OrderSync needs an account: this gateway does not name one")
-        if first_since is not None and first_since.tzinfo is None:
-            raise ConfigurationError("first_since needs a time zone")
+        check_account(account)
+        check_aware(first_since=first_since)
         pause = gateway.poll_seconds if poll_seconds is None else poll_seconds
         if min(overlap_seconds, claim_seconds, pause) < 0:
             raise ConfigurationError("overlap_seconds, claim_seconds and poll_seconds must not be negative")

@@ -25,6 +25,7 @@ import attrs
 from pyotp.hotp import HOTP
 
 from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.text import clean_pasted
 
 __all__ = ["CodePlan", "TotpSecret", "clock_skew_seconds", "plan_code"]
 
@@ -65,7 +66,7 @@ class TotpSecret:
             ConfigurationError: the text is none of these, or holds no single time-based secret. The message never
                 shows the text.
         """
-        text = text.strip()
+        text = clean_pasted(text)
         scheme = text.partition(":")[0].lower() if "://" in text else ""
         if scheme == "otpauth":
             return _from_uri(text)

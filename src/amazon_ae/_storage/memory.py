@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from amazon_ae._clocks import SystemClock
 from amazon_ae._exceptions import ConfigurationError, StaleLease, StorageError
+from amazon_ae._models.checks import check_aware
 from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome
 from amazon_ae._models.stored import Change, ItemState, QueueStats, Receipt, ReceiptState, StoredBatch, StoredItem
 from amazon_ae._ports import Clock
@@ -297,6 +298,7 @@ class MemoryStorage:
 
     async def purge(self, account: str, kind: ItemKind, *, settled_before: datetime) -> int:
         """See ``ports.Storage.purge``."""
+        check_aware(settled_before=settled_before)
         queue = self._queue(account, kind)
         before = micros(settled_before)
         old = [

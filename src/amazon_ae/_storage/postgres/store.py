@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from amazon_ae._models.checks import check_aware
 from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome
 from amazon_ae._models.stored import Change, QueueStats, Receipt, StoredBatch, StoredItem
 from amazon_ae._storage.notices import Notice, Settled, queued, settled
@@ -360,6 +361,7 @@ class PostgresStorage:
 
     async def purge(self, account: str, kind: ItemKind, *, settled_before: datetime) -> int:
         """See ``ports.Storage.purge``. Works in transactions of 5,000 items."""
+        check_aware(settled_before=settled_before)
         queue = {"account": account, "kind": kind.value, "before": settled_before, "limit": verbs.CHUNK}
         forgotten, after = 0, ""
         while keys := [key for (key,) in await self._select(self._sql.purge, {**queue, "after": after})]:

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from amazon_ae._clocks import SystemClock
+from amazon_ae._models.checks import check_aware
 from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome
 from amazon_ae._models.stored import Change, ItemState, QueueStats, Receipt, StoredBatch, StoredItem
 from amazon_ae._ports import Clock
@@ -397,6 +398,7 @@ class SQLiteStorage:
 
     async def purge(self, account: str, kind: ItemKind, *, settled_before: datetime) -> int:
         """See ``ports.Storage.purge``; a transaction for every few thousand items."""
+        check_aware(settled_before=settled_before)
         before = micros(settled_before)
         purged, after = 0, ""
 

@@ -1,0 +1,193 @@
+"""What a host gives is checked where it comes in: by name, before anything is stored, sent or spent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import attrs
+import pytest
+from mws_support import CREDENTIALS, NOW, Amazon, client_of, envelope
+
+from amazon_ae import (
+    ConfigurationError,
+    FeedScheduler,
+    InventoryBuffer,
+    InventoryUpdate,
+    ItemKind,
+    MemoryStorage,
+    MwsClient,
+    MwsGateway,
+    OrderSync,
+    PackageDimensions,
+    PackageWeight,
+    PickupRequest,
+    PortalCredentials,
+    SQLiteStorage,
+)
+from amazon_ae._models.checks import deadline_at
+from amazon_ae._models.text import clean_pasted, invisible_edge
+from amazon_ae._portal.totp import TotpSecret
+from amazon_ae.testing import VirtualClock
+
+INVISIBLE = ["\ufeff", "\u200b", "\u200c", "\u200d", "\u200e", "\u200f", "\u202a", "\u202e", "\u2066", "\u2069",
+             "\u2060", "\u00ad", "\u00a0", "\u3000"]  # fmt: skip
+ORDER = "403-1111111-1111111"
+
+
+@pytest.mark.parametrize("character", INVISIBLE, ids=lambda character: f"U+{ord(character):04X}")
+@pytest.mark.parametrize("place", ["{0}SKU-1", "SKU-1{0}"])
+def test_an_invisible_character_at_an_edge_is_refused_by_name(character: str, place: str) -> None:
+    """Nobody sees it, and Amazon's report would never name such a SKU again."""
+    text = place.format(character)
+    with pytest.raises(ConfigurationError, match=rf"SKU .* begins or ends with .*U\+{ord(character):04X}"):
+        InventoryUpdate(text, 1)
+    for field in ("seller_id", "access_key_id", "secret_key", "auth_token"):
+        with pytest.raises(
+            ConfigurationError, match=rf"{field} begins or ends with .*U\+{ord(character):04X}"
+        ) as caught:
+            attrs.evolve(CREDENTIALS, **{field: text})
+        assert "SKU-1" not in str(caught.value), "a key is never shown"
+
+
+def test_what_stands_inside_or_can_be_seen_stays() -> None:
+    """Arabic with its joiners, a dash, an emoji."""
+    for text in ("قم\u200cیص", "A-1", "x \ufeff y", "😀", "é"):
+        assert invisible_edge(text) is None
+        InventoryUpdate(text, 1)
+
+
+@pytest.mark.parametrize("character", [*INVISIBLE[:12], " ", "\n"])
+def test_a_pasted_one_time_secret_is_cleaned(character: str) -> None:
+    """People copy it out of a web page: the code is that of the clean secret."""
+    clean = TotpSecret.parse("JBSWY3DPEHPK3PXP")
+    dirty = (
+        f"{character}JBSW{character}Y3DP EHPK{character} 3PXP{character}"
+        if character.strip()
+        else " JBSWY3DPEHPK3PXP\n"
+    )
+    assert TotpSecret.parse(dirty).code(1) == clean.code(1)
+    credentials = PortalCredentials(email="a@b", password="x", totp=dirty)
+    assert TotpSecret.parse(credentials.totp).code(1) == clean.code(1)
+    assert clean_pasted(credentials.totp) == credentials.totp
+
+
+def test_a_password_is_taken_as_typed_but_for_what_nobody_types() -> None:
+    """A blank may belong to it; a byte order mark does not."""
+    assert PortalCredentials(email="a@b", password=" x ", totp="JBSWY3DPEHPK3PXP").password == " x "
+    for field in ("email", "password"):
+        values = {"email": "a@b", "password": "x", "totp": "JBSWY3DPEHPK3PXP", field: "\ufeffsecret"}
+        with pytest.raises(ConfigurationError, match=rf"{field} begins or ends with the invisible") as caught:
+            PortalCredentials(**values)
+        assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "account", ["A1SELLER", "", "A1SELLER/", "/AE", "A1/AE/x", " A1/AE", "A1/AE\u200b", "A1/A\nE", None, 5]
+)
+def test_a_wrong_account_cannot_swallow_stock(account: Any) -> None:
+    """Items under it would wait forever: no scheduler serves it."""
+    with pytest.raises(ConfigurationError, match="seller id"):
+        InventoryBuffer(MemoryStorage(), account)
+    if account:
+        gateway = MwsGateway(client_of(Amazon(envelope("X", ""))))
+        with pytest.raises(ConfigurationError, match="seller id"):
+            OrderSync(MemoryStorage(), gateway, account=account)
+
+
+def test_swapped_constructor_arguments_are_a_clear_error() -> None:
+    """The storage comes first everywhere, the credentials before the marketplace."""
+    storage, client = MemoryStorage(), client_of(Amazon(envelope("X", "")))
+    gateway = MwsGateway(client)
+    with pytest.raises(ConfigurationError, match="storage first"):
+        OrderSync(gateway, storage)  # type: ignore[arg-type]  # the mistake under test
+    with pytest.raises(ConfigurationError, match="storage first"):
+        InventoryBuffer(gateway.account, storage)  # type: ignore[arg-type]  # the mistake under test
+    with pytest.raises(ConfigurationError, match="MwsCredentials first"):
+        MwsClient(client.marketplace, CREDENTIALS)  # type: ignore[arg-type]  # the mistake under test
+    assert OrderSync(storage, gateway)
+    assert FeedScheduler(storage, gateway)
+
+
+@pytest.mark.parametrize("value", [750, Decimal("750"), "750", " 750 ", "7.5E+2"])
+def test_a_weight_is_an_int_a_decimal_or_text(value: Any) -> None:
+    """All mean the same."""
+    request = PickupRequest(order_id=ORDER, pickup_date=date(2021, 11, 19), weight_grams=value, length_cm=value)
+    assert request.weight_grams == request.length_cm == Decimal(750)
+    assert PackageWeight(value).value == Decimal(750)
+    assert PackageDimensions(value, 2, "3").width == Decimal(2)
+    assert PickupRequest.from_text(ORDER, request.to_text()) == request
+
+
+@pytest.mark.parametrize("value", [0, -1, True, 1.5, "", "heavy", "1,5", "NaN", Decimal("Infinity"), b"7"])
+def test_anything_else_is_refused_by_the_fields_name(value: Any) -> None:
+    """A float is no weight: 0.1 + 0.2 would be printed on a label."""
+    with pytest.raises(ConfigurationError, match="weight_grams of order"):
+        PickupRequest(order_id=ORDER, pickup_date=date(2021, 11, 19), weight_grams=value)
+    with pytest.raises(ConfigurationError, match="PackageWeight: value"):
+        PackageWeight(value)
+
+
+NAIVE = datetime(2021, 11, 18, 9)  # noqa: DTZ001  # the mistake under test
+
+
+def test_a_deadline_is_an_instant_or_a_length() -> None:
+    """The same kinds everywhere."""
+    assert deadline_at(timedelta(seconds=5), NOW) == deadline_at(NOW + timedelta(seconds=5), NOW)
+    assert deadline_at(None, NOW) is None
+    for wrong in (NAIVE, 5, 5.0, "soon", timedelta(seconds=-1)):
+        with pytest.raises(ConfigurationError, match="deadline"):
+            deadline_at(wrong, NOW)  # type: ignore[arg-type]  # the mistake under test
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda c, deadline: c.orders.get(ORDER, deadline=deadline),
+        lambda c, deadline: c.orders.list(created_after=NOW, deadline=deadline).all(),
+        lambda c, deadline: c.feeds.count(deadline=deadline),
+        lambda c, deadline: c.reports.list(deadline=deadline).all(),
+        lambda c, deadline: c.sellers.participations(deadline=deadline),
+        lambda c, deadline: c.easy_ship.get_scheduled_package(ORDER, deadline=deadline),
+        lambda c, deadline: c.call("Orders", "GetServiceStatus", deadline=deadline),
+    ],
+)
+async def test_every_call_checks_its_deadline(ask: Callable[[MwsClient, Any], Any]) -> None:
+    """A naive one is refused by name, nothing is sent."""
+    amazon = Amazon(envelope("X", ""))
+    for wrong in (NAIVE, 5):
+        with pytest.raises(ConfigurationError, match="deadline"):
+            await ask(client_of(amazon), wrong)
+    assert not amazon.asked
+
+
+async def test_a_deadline_may_be_a_length_from_now() -> None:
+    """The third call would wait five minutes for its slot."""
+    from amazon_ae import QuotaTimeout
+
+    amazon = Amazon(envelope("GetServiceStatus", "<Status>GREEN</Status>"))
+    client = client_of(amazon)
+    for _ in range(2):
+        await client.orders.service_status(deadline=timedelta(seconds=1))
+    with pytest.raises(QuotaTimeout):
+        await client.orders.service_status(deadline=timedelta(minutes=4))
+    await client.orders.service_status(deadline=timedelta(minutes=6))
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_a_naive_instant_is_refused_by_the_stores(kind: str, tmp_path: Any) -> None:
+    """``purge`` takes an instant too."""
+    clock = VirtualClock()
+    storage = MemoryStorage(clock=clock) if kind == "memory" else SQLiteStorage(tmp_path / "s.db", clock=clock)
+    with pytest.raises(ConfigurationError, match="settled_before"):
+        await storage.purge("A1/AE", ItemKind.INVENTORY, settled_before=NAIVE)
+    await storage.aclose()
+
+
+def test_a_naive_start_of_an_order_sync_is_refused() -> None:
+    """By name."""
+    gateway = MwsGateway(client_of(Amazon(envelope("X", ""))))
+    with pytest.raises(ConfigurationError, match="first_since"):
+        OrderSync(MemoryStorage(), gateway, first_since=NAIVE)
