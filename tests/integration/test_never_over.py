@@ -25,7 +25,7 @@ from amazon_ae.testing._simulation import PaperMarket
 
 ACCOUNT = "A1SIMULATED/AE"
 # Everything leaves as soon as a place is free: only the ledger holds it back.
-GREEDY = FeedPolicy(prompt_spacing=0.0, spare_slots=0.0, last_slot=60.0, stock_every_seconds=1.0)
+GREEDY = FeedPolicy(prompt_spacing=0.0, spare_slots=0.0, stock_every_seconds=1.0)
 HOURS = 5
 
 

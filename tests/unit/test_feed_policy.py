@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.feeds import ItemKind, QuotaRule
-from amazon_ae._scheduling.policy import FeedPolicy, LookAgain, Queue, Send, decide, plan
+from amazon_ae._scheduling.policy import FeedPolicy, Queue, Send, Wait, decide, plan
 from amazon_ae._scheduling.quota import Ledger
 
 RULE = QuotaRule(name="A1/AK/SubmitFeed", burst=15, restore_seconds=120.0, limit=30)
@@ -44,7 +44,7 @@ def queues(*, pickups: int = 0, stock: int = 0, urgent: int = 0, busy: bool = Fa
 
 def test_nothing_waits() -> None:
     """An idle seller needs no timer of its own."""
-    assert decide(ledger(), queues(), POLICY) == LookAgain(math.inf, "nothing waits")
+    assert decide(ledger(), queues(), POLICY) == Wait(math.inf, "nothing waits")
 
 
 def test_a_pickup_leaves_at_once_in_a_quiet_hour() -> None:
@@ -64,7 +64,7 @@ def test_many_prompt_feeds_are_spaced() -> None:
     """When pickups have taken half of the hour, the next one waits for company."""
     busy = ledger(*range(10, 3500, 230), priority="pickup")
     decision = decide(busy, queues(pickups=1), POLICY)
-    assert isinstance(decision, LookAgain)
+    assert isinstance(decision, Wait)
     assert 100 < decision.seconds < 300
     assert "shared" in decision.why
 
@@ -87,7 +87,7 @@ def test_urgent_stock_waits_no_longer_than_a_pickup_would() -> None:
 def test_stock_is_spread_evenly() -> None:
     """Alone, it leaves about every two minutes, although the burst would allow fifteen at once."""
     decision = decide(ledger(10.0), queues(stock=1), POLICY)
-    assert isinstance(decision, LookAgain)
+    assert isinstance(decision, Wait)
     assert 110 < decision.seconds < 120
 
 
@@ -97,7 +97,7 @@ def test_stock_makes_room_for_packing() -> None:
     for count in (0, 5, 10):
         slots = [(10.0, "stock"), *((20.0 + 300 * number, "pickup") for number in range(count))]
         decision = decide(with_slots(slots), queues(stock=1), POLICY)
-        assert isinstance(decision, LookAgain)
+        assert isinstance(decision, Wait)
         gaps.append(decision.seconds)
     assert gaps == sorted(gaps)
     assert gaps[2] > gaps[0] * 1.3
@@ -108,7 +108,7 @@ def test_stock_leaves_the_last_slot_to_packing() -> None:
     nearly = ledger(*[1.0] * 14, priority="stock")
     assert nearly.free == 1
     waiting = decide(nearly, queues(stock=1), attrs.evolve(POLICY, stock_every_seconds=0.5))
-    assert isinstance(waiting, LookAgain)
+    assert isinstance(waiting, Wait)
     assert "packing" in waiting.why
     assert decide(nearly, queues(pickups=1, stock=1), POLICY) == Send(PICKUP, "pickup")
 
@@ -116,7 +116,7 @@ def test_stock_leaves_the_last_slot_to_packing() -> None:
 def test_stock_waits_for_the_feed_before_it() -> None:
     """One ordinary stock feed at a time: an older value must never land after a newer one."""
     decision = decide(ledger(), queues(stock=1, busy=True), POLICY)
-    assert isinstance(decision, LookAgain)
+    assert isinstance(decision, Wait)
     assert decision.seconds == math.inf
 
 
@@ -124,7 +124,7 @@ def test_a_blocked_kind_holds_back_only_itself() -> None:
     """A stuck stock feed does not keep parcels waiting."""
     assert decide(ledger(), queues(pickups=1, stock=1, blocked="feed 5"), POLICY) == Send(PICKUP, "pickup")
     stuck = decide(ledger(), queues(stock=1, urgent=1, blocked="feed 5"), POLICY)
-    assert stuck == LookAgain(math.inf, "feed 5")
+    assert stuck == Wait(math.inf, "feed 5")
 
 
 def test_a_route_without_a_quota_never_waits() -> None:
@@ -136,7 +136,7 @@ def test_one_stock_feed_per_twenty_minutes() -> None:
     """Amazon's advice, as one option; pickups then leave at once."""
     policy = FeedPolicy.every(minutes=20)
     waiting = decide(ledger(300.0), queues(stock=1), policy)
-    assert isinstance(waiting, LookAgain)
+    assert isinstance(waiting, Wait)
     assert waiting.seconds == pytest.approx(900)
     assert decide(ledger(1201.0), queues(stock=1), policy) == Send(INVENTORY, "stock")
     busy = ledger(*range(10, 3500, 230), priority="pickup")
@@ -146,7 +146,7 @@ def test_one_stock_feed_per_twenty_minutes() -> None:
 def test_the_hourly_flush() -> None:
     """The classic way: one stock feed an hour."""
     waiting = decide(ledger(60.0), queues(stock=1), FeedPolicy.hourly_flush())
-    assert isinstance(waiting, LookAgain)
+    assert isinstance(waiting, Wait)
     assert waiting.seconds == pytest.approx(3540)
 
 
@@ -195,7 +195,7 @@ def test_looking_again_at_the_told_time_is_never_in_vain_for_ever(
     if not pickups + stock + urgent:
         return
     elapsed = 0.0
-    while isinstance(decision := decide(now, waiting, POLICY), LookAgain):
+    while isinstance(decision := decide(now, waiting, POLICY), Wait):
         assert decision.seconds > 0
         now, looks, elapsed = now.after(decision.seconds), looks + 1, elapsed + decision.seconds
         assert looks < 20

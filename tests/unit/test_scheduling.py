@@ -251,7 +251,7 @@ async def test_processes_that_race_share_a_feed_instead_of_sending_two() -> None
         def __getattr__(self, name: str) -> Any:
             return getattr(shop.storage, name)
 
-    scarce = FeedPolicy(quiet_share=0.0, busy_share=0.001, prompt_spacing=2.0, crowd_exponent=0.0)
+    scarce = FeedPolicy(quiet_share=0.0, busy_share=0.001, prompt_spacing=2.0, queue_exponent=0.0)
     slow = FeedScheduler(Slow(), shop.gateway, clock=shop.clock, policy=scarce)
     async with slow, shop.open(policy=scarce) as quick:
         asked = [asyncio.ensure_future(slow.schedule_pickup(first))]  # both see it; the quick one takes it

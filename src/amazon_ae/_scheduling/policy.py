@@ -1,26 +1,28 @@
-"""What leaves now, or when to look again: the spending policy, as plain functions of state.
+"""What leaves now, or when to plan again: the spending policy, as plain functions of state.
 
-A slot spent on one priority is missing on the others, so the question is never *may we send* but *is this worth a slot
-now*. Three priorities compete:
+A slot spent on one priority class is missing for the others, so the question is never *may we send* but *is this worth
+a slot now*. Three classes compete:
 
 ``pickup``  a person waits at the bench;
 ``urgent``  stock that went to zero: the shop oversells until it is known;
 ``stock``   all other stock.
 
-The policy in five rules, each found by simulation (``docs/explanation/quota.md`` shows the table):
+The policy in six rules. Each was found by simulation, and ``docs/explanation/quota.md`` shows what each one buys:
 
 1. *Prompt classes leave at once while the hour is quiet.* As prompt feeds take more of the hour, they are spaced wider,
-   up to ``prompt_spacing``, and share. The share of the hour is weighted by age (a triangle over the hour): a feed
-   that fades out slowly does not make the same hole an hour later that it made when it left.
-2. *A crowd leaves sooner, a single parcel a little later*: spacing shrinks slowly with the number that waits.
-3. *Stock is spread evenly over what prompt feeds leave of the hour.* Spending the burst first is bad spending: what
-   leaves in a bunch comes back in a bunch, an hour later, for ever.
-4. *Stock never takes the last slot*, unless the next one is back before a prompt feed is likely to want it.
-5. *After an idle hour, stock makes what is left last until slots come back*: the first hour of a morning has all
+   up to ``prompt_spacing``, and share. Within the hour, recent feeds weigh a little more than old ones.
+2. *The more items wait, the sooner the feed leaves*; a single one waits a little longer.
+3. *No feed queues at Amazon if its items could travel with others.* Amazon processes feeds of one type one after
+   another. A second feed behind an unfinished one finishes no earlier than one that leaves just before its turn, but
+   whoever asks meanwhile would need a third. So it leaves when that costs less than noticing the end late.
+4. *Stock is spread evenly over what prompt and foreign feeds leave of the hour.* Spending the burst first is bad
+   spending: what leaves in a bunch comes back in a bunch, an hour later, forever.
+5. *Stock never takes the last slot*, unless the next one is back before a prompt feed may leave.
+6. *After an idle hour, stock makes what is left last until slots come back*: the first hour of a morning has all
    thirty, and none returns before it is over.
 
-Lengths are in units of the quota's mean interval (an hour divided by the slots in it; SubmitFeed: 120 s), so that one
-policy fits every quota.
+Lengths are in units of the quota's mean interval (SubmitFeed: 120 s), and "the hour" is the rule's horizon: its window,
+or the time in which an empty bucket fills, if that is longer. So one policy fits every quota.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.feeds import ItemKind
 from amazon_ae._scheduling.quota import FOREIGN, Ledger
 
-__all__ = ["PICKUP", "STOCK", "URGENT", "Departure", "FeedPolicy", "LookAgain", "Queue", "Send", "decide", "plan"]
+__all__ = ["PICKUP", "STOCK", "URGENT", "Departure", "FeedPolicy", "Queue", "Send", "Wait", "decide", "plan"]
 
 PICKUP: Final = "pickup"
 URGENT: Final = "urgent"
@@ -52,26 +54,32 @@ class FeedPolicy:
     Attributes:
         quiet_share: up to this part of the hour's slots, prompt feeds leave at once.
         busy_share: from this part on, they are ``prompt_spacing`` apart.
-        prompt_spacing: in mean intervals; the widest regular distance of two prompt feeds of one priority.
-        crowd_exponent: how strongly a crowd shortens the spacing, and a single parcel lengthens it; 0 switches it off.
-        last_slot: in mean intervals; stock may take the last slot if the next is back within this time.
-        spare_slots: slots of the hour that the even spacing of stock leaves unplanned.
+        prompt_spacing: in mean intervals; the widest regular distance of two prompt feeds of one class.
+        queue_exponent: how strongly a long queue shortens that distance, and a single item lengthens it; 0 switches it
+            off.
+        freshness: how much more recent prompt feeds weigh than old ones: 0 not at all, 1 fully (twice when fresh, not
+            at all after an hour).
+        spare_slots: slots of the hour that the even spacing of stock leaves unplanned while prompt feeds are few.
+        notice_seconds: how late the end of a feed is noticed, as the price of waiting for it (rule 3).
         stock_every_seconds: a fixed distance between stock feeds instead of even spacing, at most 3,600; ``None`` for
             even.
     """
 
-    quiet_share: float = 0.38
-    busy_share: float = 0.48
-    prompt_spacing: float = 2.125
-    crowd_exponent: float = 0.1
-    last_slot: float = 0.5
-    spare_slots: float = 0.9
+    quiet_share: float = 0.17
+    busy_share: float = 0.53
+    prompt_spacing: float = 2.37
+    queue_exponent: float = 0.093
+    freshness: float = 0.4
+    spare_slots: float = 2.2
+    notice_seconds: float = 10.0
     stock_every_seconds: float | None = None
 
     def __attrs_post_init__(self) -> None:
         if not 0 <= self.quiet_share < self.busy_share:
             raise ConfigurationError("quiet_share must be at least 0 and below busy_share")
-        if min(self.prompt_spacing, self.crowd_exponent, self.last_slot, self.spare_slots) < 0:
+        if not 0 <= self.freshness <= 1:
+            raise ConfigurationError("freshness must be between 0 and 1")
+        if min(self.prompt_spacing, self.queue_exponent, self.spare_slots, self.notice_seconds) < 0:
             raise ConfigurationError("no value of a FeedPolicy may be negative")
         if self.stock_every_seconds is not None and not 0 < self.stock_every_seconds <= _HOUR:
             raise ConfigurationError("stock_every_seconds must be above 0 and at most 3600")
@@ -97,6 +105,9 @@ class Queue:
         blocked: why nothing of this kind may leave at all, in words; ``""`` if nothing is in the way.
         blocked_seconds: for how long, where that is known; else ``inf``.
         ledgerless: this kind draws on no quota: its route paces itself.
+        ahead_seconds: until Amazon should have processed every feed of this kind that it has; 0 if it has none.
+        processing_seconds: how long it should process the next one.
+        items_per_hour: how many items of this kind left within the last hour.
     """
 
     kind: ItemKind
@@ -106,6 +117,9 @@ class Queue:
     blocked: str = ""
     blocked_seconds: float = math.inf
     ledgerless: bool = False
+    ahead_seconds: float = 0.0
+    processing_seconds: float = 0.0
+    items_per_hour: float = 0.0
 
 
 @attrs.frozen
@@ -133,21 +147,21 @@ class Send:
 
 
 @attrs.frozen
-class LookAgain:
+class Wait:
     """Nothing leaves now. ``seconds`` is ``inf`` where only an event can change that; ``why`` is in words."""
 
     seconds: float
     why: str
 
 
-def decide(ledger: Ledger | None, queues: Iterable[Queue], policy: FeedPolicy) -> Send | LookAgain:
+def decide(ledger: Ledger | None, queues: Iterable[Queue], policy: FeedPolicy) -> Send | Wait:
     """The one decision: which kind leaves now, or when to look again. ``queues`` are those that draw on ``ledger``."""
     departures = plan(ledger, queues, policy)
     for departure in departures:
         if departure.wait_seconds <= 0:
             return Send(departure.kind, departure.priority)
     soonest = min(departures, key=lambda departure: departure.wait_seconds, default=None)
-    return LookAgain(soonest.wait_seconds, soonest.why) if soonest else LookAgain(math.inf, "nothing waits")
+    return Wait(soonest.wait_seconds, soonest.why) if soonest else Wait(math.inf, "nothing waits")
 
 
 def plan(ledger: Ledger | None, queues: Iterable[Queue], policy: FeedPolicy) -> list[Departure]:
@@ -173,7 +187,8 @@ def _prompt(ledger: Ledger | None, queue: Queue, priority: str, waiting: int, po
         queue.kind,
         priority,
         (ledger.wait_seconds(), "a slot in the quota"),
-        (_prompt_wait(ledger, priority, waiting, policy), "company: the quota is scarce, feeds are shared"),
+        (_spacing_wait(ledger, priority, waiting, policy), "others: the quota is scarce, feeds are shared"),
+        (_turn_wait(queue, waiting, policy), "its turn: Amazon still processes the feed before this one"),
     )
 
 
@@ -189,30 +204,40 @@ def _stock(ledger: Ledger | None, queue: Queue, pickup: Queue | None, policy: Fe
         (ledger.wait_seconds(), "a slot in the quota"),
         (_since(ledger, spacing, *_INVENTORY), "its turn: what packing leaves of the quota is spread evenly"),
     ]
-    if pickup is not None:  # packing shares the quota: its next feed shall find a slot
-        allowed = policy.last_slot * _interval(ledger)
+    if pickup is not None:  # packing shares the quota: its next feed shall find a slot (rule 5)
         following = ledger.wait_seconds(2)
-        if following > max(allowed, _prompt_wait(ledger, PICKUP, pickup.waiting, policy)):
-            waits.append((following - allowed, "a second slot: the last one is kept for packing"))
+        if following > _spacing_wait(ledger, PICKUP, pickup.waiting, policy):
+            waits.append((following, "a second slot: the last one is kept for packing"))
     return _longest(queue.kind, STOCK, *waits)
 
 
-def _prompt_wait(ledger: Ledger, priority: str, waiting: int, policy: FeedPolicy) -> float:
-    """Seconds until spacing lets a prompt priority leave (rules 1 and 2)."""
-    share = _prompt_slots(ledger) / _slots(ledger)
-    busy = min(1.0, max(0.0, (share - policy.quiet_share) / (policy.busy_share - policy.quiet_share)))
-    crowd = (2.0 / max(1, waiting)) ** policy.crowd_exponent
-    return _since(ledger, policy.prompt_spacing * _interval(ledger) * busy**2 * crowd, priority)
+def _spacing_wait(ledger: Ledger, priority: str, waiting: int, policy: FeedPolicy) -> float:
+    """Seconds until spacing lets a prompt class leave (rules 1 and 2)."""
+    spacing = policy.prompt_spacing * _interval(ledger) * _busy(ledger, policy) ** 2
+    return _since(ledger, spacing * (2.0 / max(1, waiting)) ** policy.queue_exponent, priority)
+
+
+def _turn_wait(queue: Queue, waiting: int, policy: FeedPolicy) -> float:
+    """Seconds until a second feed may be sent behind those that Amazon has (rule 3).
+
+    Sent now, those who ask within ``ahead_seconds`` wait a whole processing time longer. Sent after the end, those who
+    wait already wait until that is noticed.
+    """
+    asking = queue.items_per_hour / _HOUR * queue.processing_seconds
+    if queue.ahead_seconds <= 0 or asking <= 0:
+        return 0.0
+    return max(0.0, queue.ahead_seconds - waiting * policy.notice_seconds / asking)
 
 
 def _spread(ledger: Ledger, policy: FeedPolicy) -> float:
-    """The even distance of stock feeds in what prompt feeds leave of the hour (rule 3)."""
-    left = _slots(ledger) - policy.spare_slots - _prompt_slots(ledger)
+    """The even distance of stock feeds in what the others leave of the hour (rule 4)."""
+    spare = policy.spare_slots * (1.0 - _busy(ledger, policy))
+    left = _slots(ledger) - spare - _prompt_slots(ledger, policy) - _recent(ledger, FOREIGN)
     return max(ledger.horizon_seconds / max(left, _slots(ledger) / 4), _thrift(ledger, policy))
 
 
 def _thrift(ledger: Ledger, policy: FeedPolicy) -> float:
-    """The distance that makes what is left of the hour last until slots come back (rule 5), twice as wide when prompt
+    """The distance that makes what is left of the hour last until slots come back (rule 6), twice as wide when prompt
     feeds take as much; 0 while slots come back all the time.
     """
     window = ledger.rule.window_seconds
@@ -220,17 +245,30 @@ def _thrift(ledger: Ledger, policy: FeedPolicy) -> float:
     dry = window - ages[-1] if ages else 0.0
     if ledger.rule.limit is None or dry < 5 * _interval(ledger):
         return 0.0
-    prompt = min(1.0, _prompt_slots(ledger) / (policy.busy_share * _slots(ledger)))
+    prompt = min(1.0, _prompt_slots(ledger, policy) / (policy.busy_share * _slots(ledger)))
     return (1.0 + prompt) * dry / max(1, ledger.rule.limit - ledger.used)
 
 
-def _prompt_slots(ledger: Ledger) -> float:
-    """Prompt feeds an hour, a fresh one counting twice and one of an hour ago not at all."""
-    return 2.0 * sum(max(0.0, 1.0 - age / ledger.horizon_seconds) for age in ledger.ages(*_PROMPT, FOREIGN))
+def _busy(ledger: Ledger, policy: FeedPolicy) -> float:
+    """0 in a quiet hour, 1 in one in which prompt feeds take their share or more."""
+    share = _prompt_slots(ledger, policy) / _slots(ledger)
+    return min(1.0, max(0.0, (share - policy.quiet_share) / (policy.busy_share - policy.quiet_share)))
+
+
+def _prompt_slots(ledger: Ledger, policy: FeedPolicy) -> float:
+    """Prompt feeds of the last hour, weighted by age."""
+    horizon, fresh = ledger.horizon_seconds, policy.freshness
+    weights = (1.0 - fresh + 2.0 * fresh * (1.0 - age / horizon) for age in ledger.ages(*_PROMPT) if age <= horizon)
+    return sum(weights)
+
+
+def _recent(ledger: Ledger, priority: str) -> int:
+    """Feeds of one class within the last hour."""
+    return sum(age <= ledger.horizon_seconds for age in ledger.ages(priority))
 
 
 def _since(ledger: Ledger, spacing: float, *priorities: str) -> float:
-    """Seconds until the last feed of these priorities is ``spacing`` seconds ago; 0 if there was none."""
+    """Seconds until the last feed of these classes is ``spacing`` seconds ago; 0 if there was none."""
     ages = ledger.ages(*priorities)
     return max(0.0, spacing - ages[0]) if ages else 0.0
 

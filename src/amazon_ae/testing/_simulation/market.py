@@ -57,6 +57,11 @@ class Meter:
         """What Amazon's header says: requests left in the hour, as of the last one; 0 without an hourly quota."""
         return 0.0 if self._per_hour is None else float(self._per_hour - len(self._hour))
 
+    def resets_at(self, now: datetime) -> datetime:
+        """When the rolling hour has room again, as Amazon's header says."""
+        full = self._per_hour is not None and len(self._hour) >= self._per_hour
+        return self._hour[0] + _HOUR if full else now
+
     def take(self, now: datetime, *, foreign: bool = False) -> str:
         """``""`` if the request is admitted, else the code of the refusal; only ours are counted."""
         if self._ticked_at is None or self._level == self._burst:
@@ -215,7 +220,15 @@ class PaperMarket:
         code = self.meters[action].take(now)
         if code:
             error = RequestThrottled if code == "RequestThrottled" else QuotaExceeded
-            raise error("refused", status=503, code=code, timestamp=now, retryable=True, action=action)
+            raise error(
+                "refused",
+                status=503,
+                code=code,
+                timestamp=now,
+                retryable=True,
+                action=action,
+                retry_at=self.meters[action].resets_at(now) if error is QuotaExceeded else None,
+            )
 
     def _status(self, feed_id: str) -> FeedStatus:
         feed, now = self._feeds[feed_id], self._clock.now()
