@@ -1,0 +1,83 @@
+"""``python -m amazon_ae.testing._simulation.chaos_command``: many chaos seeds on all cores, and each broken promise.
+
+A failure prints the seed; ``--first SEED --seeds 1`` plays it again, the same on memory and on SQLite.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from amazon_ae.testing._clocks import VirtualClock
+from amazon_ae.testing._simulation.chaos import ChaosPlan, ChaosReport, run_chaos
+
+__all__ = ["main", "play"]
+
+# Sets of text are walked in the order of their hashes; a fixed key makes that the same in every process.
+_HASH_SEED: Final = "0"
+
+
+def play(seed: int, *, store: str = "memory", postgres: str = "") -> ChaosReport:
+    """Play one seed on a fresh storage: ``memory``, ``sqlite`` or ``postgres`` (at the address ``postgres``)."""
+    logging.disable(logging.CRITICAL)
+    plan = ChaosPlan.draw(seed)
+    if store == "memory":
+        return run_chaos(plan)
+    if store == "postgres":
+        return run_chaos(plan, _postgres(postgres, f"chaos_{seed}_{uuid.uuid4().hex[:8]}"), grace_seconds=0.02)
+    with tempfile.TemporaryDirectory(prefix="amazon-ae-chaos-") as folder:
+        return run_chaos(plan, _sqlite(Path(folder) / "chaos.sqlite"))
+
+
+def _sqlite(path: Path) -> Callable[[VirtualClock], Any]:
+    from amazon_ae._storage.sqlite.store import SQLiteStorage
+
+    return lambda clock: SQLiteStorage(path, clock=clock, watch_seconds=None)
+
+
+def _postgres(uri: str, schema: str) -> Callable[[VirtualClock], Any]:
+    from amazon_ae._storage.postgres.store import PostgresStorage
+
+    return lambda clock: PostgresStorage(uri, clock=clock, schema=schema)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Play the seeds; 0 if every promise held in all of them."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--seeds", type=int, default=100, help="how many (default: 100)")
+    parser.add_argument("--first", type=int, default=0, help="the first seed (default: 0)")
+    parser.add_argument("--store", choices=("memory", "sqlite", "postgres"), default="memory")
+    parser.add_argument("--postgres", default="", metavar="URI", help="of the server, for --store postgres")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    options = parser.parse_args(arguments)
+    if os.environ.get("PYTHONHASHSEED") != _HASH_SEED:
+        os.environ["PYTHONHASHSEED"] = _HASH_SEED
+        os.execv(
+            sys.executable, [sys.executable, "-m", __spec__.name, *(sys.argv[1:] if arguments is None else arguments)]
+        )
+    seeds = range(options.first, options.first + options.seeds)
+    counts: Counter[str] = Counter()
+    broken = 0
+    with ProcessPoolExecutor(options.jobs) as pool:
+        for report in pool.map(partial(play, store=options.store, postgres=options.postgres), seeds, chunksize=4):
+            counts.update(report.counts)
+            if report.violations:
+                broken += 1
+                print(f"seed {report.plan.seed}: {report.plan}")
+                print(*(f"    {line}" for line in report.violations), sep="\n", flush=True)
+    print(f"{options.seeds} seeds on {options.store}, {broken} broken; {dict(sorted(counts.items()))}")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
