@@ -141,7 +141,7 @@ class HostStorage:
 
     async def _run(self, verb: Any, args: Any, kwargs: Any) -> Any:
         # The transaction of a killed process commits or not as a whole: it is never cut in the middle.
-        with self._process.clock.hold():
+        with self._process.clock.paused():
             running = asyncio.ensure_future(verb(*args, **kwargs))
             try:
                 return await asyncio.shield(running)
