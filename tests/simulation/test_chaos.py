@@ -16,14 +16,14 @@ def test_nothing_is_lost_doubled_or_wrongly_told(seed: int) -> None:
     assert play(seed).violations == []
 
 
-@pytest.mark.parametrize("seed", [1, 6])
+@pytest.mark.parametrize("seed", [4, 8])
 def test_the_same_holds_on_sqlite(seed: int) -> None:
     """Each host with its own connection to one file."""
     assert play(seed, store="sqlite").violations == []
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("seed", [6])
+@pytest.mark.parametrize("seed", [8])
 def test_the_same_holds_on_postgresql(seed: int, postgres_uri: str) -> None:
     """Where the database decides in which order verbs complete."""
     assert play(seed, store="postgres", postgres=postgres_uri).violations == []

@@ -34,7 +34,7 @@ def play(seed: int, *, store: str = "memory", postgres: str = "") -> ChaosReport
     if store == "memory":
         return run_chaos(plan)
     if store == "postgres":
-        return run_chaos(plan, _postgres(postgres, f"chaos_{seed}_{uuid.uuid4().hex[:8]}"), grace_seconds=0.02)
+        return run_chaos(plan, _postgres(postgres, f"chaos_{seed}_{uuid.uuid4().hex[:8]}"))
     with tempfile.TemporaryDirectory(prefix="amazon-ae-chaos-") as folder:
         return run_chaos(plan, _sqlite(Path(folder) / "chaos.sqlite"))
 

@@ -91,6 +91,15 @@ def track_processes() -> Iterator[None]:
         loop.set_task_factory(None)
 
 
+def _start_outside(work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    """Start a task that belongs to no simulated process."""
+    token = _CURRENT.set(None)
+    try:
+        return asyncio.get_running_loop().create_task(work)
+    finally:
+        _CURRENT.reset(token)
+
+
 class HostClock:
     """The clock of one host: the world's, ``skew_seconds`` ahead; it stands still for a frozen process."""
 
@@ -142,12 +151,22 @@ class HostStorage:
     async def _run(self, verb: Any, args: Any, kwargs: Any) -> Any:
         # The transaction of a killed process commits or not as a whole: it is never cut in the middle.
         with self._process.clock.paused():
-            running = asyncio.ensure_future(verb(*args, **kwargs))
+            # Connections that the storage opens on the way outlive this process, as those of a server do.
+            running = _start_outside(verb(*args, **kwargs))
             try:
                 return await asyncio.shield(running)
             except asyncio.CancelledError:
                 await asyncio.wait({running})
                 raise
+
+    def watch(self, *args: Any, **kwargs: Any) -> Callable[[], None]:
+        """As the storage's own; what it starts for that outlives the process."""
+        token = _CURRENT.set(None)
+        try:
+            undo: Callable[[], None] = self._inner.watch(*args, **kwargs)
+        finally:
+            _CURRENT.reset(token)
+        return undo
 
     async def aclose(self) -> None:
         """The storage outlives its hosts."""
@@ -247,11 +266,7 @@ class FaultyNetwork(httpx.AsyncBaseTransport):
             await self.process.clock.sleep(seconds)
             self.fake.exchange(request.method, str(request.url), request.headers.items(), body)
 
-        token = _CURRENT.set(None)  # what is on its way outlives the process that sent it
-        try:
-            task = asyncio.get_running_loop().create_task(arrive())
-        finally:
-            _CURRENT.reset(token)
+        task = _start_outside(arrive())  # what is on its way outlives the process that sent it
         self.late.add(task)
         task.add_done_callback(self.late.discard)
         await self.process.clock.sleep(60.0)
