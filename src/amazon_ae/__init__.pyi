@@ -3,6 +3,13 @@
 from ._clocks import (
     SystemClock as SystemClock,
 )
+from ._documents.chain import (
+    DocumentSourceChain as DocumentSourceChain,
+)
+from ._documents.circuit import (
+    CircuitPolicy as CircuitPolicy,
+    CircuitState as CircuitState,
+)
 from ._documents.kept_labels import (
     KeptLabels as KeptLabels,
 )
@@ -31,6 +38,7 @@ from ._exceptions import (
     DocumentNotReady as DocumentNotReady,
     InvalidRequest as InvalidRequest,
     LoginRejected as LoginRejected,
+    NotDelivered as NotDelivered,
     NotSent as NotSent,
     NotSupported as NotSupported,
     OutcomeUnknown as OutcomeUnknown,
@@ -75,6 +83,7 @@ from ._models.easy_ship import (
 from ._models.events import (
     ClockRefused as ClockRefused,
     DocumentEvent as DocumentEvent,
+    DocumentSourceState as DocumentSourceState,
     DoubtSettled as DoubtSettled,
     Event as Event,
     EventSink as EventSink,

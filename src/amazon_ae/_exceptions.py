@@ -25,6 +25,7 @@
      │   └ SchemaTooNew                 the store was written by a newer library: upgrade
      ├ DocumentError                    one document of one order, whatever its source: .step, .retryable
      │   ├ DocumentNotReady             not made yet: ask again after .retry_after_seconds
+     │   ├ NotDelivered                 no source of a chain delivered it: .reasons says why each did not
      │   └ DocumentInvalid              what came back is not that order's document; .retryable says if again helps
      └ PortalError                      Seller Central: .step, .retryable
          ├ BrowserNotFound              no Chromium: the message names the commands that get one
@@ -40,6 +41,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -56,6 +58,7 @@ __all__ = [
     "DocumentNotReady",
     "InvalidRequest",
     "LoginRejected",
+    "NotDelivered",
     "NotSent",
     "NotSupported",
     "OutcomeUnknown",
@@ -310,6 +313,28 @@ class DocumentNotReady(DocumentError):
 
     def __init__(self, message: str, *, retry_after_seconds: float, step: str = "") -> None:
         super().__init__(message, retryable=True, step=step)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class NotDelivered(DocumentError):
+    """None of several sources delivered this document.
+
+    Attributes:
+        reasons: why each source did not, by its name, in the order in which they were asked.
+        retry_after_seconds: when the first of them may have it; ``None`` where none said.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reasons: Mapping[str, str],
+        retryable: bool = False,
+        retry_after_seconds: float | None = None,
+        step: str = "",
+    ) -> None:
+        super().__init__(message, retryable=retryable, step=step)
+        self.reasons = dict(reasons)
         self.retry_after_seconds = retry_after_seconds
 
 

@@ -17,6 +17,7 @@ from amazon_ae._models.feeds import ItemKind, Outcome
 __all__ = [
     "ClockRefused",
     "DocumentEvent",
+    "DocumentSourceState",
     "DoubtSettled",
     "Event",
     "EventSink",
@@ -89,6 +90,23 @@ class DocumentEvent(Event):
     size: int = 0
     sha256: str = ""
     seconds: float = 0.0
+
+
+@attrs.frozen(kw_only=True)
+class DocumentSourceState(Event):
+    """A document source of a ``DocumentSourceChain`` is left alone after failures, or answers again.
+
+    Attributes:
+        source: its name in the chain.
+        asked: whether it is asked from now on.
+        reason: the name of the last failure; ``""`` where it answers again.
+        retry_at: when it is tried again, aware UTC; ``None`` where it answers again.
+    """
+
+    source: str
+    asked: bool
+    reason: str = ""
+    retry_at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True)
