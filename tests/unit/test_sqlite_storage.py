@@ -212,7 +212,7 @@ async def test_nobody_is_told_while_nothing_happens(path: Path) -> None:
     await put(store, "a")
     calls: list[str] = []
     store.watch(ACCOUNT, lambda: calls.append("told"))
-    store._database.on_foreign_commit(store._pass_notices_on)
+    store._database.on_foreign_commit(store._notices.pass_on)
     for _ in range(50):
         store._database.check_foreign_commits()
     await keys(store)
@@ -242,7 +242,8 @@ async def test_every_question_has_its_index(store: SQLiteStorage) -> None:
         sql.count_in_flight: whose,
         sql.count_dead: whose,
         sql.dead: (*whose, "", 10),
-        sql.old: (*whose, "", 0, 10),
+        sql.page: ("", "", "", 10),
+        sql.queue_page: (0, *whose, "", 10),
         sql.document: ("n",),
         sql.names: ("n", "o"),
         sql.names_from: ("n",),

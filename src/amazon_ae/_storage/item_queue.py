@@ -69,6 +69,18 @@ class ItemQueue:
         """Drop a row that is not in flight."""
         self._unlist(self.rows.pop(key))
 
+    def forget_old(self, before: int, *, rejected: bool = False) -> int:
+        """Drop items accepted before that instant, with ``rejected`` also those put before it and rejected."""
+        old = [
+            row.key
+            for row in self.rows.values()
+            if (row.state == ItemState.ACCEPTED and row.accepted_at is not None and row.accepted_at < before)
+            or (rejected and row.state == ItemState.REJECTED and row.put_at < before)
+        ]
+        for key in old:
+            self.forget(key)
+        return len(old)
+
     def first(self, limit: int, keys: Collection[str] | None) -> list[ItemRow]:
         """Up to ``limit`` waiting rows, urgent ones first, then by ``put_at``; only those of ``keys`` if given."""
         positions = (position for positions in (self.waiting[1], self.waiting[0]) for position in positions)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from amazon_ae._clocks import SystemClock
 from amazon_ae._exceptions import ConfigurationError, StaleLease, StorageError
@@ -16,6 +16,7 @@ from amazon_ae._ports import Clock
 from amazon_ae._storage import transitions
 from amazon_ae._storage.item_queue import DEAD, ItemQueue
 from amazon_ae._storage.notices import Leaving, Settled, Watchers, news, queued, settled
+from amazon_ae._storage.retention import DEFAULT_RETENTION, Retention
 from amazon_ae._storage.rows import (
     BatchRow,
     ItemRow,
@@ -34,6 +35,7 @@ from amazon_ae._storage.rows import (
 __all__ = ["MemoryStorage"]
 
 T = TypeVar("T")
+_FORGET_EVERY: Final = 3600 * 1_000_000  # an hour, in micros
 
 
 class MemoryStorage:
@@ -43,14 +45,19 @@ class MemoryStorage:
 
     Args:
         clock: the store's clock.
+        retention: how long accepted items, and rejected pickups, are remembered, by kind; ``None`` for a kind keeps
+            them forever.
     """
 
-    def __init__(self, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, *, clock: Clock | None = None, retention: Mapping[ItemKind, timedelta | None] = DEFAULT_RETENTION
+    ) -> None:
         self._clock = clock if clock is not None else SystemClock()
         self._queues: dict[tuple[str, str], ItemQueue] = {}
         self._batches: dict[str, BatchRow] = {}
         self._documents: dict[str, str] = {}
         self._watchers = Watchers()
+        self._retention = Retention(retention)
 
     async def put(
         self,
@@ -88,6 +95,7 @@ class MemoryStorage:
                 if newer is None or newer.state != ItemState.WAITING or row.batch_id is not None or waited:
                     continue
             urgent, normal = urgent or change.urgent, normal or not change.urgent
+        self._forget_old()
         if news(kind, before, Leaving(urgent, normal)):
             self._watchers.call(queued(account))
         return receipts_in_order(changes, receipts, keep_first=keep_first)
@@ -149,6 +157,7 @@ class MemoryStorage:
         batch = self._held(batch_id, fence)
         applied = self._apply(batch, outcomes, tuple(self._queue(batch.account, batch.kind).in_flight(batch_id)))
         del self._batches[batch_id]
+        self._forget_old()
         self._watchers.call(settled(batch.account, batch.kind, (outcome.key for outcome in applied)))
         return applied
 
@@ -221,6 +230,17 @@ class MemoryStorage:
         queue = self._queue(account, kind)
         keys = sorted(key for key in queue.dead if key > after)
         return [self._to_item(queue.rows[key]) for key in keys[:limit]]
+
+    def _forget_old(self) -> None:
+        """Every so often: forget what is older than the retention."""
+        now = self._clock.now()
+        if not self._retention.due(now):
+            return
+        limits = self._retention.limits(micros(now))
+        for (_, kind), queue in self._queues.items():
+            if (before := limits.get(kind)) is not None:
+                queue.forget_old(before, rejected=kind == ItemKind.PICKUP)
+        self._retention.wait_until(micros(now) + _FORGET_EVERY)
 
     async def reject(self, account: str, kind: ItemKind, outcomes: Sequence[ItemOutcome]) -> Sequence[ItemOutcome]:
         """See ``ports.Storage.reject``."""
@@ -299,16 +319,7 @@ class MemoryStorage:
     async def purge(self, account: str, kind: ItemKind, *, settled_before: datetime) -> int:
         """See ``ports.Storage.purge``."""
         check_aware(settled_before=settled_before)
-        queue = self._queue(account, kind)
-        before = micros(settled_before)
-        old = [
-            row.key
-            for row in queue.rows.values()
-            if row.state == ItemState.ACCEPTED and row.accepted_at is not None and row.accepted_at < before
-        ]
-        for key in old:
-            queue.forget(key)
-        return len(old)
+        return self._queue(account, kind).forget_old(micros(settled_before))
 
     def watch(
         self, account: str, callback: Callable[[], None], *, settled: Settled | None = None

@@ -274,6 +274,23 @@ DELETE FROM {{s}}.items AS i
 WHERE i.account = %(account)s AND i.kind = %(kind)s AND i.key = ANY(ARRAY(SELECT key FROM old))
 RETURNING i.key"""
 
+# One page of all items in the order of their keys: where it ends, and what of it is old. What is locked is being
+# changed just now, so it is not old.
+_PAGE_END: Final = """
+SELECT account, kind, key FROM {s}.items
+WHERE (account, kind, key) > (%(account)s, %(kind)s, %(key)s)
+ORDER BY account, kind, key OFFSET %(skip)s LIMIT 1"""
+_FORGET: Final = """
+WITH old AS MATERIALIZED (
+    SELECT i.account, i.kind, i.key FROM {s}.items AS i
+    WHERE (i.account, i.kind, i.key) > (%(account)s, %(kind)s, %(key)s)
+        AND (%(to_end)s OR (i.account, i.kind, i.key) <= (%(last_account)s, %(last_kind)s, %(last_key)s))
+        AND (i.state = 'accepted' AND i.accepted_at < (%(limits)s::jsonb ->> i.kind)::timestamptz
+            OR i.state = 'rejected' AND i.kind = 'pickup' AND i.put_at < (%(limits)s::jsonb ->> i.kind)::timestamptz)
+    FOR UPDATE SKIP LOCKED
+)
+DELETE FROM {s}.items AS i USING old WHERE i.account = old.account AND i.kind = old.kind AND i.key = old.key"""
+
 
 class Statements:
     """Every statement with the schema's name in it, ready for ``execute``."""
@@ -324,3 +341,5 @@ class Statements:
         self.load: bytes = ready(_LOAD)
         self.names: bytes = ready(_NAMES)
         self.purge: bytes = ready(_PURGE)
+        self.page_end: bytes = ready(_PAGE_END)
+        self.forget: bytes = ready(_FORGET)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from amazon_ae._clocks import SystemClock
+from amazon_ae._exceptions import StorageError
 from amazon_ae._models.checks import check_aware
 from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome
 from amazon_ae._models.stored import Change, QueueStats, Receipt, StoredBatch, StoredItem
@@ -16,6 +20,7 @@ from amazon_ae._storage.postgres.notify import Notifier
 from amazon_ae._storage.postgres.rows import outcomes_json, to_batch, to_item, to_stats
 from amazon_ae._storage.postgres.schema import DEFAULT_SCHEMA, check_schema_name, schema_sql
 from amazon_ae._storage.postgres.sql import Statements
+from amazon_ae._storage.retention import DEFAULT_RETENTION, Retention
 from amazon_ae._storage.rows import (
     by_key,
     can_be_kept,
@@ -66,6 +71,8 @@ class PostgresStorage:
         listen_conninfo: where to ``LISTEN`` directly, if ``conninfo_or_pool`` leads to a pooler in transaction mode.
             Without it, notices of other processes are asked for every ``poll_seconds`` behind a pooler.
         poll_seconds: how often to ask for notices where ``LISTEN`` cannot be had.
+        retention: how long accepted items, and rejected pickups, are remembered, by kind; ``None`` for a kind keeps
+            them forever. They are forgotten in steps of some milliseconds, as the store is written to.
 
     Raises:
         ConfigurationError: psycopg is missing (``pip install 'amazon-ae[postgres]'``), the connection string cannot be
@@ -84,6 +91,7 @@ class PostgresStorage:
         statement_timeout_seconds: float | None = 60.0,
         listen_conninfo: str | None = None,
         poll_seconds: float = 1.0,
+        retention: Mapping[ItemKind, timedelta | None] = DEFAULT_RETENTION,
     ) -> None:
         self._clock = clock
         self._schema = check_schema_name(schema)
@@ -98,6 +106,8 @@ class PostgresStorage:
             listen_conninfo=listen_conninfo,
         )
         self._notifier = Notifier(self._database, channel=schema, queues=self._sql.queues, poll_seconds=poll_seconds)
+        self._retention = Retention(retention)
+        self._stepping: asyncio.Task[None] | None = None
 
     @staticmethod
     def schema_sql(schema: str = DEFAULT_SCHEMA, *, after: int = 0) -> str:
@@ -152,6 +162,7 @@ class PostgresStorage:
 
             one_statement = len(ordered) <= verbs.CHUNK and not keep_first
             result = await self._database.run(store, transaction=not one_statement, background=False, after=notify)
+            self._forget_old()
         return receipts_in_order(changes, result.receipts, keep_first=keep_first)
 
     async def open(
@@ -330,7 +341,23 @@ class PostgresStorage:
             if result[1] is not None:
                 await self._notifier.send(cursor, result[1])
 
-        return (await self._database.run(work, background=background, after=notify))[0]
+        answer, _ = await self._database.run(work, background=background, after=notify)
+        self._forget_old()
+        return answer
+
+    def _forget_old(self) -> None:
+        """After a write: have the next step of the retention done beside the caller."""
+        if (self._stepping is None or self._stepping.done()) and self._retention.due(
+            self._now() or SystemClock().now()
+        ):
+            self._stepping = asyncio.create_task(self._step(), name=f"{self._schema} retention")
+
+    async def _step(self) -> None:
+        with contextlib.suppress(StorageError):  # the next write tries again
+            next_at = await self._database.run(
+                lambda cursor: verbs.forget_old(cursor, self._sql, self._retention, self._clock)
+            )
+            self._retention.wait_until(next_at)
 
     async def load(self, name: str) -> str | None:
         """See ``ports.Storage.load``."""
@@ -382,6 +409,8 @@ class PostgresStorage:
     async def aclose(self) -> None:
         """Close the own pool and the listening connection; a pool that was given stays open. Twice is fine."""
         await self._notifier.aclose()
+        if self._stepping is not None and not self._stepping.done():
+            await asyncio.wait([self._stepping])
         await self._database.aclose()
 
     async def __aenter__(self) -> PostgresStorage:

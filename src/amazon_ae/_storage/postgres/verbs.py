@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -13,7 +14,8 @@ from amazon_ae._storage.notices import Leaving, Notice, news, settled
 from amazon_ae._storage.postgres.connection import ask
 from amazon_ae._storage.postgres.rows import changes_json, outcomes_json, to_batch
 from amazon_ae._storage.postgres.sql import Statements
-from amazon_ae._storage.rows import outcomes_of
+from amazon_ae._storage.retention import DOCUMENT, PAGE_ROWS, Progress, Retention
+from amazon_ae._storage.rows import instant, micros, outcomes_of
 
 if TYPE_CHECKING:
     from psycopg import AsyncCursor
@@ -22,7 +24,18 @@ if TYPE_CHECKING:
 
     Cursor = AsyncCursor[tuple[Any, ...]]
 
-__all__ = ["CHUNK", "PutResult", "lock_document", "put", "refuse_stale", "rewrite", "settle", "settle_some", "take"]
+__all__ = [
+    "CHUNK",
+    "PutResult",
+    "forget_old",
+    "lock_document",
+    "put",
+    "refuse_stale",
+    "rewrite",
+    "settle",
+    "settle_some",
+    "take",
+]
 
 CHUNK: Final = 5_000
 """Rows per statement: what the event loop formats at a stretch stays below about 20 ms."""
@@ -160,6 +173,35 @@ async def lock_document(cursor: Cursor, sql: Statements, name: str, clock: Clock
             body, now = row
             return body, now.astimezone(UTC) if clock is None else clock.now()
         await cursor.execute(sql.make_document, {"name": name})
+
+
+async def forget_old(cursor: Cursor, sql: Statements, retention: Retention, clock: Clock | None) -> int:
+    """One step of ``retention``, if it is due; returns when the next one is, in ``micros``."""
+    text, instant_now = await lock_document(cursor, sql, DOCUMENT, clock)
+    now, progress = micros(instant_now), Progress.read(text)
+    if now < progress.next_at:
+        return progress.next_at
+    await cursor.execute(sql.begin_take_keys)
+    account, kind, key = progress.after
+    page = {"account": account, "kind": kind, "key": key, "skip": PAGE_ROWS - 1}
+    await cursor.execute(sql.page_end, page)
+    last = await cursor.fetchone()
+    last_account, last_kind, last_key = last or ("", "", "")
+    limits = {one: instant(at).isoformat() for one, at in retention.limits(now).items()}
+    await cursor.execute(
+        sql.forget,
+        {
+            **page,
+            "to_end": last is None,
+            "last_account": last_account,
+            "last_kind": last_kind,
+            "last_key": last_key,
+            "limits": json.dumps(limits),
+        },
+    )
+    progress = progress.stepped(None if last is None else (last_account, last_kind, last_key), cursor.rowcount, now)
+    await cursor.execute(sql.save_document, {"name": DOCUMENT, "body": progress.to_text()})
+    return progress.next_at
 
 
 def refuse_stale(cursor: Cursor, batch: dict[str, Any]) -> None:

@@ -79,6 +79,19 @@ class SqliteDatabase:
         """
         return await self._run("BEGIN IMMEDIATE", work, then)
 
+    def write_later(self, work: Callable[[sqlite3.Cursor], None]) -> None:
+        """From any thread: run ``work`` in a transaction of its own, after what is under way; a fault is dropped."""
+        import sqlite3
+
+        def perform() -> None:
+            with contextlib.suppress(sqlite3.Error, StorageError):
+                self._perform("BEGIN IMMEDIATE", work, None)
+
+        executor = self._executor
+        if executor is not None and self._pid == os.getpid() and not self._closed:
+            with contextlib.suppress(RuntimeError):  # it is being closed
+                executor.submit(perform)
+
     def within(self, connection: Any, work: Callable[[sqlite3.Cursor], T]) -> T:
         """Run ``work`` in the transaction of the host's connection, on the host's thread; all of it or nothing."""
         import sqlite3

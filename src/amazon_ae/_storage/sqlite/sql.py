@@ -107,9 +107,14 @@ class Queries:
             f" (SELECT state FROM {items} WHERE {_DEAD} ORDER BY key {capped})"
         )
         self.dead: Final = f"SELECT {_ITEM} FROM {items} WHERE {_DEAD} AND key > ? ORDER BY key LIMIT ?"
-        self.old: Final = (
-            f"SELECT id, key FROM {items} WHERE account = ? AND kind = ? AND key > ? AND state = 'accepted'"
-            f" AND accepted_at < ? ORDER BY key LIMIT ?"
+        # Pages of all items, in the order of their keys: those that are old are chosen afterwards.
+        self.page: Final = (
+            f"SELECT id, account, kind, key, state, accepted_at, put_at FROM {items}"
+            f" WHERE (account, kind, key) > (?, ?, ?) ORDER BY account, kind, key LIMIT ?"
+        )
+        self.queue_page: Final = (
+            f"SELECT id, key, state = 'accepted' AND accepted_at < ? FROM {items}"
+            f" WHERE account = ? AND kind = ? AND key > ? ORDER BY key LIMIT ?"
         )
 
         self.document: Final = f"SELECT text FROM {documents} WHERE name = ?"

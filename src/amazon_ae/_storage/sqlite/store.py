@@ -8,11 +8,9 @@ and the clock is read under the lock.
 
 from __future__ import annotations
 
-import json
 import os
-import secrets
-from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from amazon_ae._clocks import SystemClock
@@ -21,7 +19,8 @@ from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome
 from amazon_ae._models.stored import Change, ItemState, QueueStats, Receipt, StoredBatch, StoredItem
 from amazon_ae._ports import Clock
 from amazon_ae._storage import transitions
-from amazon_ae._storage.notices import Notice, Settled, Watchers, queued, settled
+from amazon_ae._storage.notices import Notice, Settled, queued, settled
+from amazon_ae._storage.retention import DEFAULT_RETENTION, Retention
 from amazon_ae._storage.rows import (
     BatchRow,
     ItemRow,
@@ -38,7 +37,7 @@ from amazon_ae._storage.rows import (
 )
 from amazon_ae._storage.sqlite import verbs
 from amazon_ae._storage.sqlite.connection import SqliteDatabase
-from amazon_ae._storage.sqlite.notify import FileWatch
+from amazon_ae._storage.sqlite.notify import FileNotices
 from amazon_ae._storage.sqlite.schema import DEFAULT_PREFIX, check_prefix, schema_sql
 from amazon_ae._storage.sqlite.sql import Queries
 
@@ -50,8 +49,10 @@ __all__ = ["SQLiteStorage"]
 
 T = TypeVar("T")
 
-# Rows that one transaction of purge() deletes: a few tens of milliseconds during which others wait.
-_PURGE_PAGE: Final = 5_000
+# Rows that one transaction of purge() reads, and how long it then leaves the file to others: SQLite's lock has no line
+# in which they would wait for their turn.
+_PURGE_PAGE: Final = 2_000
+_PURGE_PAUSE_SECONDS: Final = 0.02
 _DEAD: Final = (ItemState.REJECTED, ItemState.UNKNOWN)
 
 
@@ -72,6 +73,8 @@ class SQLiteStorage:
             thread waits.
         watch_seconds: how often to ask the file for notices of other processes, once an account is watched (a thread,
             real seconds, some microseconds each time); ``None``: never.
+        retention: how long accepted items, and rejected pickups, are remembered, by kind; ``None`` for a kind keeps
+            them forever. They are forgotten in steps of some milliseconds, as the store is written to.
     """
 
     def __init__(
@@ -83,17 +86,15 @@ class SQLiteStorage:
         create_schema: bool = True,
         busy_seconds: float = 10.0,
         watch_seconds: float | None = 0.1,
+        retention: Mapping[ItemKind, timedelta | None] = DEFAULT_RETENTION,
     ) -> None:
         self._clock = clock if clock is not None else SystemClock()
         self._sql = Queries(check_prefix(prefix))
+        self._notices = FileNotices(self._sql, watch_seconds)
         self._database = SqliteDatabase(
-            path, prefix=prefix, create=create_schema, busy_seconds=busy_seconds, on_open=self._start_reading_notices
+            path, prefix=prefix, create=create_schema, busy_seconds=busy_seconds, on_open=self._notices.start
         )
-        self._watchers = Watchers()
-        self._watch_seconds = watch_seconds
-        self._watch: FileWatch | None = None
-        self._token = secrets.token_hex(8)
-        self._seen = 0
+        self._retention = Retention(retention)
 
     @staticmethod
     def schema_sql(prefix: str = DEFAULT_PREFIX, *, after: int = 0) -> str:
@@ -127,19 +128,18 @@ class SQLiteStorage:
             now = micros(self._clock.now())
             result = verbs.put(cursor, self._sql, account, kind, counting, now, keep_first=keep_first)
             if result.notice is not None:
-                # A host's transaction may be rolled back: our own watchers then learn of the commit as others do.
-                origin = self._token if connection is None else ""
-                verbs.write_notice(cursor, self._sql, origin, result.notice)
+                self._notices.write(cursor, result.notice, by_host=connection is not None)
             return result
 
-        def tell(result: verbs.PutResult) -> None:
+        def committed(result: verbs.PutResult) -> None:
             if result.notice is not None:
-                self._watchers.call(result.notice)
+                self._notices.call(result.notice)
+            self._forget_old()
 
         if connection is not None:
             result = self._database.within(connection, work)
         else:
-            result = await self._database.write(work, tell)
+            result = await self._database.write(work, committed)
         return receipts_in_order(changes, result.receipts, keep_first=keep_first)
 
     async def open(
@@ -353,14 +353,24 @@ class SQLiteStorage:
         def write(cursor: sqlite3.Cursor) -> tuple[T, Notice | None]:
             answer, notice = work(cursor)
             if notice is not None:
-                verbs.write_notice(cursor, self._sql, self._token, notice)
+                self._notices.write(cursor, notice)
             return answer, notice
 
-        def tell(result: tuple[T, Notice | None]) -> None:
+        def committed(result: tuple[T, Notice | None]) -> None:
             if result[1] is not None:
-                self._watchers.call(result[1])
+                self._notices.call(result[1])
+            self._forget_old()
 
-        return (await self._database.write(write, tell))[0]
+        return (await self._database.write(write, committed))[0]
+
+    def _forget_old(self) -> None:
+        """After a write, on the thread: have the next step of the retention done once the caller has its answer."""
+        if self._retention.due(self._clock.now()):
+            self._database.write_later(self._step)
+
+    def _step(self, cursor: sqlite3.Cursor) -> None:
+        now = micros(self._clock.now())
+        self._retention.wait_until(verbs.forget_old(cursor, self._sql, self._retention, now))
 
     async def load(self, name: str) -> str | None:
         """See ``ports.Storage.load``."""
@@ -397,20 +407,24 @@ class SQLiteStorage:
         return await self._database.read(work)
 
     async def purge(self, account: str, kind: ItemKind, *, settled_before: datetime) -> int:
-        """See ``ports.Storage.purge``; a transaction for every few thousand items."""
+        """See ``ports.Storage.purge``; a transaction for every 2,000 items, with a pause for others in between."""
         check_aware(settled_before=settled_before)
         before = micros(settled_before)
         purged, after = 0, ""
 
-        def work(cursor: sqlite3.Cursor) -> list[tuple[int, str]]:
-            page = cursor.execute(self._sql.old, (account, kind.value, after, before, _PURGE_PAGE)).fetchall()
-            cursor.executemany(self._sql.delete_item, [(number,) for number, _ in page])
-            return page
+        def work(cursor: sqlite3.Cursor) -> tuple[int, str | None]:
+            page = cursor.execute(self._sql.queue_page, (before, account, kind.value, after, _PURGE_PAGE)).fetchall()
+            old = [(number,) for number, _, is_old in page if is_old]
+            cursor.executemany(self._sql.delete_item, old)
+            return len(old), page[-1][1] if len(page) == _PURGE_PAGE else None
 
-        while page := await self._database.write(work):
-            purged += len(page)
-            after = page[-1][1]
-        return purged
+        while True:
+            deleted, last = await self._database.write(work)
+            purged += deleted
+            if last is None:
+                return purged
+            after = last
+            await SystemClock().sleep(_PURGE_PAUSE_SECONDS)
 
     def watch(
         self, account: str, callback: Callable[[], None], *, settled: Settled | None = None
@@ -420,42 +434,11 @@ class SQLiteStorage:
         Writes of this object call back at once; those of other processes, and the host's with ``connection=``, within
         ``watch_seconds``.
         """
-        if self._watch is None and self._watch_seconds is not None:
-            self._database.on_foreign_commit(self._pass_notices_on)
-            self._watch = FileWatch(self._database, self._watch_seconds)
-        return self._watchers.add(account, callback, settled)
-
-    def _start_reading_notices(self, cursor: sqlite3.Cursor) -> None:
-        """Older notices are no news to this object, which has read nothing yet."""
-        if self._seen == 0:
-            (self._seen,) = cursor.execute(self._sql.last_notice).fetchone()
-
-    def _pass_notices_on(self, cursor: sqlite3.Cursor) -> None:
-        """Call back for what other connections have committed. Runs on the store's thread."""
-        found = cursor.execute(self._sql.notices, (self._seen,)).fetchall()
-        if not found:
-            return
-        missed = found[0][0] > self._seen + 1
-        self._seen = found[-1][0]
-        if missed:
-            self._call_all(cursor)
-            return
-        for _, origin, account, kind, keys in found:
-            if origin != self._token:
-                self._watchers.call(Notice(account, kind, tuple(json.loads(keys))))
-
-    def _call_all(self, cursor: sqlite3.Cursor) -> None:
-        """Notices were missed: call back for every watched account that has something queued, and for outcomes."""
-        for account in self._watchers.accounts():
-            for kind in ItemKind:
-                self._watchers.call(settled(account, kind.value, ()))
-            if any(cursor.execute(self._sql.first, (account, kind.value, 1)).fetchone() for kind in ItemKind):
-                self._watchers.call(queued(account))
+        return self._notices.add(self._database, account, callback, settled)
 
     async def aclose(self) -> None:
         """Finish what was begun and close the file; twice is fine."""
-        if self._watch is not None:
-            self._watch.stop()
+        self._notices.stop()
         await self._database.aclose()
 
     async def __aenter__(self) -> SQLiteStorage:

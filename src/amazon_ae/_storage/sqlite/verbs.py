@@ -15,6 +15,7 @@ from amazon_ae._models.feeds import ItemKind, ItemOutcome
 from amazon_ae._models.stored import Change, ItemState, QueueStats, Receipt, ReceiptState, StoredItem
 from amazon_ae._storage import transitions
 from amazon_ae._storage.notices import Leaving, Notice, news, queued
+from amazon_ae._storage.retention import DOCUMENT, PAGE_ROWS, Progress, Retention
 from amazon_ae._storage.rows import BatchRow, ItemRow, instant, outcomes_of
 from amazon_ae._storage.sqlite.sql import PutState, Queries
 
@@ -25,6 +26,7 @@ __all__ = [
     "PutResult",
     "batch_of",
     "document",
+    "forget_old",
     "held",
     "item_at",
     "listed",
@@ -33,7 +35,6 @@ __all__ = [
     "settle",
     "stats",
     "to_item",
-    "write_notice",
 ]
 
 
@@ -181,11 +182,27 @@ def document(cursor: sqlite3.Cursor, sql: Queries, name: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def write_notice(cursor: sqlite3.Cursor, sql: Queries, origin: str, notice: Notice) -> None:
-    """Let other processes know, when this transaction commits."""
-    keys = json.dumps(notice.keys, ensure_ascii=False)
-    cursor.execute(sql.insert_notice, (origin, notice.account, notice.kind, keys))
-    cursor.execute(sql.trim_notices)
+def forget_old(cursor: sqlite3.Cursor, sql: Queries, retention: Retention, now: int) -> int:
+    """One step of ``retention``, if it is due; returns when the next one is."""
+    progress = Progress.read(document(cursor, sql, DOCUMENT))
+    if now < progress.next_at:
+        return progress.next_at
+    page = cursor.execute(sql.page, (*progress.after, PAGE_ROWS)).fetchall()
+    limits = retention.limits(now)
+    old = [
+        (number,)
+        for number, _, kind, _, state, accepted_at, put_at in page
+        if (limit := limits.get(kind)) is not None
+        and (
+            (state == ItemState.ACCEPTED and accepted_at is not None and accepted_at < limit)
+            or (state == ItemState.REJECTED and kind == ItemKind.PICKUP and put_at < limit)
+        )
+    ]
+    cursor.executemany(sql.delete_item, old)
+    last = page[-1][1:4] if len(page) == PAGE_ROWS else None
+    progress = progress.stepped(last, len(old), now)
+    cursor.execute(sql.save_document, (DOCUMENT, progress.to_text()))
+    return progress.next_at
 
 
 def to_item(row: tuple[Any, ...]) -> StoredItem:
