@@ -42,13 +42,18 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
         "AMAZON_AE_SECRET_KEY": "secret_key",
         "AMAZON_AE_AUTH_TOKEN": "auth_token",
         "AMAZON_AE_PICKUP_FEED_TYPE": "pickup_feed_type",
+        "AMAZON_AE_SPAPI_ENDPOINT": "spapi_endpoint",
+        "AMAZON_AE_SPAPI_SELLER_ID": "seller_id",
+        "AMAZON_AE_SPAPI_CLIENT_ID": "client_id",
+        "AMAZON_AE_SPAPI_CLIENT_SECRET": "client_secret",
+        "AMAZON_AE_SPAPI_REFRESH_TOKEN": "refresh_token",
         "AMAZON_AE_PORTAL_EMAIL": "portal_email",
         "AMAZON_AE_PORTAL_PASSWORD": "portal_password",
         "AMAZON_AE_PORTAL_TOTP": "portal_totp",
         "CLOCK_SPEED": "speed",
         "CLOCK_ORIGIN": "clock_origin",
     }
-    return {**os.environ, **{name: str(about[key]) for name, key in names.items()}}
+    return {**os.environ, "AMAZON_AE_BACKEND": "mws", **{name: str(about[key]) for name, key in names.items()}}
 
 
 async def run_and_kill(sandbox: Sandbox, folder: Path) -> int:

@@ -1,8 +1,8 @@
 """A small warehouse: a whole host program, composed of the public pieces of ``amazon_ae``.
 
 It takes in orders, sends its stock, packs twelve parcels and keeps their papers. Kill it at any moment and start it
-again: it goes on where it was. Everything it needs to know is in its environment; ``examples/demo.py`` runs it against
-the bundled sandbox.
+again: it goes on where it was, also on another backend. Everything it needs to know is in its environment, and which
+backend it is, only ``backend.py`` knows. ``examples/demo.py`` runs it against the bundled sandbox.
 """
 
 from __future__ import annotations
@@ -12,31 +12,26 @@ import json
 import os
 import random
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-import attrs
-
 from amazon_ae import (
-    AE,
     AmazonError,
     FeedScheduler,
     FileSessionStore,
     InventoryBuffer,
     InventoryUpdate,
-    MwsClient,
-    MwsCredentials,
-    MwsGateway,
     OrderSync,
     PickupRejected,
     PortalCredentials,
-    SchedulePickupFeed,
     SellerPortalScraper,
     SQLiteStorage,
     save_documents,
 )
 from amazon_ae.testing import ScaledClock
+from backend import connect, marketplace, with_wrong_secret
 from board import Board
 
 PARCELS = 12
@@ -52,17 +47,17 @@ def stock_changes() -> list[InventoryUpdate]:
     return changes
 
 
-async def check_credentials(client: MwsClient, board: Board) -> None:
+async def check_credentials(env: Mapping[str, str], board: Board) -> None:
     """Ask Amazon where this seller may sell, first with a wrong key: the error is what a user would see."""
-    wrong = attrs.evolve(client.credentials, secret_key="not-the-secret-key")
     try:
-        async with MwsClient(wrong, client.marketplace, clock=client.clock) as stranger:
+        async with connect(with_wrong_secret(env), board.clock)[0] as stranger:
             await stranger.sellers.participations()
     except AmazonError as error:
         board.say(f"a wrong secret key: {error}")
-    answer = await client.sellers.participations()
-    assert answer.participates(client.marketplace.marketplace_id)
-    board.say(f"credentials are good: this seller sells in {client.marketplace.code}")
+    market = marketplace(env)
+    async with connect(env, board.clock)[0] as client:
+        assert (await client.sellers.participations()).participates(market.marketplace_id)
+    board.say(f"credentials are good: this seller sells in {market.code}")
 
 
 async def take_orders(sync: OrderSync, shelf: Path, board: Board) -> list[str]:
@@ -98,7 +93,10 @@ async def pack(
 ) -> None:
     """One parcel: its pickup, then its three papers."""
     try:
-        outcome = await scheduler.schedule_pickup(order_id, weight_grams=Decimal(750))
+        grams, long, wide, high = map(Decimal, (750, 30, 20, 10))
+        outcome = await scheduler.schedule_pickup(
+            order_id, weight_grams=grams, length_cm=long, width_cm=wide, height_cm=high
+        )
     except PickupRejected as refused:
         board.count("refused")
         board.say(f"parcel {order_id}: refused: {refused.code} {refused.message}")
@@ -119,21 +117,18 @@ async def pack(
 async def main(folder: Path) -> None:
     """Compose the pieces and run the day."""
     env = os.environ
-    # The sandbox's fast clock and addresses. Against Amazon leave every ``clock=`` out and take ``AE`` as it is.
+    # The sandbox's fast clock. Against Amazon leave every ``clock=`` out.
     clock = ScaledClock(speed=float(env["CLOCK_SPEED"]), origin=datetime.fromisoformat(env["CLOCK_ORIGIN"]))
-    market = attrs.evolve(AE, mws_endpoint=env["AMAZON_AE_ENDPOINT"], portal_origin=env["AMAZON_AE_PORTAL"])
-    sessions = FileSessionStore(folder / "session")
+    market, sessions, user = marketplace(env), FileSessionStore(folder / "session"), PortalCredentials.from_env(env)
+    client, gateway = connect(env, clock)
     async with (
+        client,
         Board(clock) as board,
-        MwsClient(MwsCredentials.from_env(env), market, clock=clock) as client,
-        SellerPortalScraper(
-            market, PortalCredentials.from_env(env), sessions=sessions, clock=clock, on_event=board.on_event
-        ) as portal,
+        SellerPortalScraper(market, user, sessions=sessions, clock=clock, on_event=board.on_event) as portal,
         SQLiteStorage(folder / "warehouse.sqlite", clock=clock) as storage,
     ):
-        gateway = MwsGateway(client, pickup_route=SchedulePickupFeed(feed_type=env["AMAZON_AE_PICKUP_FEED_TYPE"]))
-        buffer = InventoryBuffer(storage, client.account)
-        await check_credentials(client, board)
+        buffer = InventoryBuffer(storage, gateway.account)
+        await check_credentials(env, board)
         async with FeedScheduler(storage, gateway, orders=gateway, clock=clock, on_event=board.on_event) as scheduler:
             orders = await take_orders(OrderSync(storage, gateway, clock=clock), folder / "orders.jsonl", board)
             await send_stock(buffer, folder / "stock.done", board)

@@ -26,10 +26,8 @@ async def test_a_thousand_idle_sellers_take_under_20_kb_and_one_timer_each() -> 
     ]
     for scheduler in schedulers:
         await scheduler.__aenter__()
-    for _ in range(10_000):  # a few at a time read the store
+    for _ in range(20):
         await asyncio.sleep(0)
-        if clock.sleeping == SELLERS:
-            break
     gc.collect()
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()

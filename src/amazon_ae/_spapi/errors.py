@@ -82,7 +82,8 @@ def read_body(status: int, headers: Mapping[str, str], body: bytes, *, action: s
     """
     if not body.strip():
         return {}
-    value, kind = _loaded(body), _kind_of(body)
+    value = _loaded(body)
+    kind = _kind_of(body) if value is _BROKEN else ""
     del body  # it may hold a token or a URL, and a traceback with locals would show it
     if value is _BROKEN:
         raise UnreadableResponse(

@@ -1,0 +1,46 @@
+"""Which Amazon the warehouse talks to, by one setting (``AMAZON_AE_BACKEND``): no other file of the host knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from amazon_ae import (
+    AE,
+    Clock,
+    Marketplace,
+    MwsClient,
+    MwsCredentials,
+    MwsGateway,
+    SchedulePickupFeed,
+    SpApiClient,
+    SpApiCredentials,
+    SpApiGateway,
+)
+
+
+def marketplace(env: Mapping[str, str]) -> Marketplace:
+    """The sandbox's addresses. Against Amazon take ``AE`` as it is."""
+    return attrs.evolve(
+        AE,
+        mws_endpoint=env["AMAZON_AE_ENDPOINT"],
+        spapi_endpoint=env["AMAZON_AE_SPAPI_ENDPOINT"],
+        lwa_endpoint=env["AMAZON_AE_SPAPI_ENDPOINT"],
+        portal_origin=env["AMAZON_AE_PORTAL"],
+    )
+
+
+def connect(env: Mapping[str, str], clock: Clock) -> tuple[MwsClient, MwsGateway] | tuple[SpApiClient, SpApiGateway]:
+    """Client and gateway: ``mws``, or ``spapi`` for the Selling Partner API."""
+    market = marketplace(env)
+    if env["AMAZON_AE_BACKEND"] == "spapi":
+        api = SpApiClient(SpApiCredentials.from_env(env), market, clock=clock)
+        return api, SpApiGateway(api)
+    mws = MwsClient(MwsCredentials.from_env(env), market, clock=clock)
+    return mws, MwsGateway(mws, pickup_route=SchedulePickupFeed(feed_type=env["AMAZON_AE_PICKUP_FEED_TYPE"]))
+
+
+def with_wrong_secret(env: Mapping[str, str]) -> dict[str, str]:
+    """The same environment, and nobody lets it in."""
+    return {**env, "AMAZON_AE_SECRET_KEY": "not-the-key", "AMAZON_AE_SPAPI_CLIENT_SECRET": "not-the-secret"}
