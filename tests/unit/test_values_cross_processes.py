@@ -119,7 +119,7 @@ def make_error(kind: type[AmazonAeError]) -> AmazonAeError:
         return kind("what failed and what to do")
     examples = {
         "retry_at": AT, "timestamp": AT, "status": 503, "retryable": True, "skew_seconds": -7.5, "picture": b"png",
-        "retry_after_seconds": 3.5, "image": b"png",
+        "retry_after_seconds": 3.5, "image": b"png", "reasons": {"panel": "no answer"},
     }  # fmt: skip
     arguments = {name: examples.get(name, f"the {name}") for name in list(parameters)[1:]}
     return kind(**arguments)

@@ -57,16 +57,16 @@ class Address:
 class PaymentExecutionDetail:
     """A part of a cash-on-delivery order's payment."""
 
-    payment: Money | None
-    payment_method: str | None
+    payment: Money | None = None
+    payment_method: str | None = None
 
 
 @attrs.frozen
 class TaxClassification:
     """A tax id of the buyer."""
 
-    name: str | None
-    value: str | None = attrs.field(repr=False)
+    name: str | None = None
+    value: str | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen(kw_only=True)

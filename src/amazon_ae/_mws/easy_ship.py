@@ -20,12 +20,12 @@ from amazon_ae._models.easy_ship import (
     PickupSlots,
     ScheduledPackage,
 )
-from amazon_ae._models.responses import ResponseMeta, ServiceStatus
+from amazon_ae._models.responses import ResponseMeta
 from amazon_ae._models.text import check_order_id
 from amazon_ae._mws.calls import MwsCall, MwsExecutor
 from amazon_ae._mws.params import Value, flatten
 from amazon_ae._mws.parsing import Node, children, decimal, instant, listed_in, required, text, values
-from amazon_ae._mws.service import read_service_status
+from amazon_ae._mws.service import Section
 from amazon_ae._transport.calls import WaitPolicy
 
 __all__ = ["ALREADY_SCHEDULED", "NEEDS_NEW_SLOTS", "EasyShip"]
@@ -36,11 +36,13 @@ NEEDS_NEW_SLOTS: Final = frozenset({"RetryableAfterGettingNewSlots", "PickupSlot
 """Codes after which ListPickupSlots must be asked again before another attempt."""
 
 
-class EasyShip:
-    """The Easy Ship section of one client."""
+class EasyShip(Section):
+    """The Easy Ship section of one client. Its service status is GREEN also where nothing else of it is offered."""
+
+    name = "EasyShip"
 
     def __init__(self, calls: MwsExecutor, *, marketplace_id: str) -> None:
-        self._calls = calls
+        super().__init__(calls)
         self._marketplace_id = marketplace_id
 
     async def list_pickup_slots(
@@ -164,11 +166,6 @@ class EasyShip:
         }
         call = MwsCall(section="EasyShip", action="UpdateScheduledPackages", params=flatten(params))
         return await self._calls.result(call, _read_updated, WaitPolicy(wait=wait, deadline=deadline))
-
-    async def service_status(self, *, wait: bool = True, deadline: datetime | timedelta | None = None) -> ServiceStatus:
-        """GetServiceStatus of this section. It is GREEN also where no other operation exists: it proves nothing."""
-        call = MwsCall(section="EasyShip", action="GetServiceStatus")
-        return await self._calls.result(call, read_service_status, WaitPolicy(wait=wait, deadline=deadline))
 
 
 def _dimensions(path: str, dimensions: PackageDimensions) -> dict[str, Value]:

@@ -12,15 +12,16 @@ from typing import Final
 from amazon_ae._exceptions import ConfigurationError, UnreadableResponse
 from amazon_ae._models.checks import check_aware, check_count, check_text, listed
 from amazon_ae._models.feeds import QuotaRule
-from amazon_ae._models.responses import Download, ResponseMeta, ServiceStatus
+from amazon_ae._models.responses import Download, ResponseMeta
 from amazon_ae._models.submissions import FeedCancellation, FeedSubmission
 from amazon_ae._models.text import check_order_id
 from amazon_ae._mws.calls import MwsCall, MwsExecutor
 from amazon_ae._mws.feed_bodies import MAX_BYTES, FeedWriter
-from amazon_ae._mws.paging import Listing, RawPage, fingerprint
+from amazon_ae._mws.field_tables import table_of
+from amazon_ae._mws.paging import Listing, RawPage
 from amazon_ae._mws.params import flatten
-from amazon_ae._mws.parsing import Fields, Node, boolean, children, fields, instant, integer, required, text
-from amazon_ae._mws.service import read_service_status
+from amazon_ae._mws.parsing import Fields, Node, boolean, children, fields, integer, required, text
+from amazon_ae._mws.service import Section
 from amazon_ae._mws.signing import content_md5
 from amazon_ae._transport.calls import WaitPolicy
 from amazon_ae._transport.slicing import feed_slices
@@ -39,11 +40,13 @@ _FEED_LIMIT_BYTES: Final = 2_147_483_648
 _DOCUMENT_TYPES: Final = ("ShippingLabel", "Invoice", "Warranty")
 
 
-class Feeds:
+class Feeds(Section):
     """The Feeds section of one client."""
 
+    name = "Feeds"
+
     def __init__(self, calls: MwsExecutor, *, marketplace_id: str, seller_id: str, access_key_id: str) -> None:
-        self._calls = calls
+        super().__init__(calls)
         self._marketplace_id = marketplace_id
         self._seller_id = seller_id
         self._access_key_id = access_key_id
@@ -166,16 +169,12 @@ class Feeds:
                     "GetFeedSubmissionList: beside feed_submission_ids Amazon ignores every other filter"
                 )
         params = flatten({"FeedSubmissionIdList.Id": ids, "MaxCount": max_count, **filters})
-        policy = WaitPolicy(wait=wait, deadline=deadline)
-
-        async def ask(action: str, params: dict[str, str]) -> RawPage[FeedSubmission]:
-            return await self._calls.result(MwsCall(section="Feeds", action=action, params=params), _read_page, policy)
-
-        return Listing(
-            start=lambda: ask("GetFeedSubmissionList", params),
-            follow=lambda token: ask("GetFeedSubmissionListByNextToken", {"NextToken": token}),
+        return self._listing(
+            "GetFeedSubmissionList",
+            params,
+            _read_page,
             key=lambda feed: feed.feed_submission_id,
-            query=fingerprint("GetFeedSubmissionList", params),
+            policy=WaitPolicy(wait=wait, deadline=deadline),
         )
 
     async def count(
@@ -247,11 +246,6 @@ class Feeds:
         )
         return await self._calls.document(call, WaitPolicy(wait=wait, deadline=deadline))
 
-    async def service_status(self, *, wait: bool = True, deadline: datetime | timedelta | None = None) -> ServiceStatus:
-        """GetServiceStatus of this section (2, then one in five minutes)."""
-        call = MwsCall(section="Feeds", action="GetServiceStatus")
-        return await self._calls.result(call, read_service_status, WaitPolicy(wait=wait, deadline=deadline))
-
 
 async def gather_feed(chunks: Iterable[bytes], *, max_bytes: int = MAX_BYTES) -> bytes:
     """One body of a feed's chunks; other tasks run after each chunk.
@@ -264,13 +258,7 @@ async def gather_feed(chunks: Iterable[bytes], *, max_bytes: int = MAX_BYTES) ->
     return writer.body()
 
 
-_SUBMISSION: Final[Fields] = {
-    "FeedType": ("feed_type", text),
-    "FeedProcessingStatus": ("feed_processing_status", text),
-    "SubmittedDate": ("submitted_date", instant),
-    "StartedProcessingDate": ("started_processing_date", instant),
-    "CompletedProcessingDate": ("completed_processing_date", instant),
-}
+_SUBMISSION: Final[Fields] = table_of(FeedSubmission, leave_out={"feed_submission_id", "meta"})
 
 
 def next_token(node: Node, action: str, *elements: str) -> str | None:

@@ -12,7 +12,7 @@ from typing import Final
 from amazon_ae._exceptions import ConfigurationError, UnreadableResponse
 from amazon_ae._models.checks import check_aware, check_count, check_text, listed
 from amazon_ae._models.orders import Order, OrderItem, OrderPage
-from amazon_ae._models.responses import ResponseMeta, ServiceStatus
+from amazon_ae._models.responses import ResponseMeta
 from amazon_ae._models.text import check_order_id
 from amazon_ae._mws.calls import MwsCall, MwsExecutor
 from amazon_ae._mws.order_values import (
@@ -25,7 +25,7 @@ from amazon_ae._mws.order_values import (
 from amazon_ae._mws.paging import Listing, Pager, RawPage, fingerprint
 from amazon_ae._mws.params import flatten, settled_before
 from amazon_ae._mws.parsing import BROKEN, Node, instant, listed_in, text
-from amazon_ae._mws.service import read_service_status
+from amazon_ae._mws.service import Section
 from amazon_ae._transport.calls import WaitPolicy
 
 __all__ = ["OrderListing", "Orders", "read_item_page", "read_order_page"]
@@ -56,11 +56,13 @@ class OrderListing(Pager[Order]):
             )
 
 
-class Orders:
+class Orders(Section):
     """The Orders section of one client."""
 
+    name = "Orders"
+
     def __init__(self, calls: MwsExecutor, *, marketplace_id: str) -> None:
-        self._calls = calls
+        super().__init__(calls)
         self._marketplace_id = marketplace_id
 
     def list(
@@ -214,24 +216,13 @@ class Orders:
             ConfigurationError: that is not an Amazon order id.
         """
         params = {"AmazonOrderId": check_order_id(order_id)}
-        policy = WaitPolicy(wait=wait, deadline=deadline)
-
-        async def ask(action: str, params: dict[str, str]) -> RawPage[OrderItem]:
-            return await self._calls.result(
-                MwsCall(section="Orders", action=action, params=params), read_item_page, policy
-            )
-
-        return Listing(
-            start=lambda: ask("ListOrderItems", params),
-            follow=lambda token: ask("ListOrderItemsByNextToken", {"NextToken": token}),
+        return self._listing(
+            "ListOrderItems",
+            params,
+            read_item_page,
             key=lambda item: item.order_item_id,
-            query=fingerprint("ListOrderItems", params),
+            policy=WaitPolicy(wait=wait, deadline=deadline),
         )
-
-    async def service_status(self, *, wait: bool = True, deadline: datetime | timedelta | None = None) -> ServiceStatus:
-        """GetServiceStatus of this section (2, then one in five minutes)."""
-        call = MwsCall(section="Orders", action="GetServiceStatus")
-        return await self._calls.result(call, read_service_status, WaitPolicy(wait=wait, deadline=deadline))
 
 
 def _check_window(created_after: datetime | None, last_updated_after: datetime | None, *, narrow: bool) -> None:

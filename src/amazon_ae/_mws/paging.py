@@ -1,10 +1,10 @@
 """Lists that come in pages: iterate the items, or the pages with a position to go on from.
 
-1. Retries and throttles sit below: a call that had to wait is not seen here.
-2. No item is handed over twice in one listing, none is lost. ``NextTokenCorrupted`` starts the listing again and passes
-   over what was handed over already (MWS developer guide, "Using NextToken": never retry a corrupted token).
+1. Retries and throttles happen below.
+2. No page repeats an item of an earlier one, and none is lost. ``NextTokenCorrupted`` starts the listing again and
+   skips what was returned already (MWS developer guide, "Using NextToken": never retry a corrupted token).
 3. An error reaches the caller; the last position is still good.
-4. A position remembers what was handed over (8 bytes per item), so that rule 2 holds in another process too.
+4. A position carries digests of what was returned (8 bytes per item), so that rule 2 holds in another process too.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from amazon_ae._models.responses import Page, ResponseMeta
 __all__ = ["Listing", "Pager", "RawPage", "Step", "fingerprint"]
 
 T = TypeVar("T")
-# A listing that is started anew this often without a single new item goes nowhere.
+# Restarts in a row without a single new item before the error is raised.
 _MOST_RESTARTS: Final = 3
 _DIGEST_BYTES: Final = 8
 
@@ -42,7 +42,7 @@ class RawPage(Generic[T]):
 
 
 def fingerprint(action: str, params: Mapping[str, object]) -> str:
-    """What tells two queries apart."""
+    """A digest of a query, so that a position is refused by another one."""
     text = json.dumps([action, sorted((name, str(value)) for name, value in params.items())])
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
@@ -51,8 +51,8 @@ def _digest(key: str) -> bytes:
     return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
 
 
-class _Place:
-    """Where a listing is: the token of the next page and what was handed over before it."""
+class _Position:
+    """Where a listing stands: the next page's token, and digests of the items that earlier pages had."""
 
     def __init__(self, token: str | None = None, until: datetime | None = None, seen: bytes = b"") -> None:
         self.token = token
@@ -71,35 +71,35 @@ class _Place:
         return fresh
 
     def dump(self, query: str) -> str | None:
-        """The place as text; ``None`` at the end."""
+        """The position as text; ``None`` at the end."""
         if self.token is None:
             return None
-        place = {
+        data = {
             "query": query,
             "token": self.token,
             "until": self.complete_until.isoformat() if self.complete_until else None,
             "seen": base64.b64encode(self._trail).decode("ascii"),
         }
-        return json.dumps(place, separators=(",", ":"))
+        return json.dumps(data, separators=(",", ":"))
 
     @classmethod
-    def load(cls, position: str, query: str) -> _Place:
+    def load(cls, position: str, query: str) -> _Position:
         """Read back what ``dump`` wrote."""
         try:
             data = json.loads(position)
             until = datetime.fromisoformat(data["until"]) if data["until"] else None
-            place = cls(str(data["token"]), until, base64.b64decode(data["seen"], validate=True))
+            found = cls(str(data["token"]), until, base64.b64decode(data["seen"], validate=True))
             same = data["query"] == query
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigurationError("this position was not made by a listing") from error
         if not same:
             raise ConfigurationError("this position belongs to a listing with other filters")
-        return place
+        return found
 
 
 @attrs.frozen(kw_only=True)
 class Step(Generic[T]):
-    """A page on its way to the caller. ``position`` is worked out when it is asked for: it grows with the listing."""
+    """A page as the caller gets it. ``position`` is computed on demand: it grows with the listing."""
 
     items: tuple[T, ...]
     complete_until: datetime | None
@@ -109,7 +109,7 @@ class Step(Generic[T]):
 
 
 class Pager(Generic[T]):
-    """Items that come in pages; nothing is asked before somebody iterates."""
+    """Items that come in pages; nothing is sent before it is iterated."""
 
     def __init__(
         self,
@@ -130,56 +130,56 @@ class Pager(Generic[T]):
                 yield item
 
     async def all(self) -> tuple[T, ...]:
-        """Every item. Mind the memory: a seller's whole history may be behind it."""
+        """Every item, in memory: a seller's whole history may be large."""
         return tuple([item async for item in self])
 
     async def steps(self, position: str | None = None) -> AsyncIterator[Step[T]]:
-        """Page by page; what ``pages`` of the subclasses gives, before it is dressed up."""
-        place = _Place() if position is None else _Place.load(position, self._query)
+        """Page by page, as the subclasses' ``pages`` builds on it."""
+        at = _Position() if position is None else _Position.load(position, self._query)
         tokens: set[str] = set()
         restarts = 0
         while True:
             try:
-                raw = await (self._start() if place.token is None else self._follow(place.token))
+                raw = await (self._start() if at.token is None else self._follow(at.token))
             except AmazonError as error:
-                if error.code != "NextTokenCorrupted" or place.token is None or restarts == _MOST_RESTARTS:
+                if error.code != "NextTokenCorrupted" or at.token is None or restarts == _MOST_RESTARTS:
                     raise
                 restarts += 1
-                place.token = None
+                at.token = None
                 tokens.clear()
                 continue
-            fresh = place.fresh(raw.items, self._key)
+            fresh = at.fresh(raw.items, self._key)
             if fresh:
                 restarts = 0
             # A listing that began anew is complete up to where the first one was; what changed since may be missing.
-            place.complete_until = min(filter(None, (place.complete_until, raw.complete_until)), default=None)
-            place.token = raw.next_token
-            if place.token in tokens:
+            at.complete_until = min(filter(None, (at.complete_until, raw.complete_until)), default=None)
+            at.token = raw.next_token
+            if at.token in tokens:
                 raise UnreadableResponse("a NextToken leads back to a page that was read already")
-            if fresh or not raw.items or raw.unreadable or place.token is None:
+            if fresh or not raw.items or raw.unreadable or at.token is None:
                 yield Step(
                     items=fresh,
-                    complete_until=place.complete_until,
+                    complete_until=at.complete_until,
                     meta=raw.meta,
-                    position=lambda: place.dump(self._query),
+                    position=lambda: at.dump(self._query),
                     unreadable=raw.unreadable,
                 )
-            if place.token is None:
+            if at.token is None:
                 return
-            tokens.add(place.token)
+            tokens.add(at.token)
 
 
 class Listing(Pager[T]):
-    """Items that come in pages: ``async for item in listing``, or ``listing.pages()``. Nothing is asked before."""
+    """Items that come in pages: ``async for item in listing``, or ``listing.pages()``. Nothing is sent before."""
 
     async def pages(self, position: str | None = None) -> AsyncIterator[Page[T]]:
         """Page by page.
 
         Args:
-            position: of the last page that was dealt with, out of a listing with the same filters.
+            position: of the last page that was processed, from a listing with the same filters.
 
         Raises:
-            ConfigurationError: ``position`` is of another listing.
+            ConfigurationError: ``position`` belongs to another listing.
             AmazonError: as the operation raises; iterate again from the last position.
         """
         async for step in self.steps(position):

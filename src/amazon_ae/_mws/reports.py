@@ -12,13 +12,14 @@ from typing import Final
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.checks import check_aware, check_count, check_text, listed
 from amazon_ae._models.reports import ReportInfo, ReportRequest
-from amazon_ae._models.responses import Download, ResponseMeta, ServiceStatus
+from amazon_ae._models.responses import Download, ResponseMeta
 from amazon_ae._mws.calls import MwsCall, MwsExecutor
 from amazon_ae._mws.feeds import next_token
-from amazon_ae._mws.paging import Listing, RawPage, fingerprint
+from amazon_ae._mws.field_tables import table_of
+from amazon_ae._mws.paging import Listing, RawPage
 from amazon_ae._mws.params import flatten
-from amazon_ae._mws.parsing import Fields, Node, boolean, children, fields, instant, required, text
-from amazon_ae._mws.service import read_service_status
+from amazon_ae._mws.parsing import Fields, Node, children, fields, required
+from amazon_ae._mws.service import Section
 from amazon_ae._transport.calls import WaitPolicy
 
 __all__ = ["EASY_SHIP_DOCUMENTS", "EASY_SHIP_PICKED_UP", "EASY_SHIP_WAITING_FOR_PICKUP", "Reports"]
@@ -29,11 +30,13 @@ EASY_SHIP_PICKED_UP: Final = "_GET_EASYSHIP_PICKEDUP_"
 EASY_SHIP_WAITING_FOR_PICKUP: Final = "_GET_EASYSHIP_WAITING_FOR_PICKUP_"
 
 
-class Reports:
+class Reports(Section):
     """The Reports section of one client."""
 
+    name = "Reports"
+
     def __init__(self, calls: MwsExecutor, *, marketplace_id: str) -> None:
-        self._calls = calls
+        super().__init__(calls)
         self._marketplace_id = marketplace_id
 
     async def request(
@@ -110,17 +113,12 @@ class Reports:
                 "GetReportRequestList: beside report_request_ids Amazon ignores every other filter"
             )
         params = flatten({"ReportRequestIdList.Id": ids, "MaxCount": max_count, **filters})
-        policy = WaitPolicy(wait=wait, deadline=deadline)
-
-        async def ask(action: str, params: dict[str, str]) -> RawPage[ReportRequest]:
-            call = MwsCall(section="Reports", action=action, params=params)
-            return await self._calls.result(call, _read_request_page, policy)
-
-        return Listing(
-            start=lambda: ask("GetReportRequestList", params),
-            follow=lambda token: ask("GetReportRequestListByNextToken", {"NextToken": token}),
+        return self._listing(
+            "GetReportRequestList",
+            params,
+            _read_request_page,
             key=lambda request: request.report_request_id,
-            query=fingerprint("GetReportRequestList", params),
+            policy=WaitPolicy(wait=wait, deadline=deadline),
         )
 
     def list(
@@ -153,17 +151,12 @@ class Reports:
                 "MaxCount": max_count,
             }
         )
-        policy = WaitPolicy(wait=wait, deadline=deadline)
-
-        async def ask(action: str, params: dict[str, str]) -> RawPage[ReportInfo]:
-            call = MwsCall(section="Reports", action=action, params=params)
-            return await self._calls.result(call, _read_report_page, policy)
-
-        return Listing(
-            start=lambda: ask("GetReportList", params),
-            follow=lambda token: ask("GetReportListByNextToken", {"NextToken": token}),
+        return self._listing(
+            "GetReportList",
+            params,
+            _read_report_page,
             key=lambda report: report.report_id,
-            query=fingerprint("GetReportList", params),
+            policy=WaitPolicy(wait=wait, deadline=deadline),
         )
 
     async def get(self, report_id: str, *, wait: bool = True, deadline: datetime | timedelta | None = None) -> Download:
@@ -178,31 +171,13 @@ class Reports:
         call = MwsCall(section="Reports", action="GetReport", params={"ReportId": report_id})
         return await self._calls.document(call, WaitPolicy(wait=wait, deadline=deadline))
 
-    async def service_status(self, *, wait: bool = True, deadline: datetime | timedelta | None = None) -> ServiceStatus:
-        """GetServiceStatus of this section (2, then one in five minutes)."""
-        call = MwsCall(section="Reports", action="GetServiceStatus")
-        return await self._calls.result(call, read_service_status, WaitPolicy(wait=wait, deadline=deadline))
 
-
-_REQUEST: Final[Fields] = {
-    "ReportType": ("report_type", text),
-    "ReportProcessingStatus": ("report_processing_status", text),
-    "StartDate": ("start_date", instant),
-    "EndDate": ("end_date", instant),
-    "Scheduled": ("scheduled", boolean),
-    "SubmittedDate": ("submitted_date", instant),
-    "StartedProcessingDate": ("started_processing_date", instant),
-    "CompletedDate": ("completed_date", instant),
-    "CompletedProcessingDate": ("completed_date", instant),
-    "GeneratedReportId": ("generated_report_id", text),
-}
-_REPORT: Final[Fields] = {
-    "ReportType": ("report_type", text),
-    "ReportRequestId": ("report_request_id", text),
-    "AvailableDate": ("available_date", instant),
-    "Acknowledged": ("acknowledged", boolean),
-    "AcknowledgedDate": ("acknowledged_date", instant),
-}
+_REQUEST: Final[Fields] = table_of(
+    ReportRequest,
+    names={"completed_date": ("CompletedDate", "CompletedProcessingDate")},
+    leave_out={"report_request_id", "meta"},
+)
+_REPORT: Final[Fields] = table_of(ReportInfo, leave_out={"report_id"})
 
 
 def _ids(report_request_ids: Sequence[str] | None) -> tuple[str, ...] | None:

@@ -8,24 +8,21 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from amazon_ae._exceptions import AmazonError, UnreadableResponse
-from amazon_ae._models.responses import ResponseMeta, ServiceStatus
+from amazon_ae._models.responses import ResponseMeta
 from amazon_ae._models.sellers import MarketplaceInfo, Participation, SellerParticipations
-from amazon_ae._mws.calls import MwsCall, MwsExecutor
-from amazon_ae._mws.parsing import Fields, Node, boolean, children, fields, listed_in, required, text
-from amazon_ae._mws.service import read_service_status
+from amazon_ae._mws.field_tables import table_of
+from amazon_ae._mws.paging import RawPage
+from amazon_ae._mws.parsing import Fields, Node, children, fields, listed_in, required, text
+from amazon_ae._mws.service import Section
 from amazon_ae._transport.calls import WaitPolicy
 
 __all__ = ["Sellers"]
 
-_MOST_RESTARTS: Final = 3
 
-
-class Sellers:
+class Sellers(Section):
     """The Sellers section of one client."""
 
-    def __init__(self, calls: MwsExecutor) -> None:
-        self._calls = calls
+    name = "Sellers"
 
     async def participations(
         self, *, wait: bool = True, deadline: datetime | timedelta | None = None
@@ -37,54 +34,26 @@ class Sellers:
             UnreadableResponse: an answer that makes no sense, such as pages without end.
             AmazonAeError: as every call.
         """
-        policy = WaitPolicy(wait=wait, deadline=deadline)
-        restarts = 0
-        token: str | None = None
-        tokens: set[str] = set()
-        found = SellerParticipations()
-        while True:
-            action = "ListMarketplaceParticipations" + ("ByNextToken" if token else "")
-            call = MwsCall(section="Sellers", action=action, params={"NextToken": token} if token else {})
-            try:
-                page, following = await self._calls.result(call, _read_page, policy)
-            except AmazonError as error:
-                if error.code != "NextTokenCorrupted" or token is None or restarts == _MOST_RESTARTS:
-                    raise
-                restarts, token, found = restarts + 1, None, SellerParticipations()
-                tokens.clear()
-                continue
-            found = SellerParticipations(
-                participations=found.participations + page.participations,
-                marketplaces=found.marketplaces + page.marketplaces,
-                meta=page.meta,
-            )
-            token = following
-            if token is None:
-                return found
-            if token in tokens:
-                raise UnreadableResponse("ListMarketplaceParticipations: a NextToken leads back to a page read before")
-            tokens.add(token)
-
-    async def service_status(self, *, wait: bool = True, deadline: datetime | timedelta | None = None) -> ServiceStatus:
-        """GetServiceStatus of this section (2, then one in five minutes)."""
-        call = MwsCall(section="Sellers", action="GetServiceStatus")
-        return await self._calls.result(call, read_service_status, WaitPolicy(wait=wait, deadline=deadline))
+        listing = self._listing(
+            "ListMarketplaceParticipations",
+            {},
+            _read_page,
+            key=lambda page: ",".join(each.marketplace_id for each in page.participations),
+            policy=WaitPolicy(wait=wait, deadline=deadline),
+        )
+        pages = await listing.all()
+        return SellerParticipations(
+            participations=tuple(each for page in pages for each in page.participations),
+            marketplaces=tuple(each for page in pages for each in page.marketplaces),
+            meta=pages[-1].meta if pages else ResponseMeta(),
+        )
 
 
-_PARTICIPATION: Final[Fields] = {
-    "SellerId": ("seller_id", text),
-    "HasSellerSuspendedListings": ("has_seller_suspended_listings", boolean),
-}
-_MARKETPLACE: Final[Fields] = {
-    "Name": ("name", text),
-    "DefaultCountryCode": ("default_country_code", text),
-    "DefaultCurrencyCode": ("default_currency_code", text),
-    "DefaultLanguageCode": ("default_language_code", text),
-    "DomainName": ("domain_name", text),
-}
+_PARTICIPATION: Final[Fields] = table_of(Participation, leave_out={"marketplace_id"})
+_MARKETPLACE: Final[Fields] = table_of(MarketplaceInfo, leave_out={"marketplace_id"})
 
 
-def _read_page(node: Node, meta: ResponseMeta) -> tuple[SellerParticipations, str | None]:
+def _read_page(node: Node, meta: ResponseMeta) -> RawPage[SellerParticipations]:
     participations = [
         Participation(marketplace_id=required(one, "MarketplaceId", "a participation"), **fields(one, _PARTICIPATION))
         for one in listed_in(node, "ListParticipations", "Participation")
@@ -94,4 +63,4 @@ def _read_page(node: Node, meta: ResponseMeta) -> tuple[SellerParticipations, st
         for one in children(node.get("ListMarketplaces"), "Marketplace")
     ]
     page = SellerParticipations(participations=tuple(participations), marketplaces=tuple(marketplaces), meta=meta)
-    return page, text(node.get("NextToken"))
+    return RawPage(items=(page,), next_token=text(node.get("NextToken")), meta=meta)
