@@ -1,10 +1,11 @@
-"""``amazon-ae``: sandbox, demonstration, simulation, doctor. Everything is loaded by the command that needs it."""
+"""``amazon-ae``: sandbox, demo, simulate, doctor, status. Each command loads what it needs when it runs."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import math
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -14,28 +15,29 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the process's exit code, 130 after Ctrl-C as shells have it."""
+    """Run one command.
+
+    Returns:
+        The process's exit code; as shells have it, 130 after Ctrl-C and 141 where the reader of a pipe went away.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _run(list(sys.argv[1:] if arguments is None else arguments))
+        options, rest = _parser(words[:1]).parse_known_args(words)
+        if rest and options.command != "demo":
+            _parser(words[:1]).parse_args(words)  # names what it does not know
+        code: int = options.run(options) if options.command != "demo" else _demo(rest)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Nobody reads any more; the interpreter must not try once again when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return code
 
 
-def _run(words: list[str]) -> int:
-    # Simulation and demonstration have options of their own and read them themselves.
-    if words[:1] == ["simulate"]:
-        from amazon_ae.testing._simulation.command import main as simulate
-
-        return simulate(words[1:])
-    if words[:1] == ["demo"]:
-        return _demo(words[1:])
-    options = _parser().parse_args(words)
-    if options.command == "sandbox":
-        return _sandbox(options)
-    return _doctor(options)
-
-
-def _parser() -> argparse.ArgumentParser:
+def _parser(command: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The one parser; the simulation's options are read from its module only if it is ``command``."""
     parser = argparse.ArgumentParser(prog="amazon-ae", description="A seller's warehouse and Amazon.ae.")
     parser.add_argument("--version", action="version", version=f"amazon-ae {version('amazon-ae')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
@@ -55,11 +57,38 @@ def _parser() -> argparse.ArgumentParser:
     sandbox.add_argument("--orders", type=_count, default=120, help="unshipped orders to begin with (default: 120)")
     sandbox.add_argument("--skus", type=_count, default=1000, help="SKUs that Amazon knows (default: 1000)")
     sandbox.add_argument("--json", action="store_true", help="print one line of JSON for programs instead of a page")
-    commands.add_parser("simulate", help="the delays to expect for a load: amazon-ae simulate --help", add_help=False)
+    sandbox.set_defaults(run=_sandbox)
+    simulate = commands.add_parser("simulate", help="show the delays to expect for a load")
+    if list(command) == ["simulate"]:
+        from amazon_ae.testing._simulation.command import add_arguments, run
+
+        add_arguments(simulate)
+        simulate.set_defaults(run=run)
+    # The program of the checkout reads its own options.
     commands.add_parser(
         "demo", help="run the main job against the sandbox, from a checkout of the source", add_help=False
     )
+    status = commands.add_parser("status", help="show queues, quota and dead letters of a storage; changes nothing")
+    status.add_argument("--store", required=True, metavar="STORE", help="a SQLite file or a postgresql:// address")
+    status.add_argument("--account", default=None, metavar="SELLER/AE", help="only this account (default: all)")
+    status.add_argument("--schema", default=None, help="PostgreSQL schema or SQLite table prefix, if not the default")
+    status.add_argument(
+        "--watch",
+        type=_speed,
+        nargs="?",
+        const=2.0,
+        default=None,
+        metavar="SECONDS",
+        help="again every so many seconds",
+    )
+    status.add_argument("--json", action="store_true", help="print JSON for programs")
+    status.set_defaults(run=_status)
     doctor = commands.add_parser("doctor", help="check what this machine has, and the credentials in the environment")
+    doctor.set_defaults(run=_doctor)
+    doctor.add_argument("--json", action="store_true", help="print the findings as JSON for programs")
+    doctor.add_argument(
+        "--try-sign-in", action="store_true", help="sign in to Seller Central once with the user in the environment"
+    )
     doctor.add_argument("--database", metavar="FILE", default=None, help="a SQLite file that must be writable")
     doctor.add_argument(
         "--backend", choices=("mws", "spapi"), default="mws", help="whose credentials are tried (default: mws)"
@@ -134,9 +163,21 @@ def _demo(arguments: list[str]) -> int:
     return subprocess.run([sys.executable, str(program), *arguments], check=False).returncode
 
 
-def _doctor(options: argparse.Namespace) -> int:
-    import os
+def _status(options: argparse.Namespace) -> int:
+    from amazon_ae._status import show_status
 
+    return asyncio.run(
+        show_status(
+            store=options.store,
+            account=options.account,
+            schema=options.schema,
+            watch_seconds=options.watch,
+            as_json=options.json,
+        )
+    )
+
+
+def _doctor(options: argparse.Namespace) -> int:
     from amazon_ae._doctor import examine
 
     return asyncio.run(
@@ -145,6 +186,8 @@ def _doctor(options: argparse.Namespace) -> int:
             database=options.database,
             backend=options.backend,
             probe_order=options.probe_order,
+            as_json=options.json,
+            try_sign_in=options.try_sign_in,
             write=print,
         )
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
@@ -43,6 +44,15 @@ _EXTRAS: Final = {
     "plot": ("matplotlib",),
 }
 _MARKETPLACES: Final = {marketplace.code: marketplace for marketplace in (AE, EG, SA)}
+_MWS_VARIABLES: Final = (
+    "AMAZON_AE_SELLER_ID",
+    "AMAZON_AE_ACCESS_KEY_ID",
+    "AMAZON_AE_SECRET_KEY",
+    "AMAZON_AE_AUTH_TOKEN",
+)
+_SPAPI_VARIABLES: Final = tuple(
+    f"AMAZON_AE_SPAPI_{name}" for name in ("SELLER_ID", "CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")
+)
 # Amazon refuses what is more than 15 minutes off; one-time codes suffer from much less (a code lives 30 s).
 _SKEW_WARNING_SECONDS: Final = 10.0
 
@@ -70,6 +80,8 @@ async def examine(
     database: str | None = None,
     backend: str = "mws",
     probe_order: str | None = None,
+    try_sign_in: bool = False,
+    as_json: bool = False,
     write: Callable[[str], object],
     clock: Clock | None = None,
     http: httpx.AsyncClient | None = None,
@@ -82,6 +94,8 @@ async def examine(
         database: a SQLite file to open.
         backend: whose credentials are tried: ``"mws"`` or ``"spapi"``.
         probe_order: an Easy Ship order whose pickup slots are listed (``spapi`` only); it schedules nothing.
+        try_sign_in: also sign in to Seller Central once, with the user of ``env``.
+        as_json: write one JSON list instead of lines.
 
     Returns:
         0, or 1 if something is bad.
@@ -95,6 +109,11 @@ async def examine(
     else:
         findings += await check_amazon(env, clock=clock, http=http)
     findings.append(check_portal_user(env))
+    if try_sign_in:
+        findings.append(await check_sign_in(env))
+    if as_json:
+        write(json.dumps([attrs.asdict(finding) for finding in findings], ensure_ascii=False))
+        return 1 if any(finding.verdict is Verdict.BAD for finding in findings) else 0
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
         write(f"{finding.verdict:<4} {finding.name:<{width}}  {finding.text}")
@@ -159,21 +178,26 @@ async def check_amazon(env: Mapping[str, str], *, clock: Clock, http: httpx.Asyn
     try:
         credentials = MwsCredentials.from_env(env)
     except ConfigurationError as error:
-        return [Finding(Verdict.MISSING, "credentials", f"{error}: Amazon was not asked")]
+        return [_no_credentials(env, _MWS_VARIABLES, error)]
     marketplace = _MARKETPLACES.get(env.get("AMAZON_AE_MARKETPLACE", "AE"))
     if marketplace is None:
         return [Finding(Verdict.BAD, "marketplace", f"AMAZON_AE_MARKETPLACE is one of {', '.join(_MARKETPLACES)}")]
     if endpoint := env.get("AMAZON_AE_ENDPOINT"):
         marketplace = attrs.evolve(marketplace, mws_endpoint=endpoint)
+    findings = [finding] if (finding := _endpoint(marketplace.mws_endpoint)) is not None else []
+    if finding is not None and finding.verdict is Verdict.BAD:
+        return findings
     owned = httpx.AsyncClient(timeout=20) if http is None else None
     http = http or owned
     assert http is not None
     try:
         client = MwsClient(credentials, marketplace, http=http, clock=clock)
         return [
+            *findings,
             await _clock_skew(http, marketplace, clock),
             await _ask("service", lambda: _service(client)),
             await _ask("account", lambda: _account(client, marketplace)),
+            await _ask("quota", lambda: _quota(client)),
         ]
     except ConfigurationError as error:
         return [Finding(Verdict.BAD, "marketplace", str(error))]
@@ -198,7 +222,7 @@ async def check_selling_partner(
     try:
         credentials = SpApiCredentials.from_env(env)
     except ConfigurationError as error:
-        return [Finding(Verdict.MISSING, "credentials", f"{error}: Amazon was not asked")]
+        return [_no_credentials(env, _SPAPI_VARIABLES, error)]
     marketplace = _MARKETPLACES.get(env.get("AMAZON_AE_MARKETPLACE", "AE"))
     if marketplace is None:
         return [Finding(Verdict.BAD, "marketplace", f"AMAZON_AE_MARKETPLACE is one of {', '.join(_MARKETPLACES)}")]
@@ -222,6 +246,9 @@ def check_portal_user(env: Mapping[str, str]) -> Finding:
     from amazon_ae._portal.totp import TotpSecret
 
     if not env.get("AMAZON_AE_PORTAL_EMAIL"):
+        given = [name for name in ("AMAZON_AE_PORTAL_PASSWORD", "AMAZON_AE_PORTAL_TOTP") if env.get(name)]
+        if given:
+            return Finding(Verdict.BAD, "portal user", f"{given[0]} is set, but AMAZON_AE_PORTAL_EMAIL is not")
         return Finding(Verdict.MISSING, "portal user", "AMAZON_AE_PORTAL_EMAIL is not set")
     try:
         user = PortalCredentials.from_env(env)
@@ -229,6 +256,42 @@ def check_portal_user(env: Mapping[str, str]) -> Finding:
     except ConfigurationError as error:
         return Finding(Verdict.BAD, "portal user", str(error))
     return Finding(Verdict.GOOD, "portal user", "complete, its authenticator secret can be read; nobody signed in")
+
+
+async def check_sign_in(env: Mapping[str, str]) -> Finding:
+    """Sign in to Seller Central once, without a screen. A challenge needs a person, and says so."""
+    from amazon_ae._portal.scraper import SellerPortalScraper
+
+    marketplace = _MARKETPLACES.get(env.get("AMAZON_AE_MARKETPLACE", "AE"), AE)
+    if origin := env.get("AMAZON_AE_PORTAL"):
+        marketplace = attrs.evolve(marketplace, portal_origin=origin)
+    try:
+        async with SellerPortalScraper(marketplace, PortalCredentials.from_env(env)) as scraper:
+            await scraper.login()
+    except AmazonAeError as error:
+        return Finding(Verdict.BAD, "sign-in", f"{type(error).__name__}: {error}")
+    return Finding(Verdict.GOOD, "sign-in", f"signed in to {marketplace.portal_origin}")
+
+
+def _no_credentials(env: Mapping[str, str], variables: Sequence[str], error: ConfigurationError) -> Finding:
+    """Nothing was configured, which is fine for a machine without Amazon; or half of it, which never is."""
+    if given := [name for name in variables if env.get(name)]:
+        return Finding(Verdict.BAD, "credentials", f"{', '.join(given)} set, but {error}")
+    return Finding(Verdict.MISSING, "credentials", f"{error}: Amazon was not asked")
+
+
+def _endpoint(endpoint: str) -> Finding | None:
+    """A wrong address is bad; one that Amazon has switched off is named, and asked all the same."""
+    try:
+        url = httpx.URL(endpoint)
+    except httpx.InvalidURL:
+        return Finding(Verdict.BAD, "endpoint", f"{endpoint!r} is no address")
+    if url.scheme not in ("http", "https") or not url.host:
+        return Finding(Verdict.BAD, "endpoint", f"{endpoint!r} is no address: it begins with https://")
+    if url.host.startswith("mws") and ".amazonservices." in f".{url.host}":
+        text = f"Amazon switched {url.host} off on 31 March 2024: take the Selling Partner API (--backend spapi)"
+        return Finding(Verdict.MISSING, "endpoint", text)
+    return None
 
 
 async def _ask(name: str, check: Callable[[], Awaitable[Finding]]) -> Finding:
@@ -252,6 +315,17 @@ async def _account(client: MwsClient, marketplace: Marketplace) -> Finding:
         text = f"the seller does not sell in {marketplace.code}, but in: {', '.join(ids)}"
         return Finding(Verdict.BAD, "account", text)
     return Finding(Verdict.GOOD, "account", f"sells in {marketplace.code}")
+
+
+async def _quota(client: MwsClient) -> Finding:
+    """What Amazon's own headers say of the hourly quota of feed status requests; asking costs one of them."""
+    seen = None
+    async for page in client.feeds.list(max_count=1, wait=False).pages():
+        seen = page.meta.quota
+        break
+    if seen is None:
+        return Finding(Verdict.MISSING, "quota", "Amazon's answer says nothing of the hourly quota")
+    return Finding(Verdict.GOOD, "quota", f"{seen.remaining:g} of {seen.maximum:g} status requests left this hour")
 
 
 async def _clock_skew(http: httpx.AsyncClient, marketplace: Marketplace, clock: Clock) -> Finding:

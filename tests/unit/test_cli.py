@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -33,6 +34,7 @@ ENV = {
 }
 
 
+SPAPI = ("SELLER_ID", "CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN", "ROTATE_BY", "ENDPOINT")
 PORTAL = {
     "AMAZON_AE_PORTAL_EMAIL": "packer@example.ae",
     "AMAZON_AE_PORTAL_PASSWORD": "open sesame",
@@ -133,7 +135,7 @@ def test_the_simulation_refuses_at_once(words: list[str], told: str, capsys: pyt
 @pytest.mark.parametrize(
     ("words", "work"),
     [
-        (["simulate"], "amazon_ae.testing._simulation.command.main"),
+        (["simulate"], "amazon_ae.testing._simulation.command.simulate"),
         (["sandbox"], "amazon_ae.testing._sandbox_command.run"),
         (["doctor"], "amazon_ae._doctor.examine"),
         (["demo"], "subprocess.run"),
@@ -207,14 +209,47 @@ async def verdicts(fake: FakeMws, clock: VirtualClock, env: dict[str, str]) -> d
 
 
 async def test_good_credentials_are_good() -> None:
-    """Clock, service and account, by three requests."""
+    """Clock, service, account and quota, by four requests; an address that Amazon has switched off is named."""
     clock = VirtualClock()
     fake = FakeMws(clock=clock)
     found = await verdicts(fake, clock, ENV)
-    assert {name: verdict for name, (verdict, _) in found.items()} == dict.fromkeys(
-        ("clock", "service", "account"), Verdict.GOOD
-    )
-    assert [seen.action for seen in fake.requests] == ["GetServiceStatus", "ListMarketplaceParticipations"]
+    assert {name: verdict for name, (verdict, _) in found.items()} == {
+        "endpoint": Verdict.MISSING,
+        **dict.fromkeys(("clock", "service", "account", "quota"), Verdict.GOOD),
+    }
+    assert "31 March 2024" in found["endpoint"][1]
+    assert found["quota"][1] == "79 of 80 status requests left this hour"
+    asked = ["GetServiceStatus", "ListMarketplaceParticipations", "GetFeedSubmissionList"]
+    assert [seen.action for seen in fake.requests] == asked
+
+
+async def test_half_a_configuration_is_bad() -> None:
+    """A seller id without keys, a one-time secret without an e-mail, an address that is none."""
+    clock = VirtualClock()
+    fake = FakeMws(clock=clock)
+    half = await verdicts(fake, clock, {"AMAZON_AE_SELLER_ID": "A1SELLER"})
+    assert half["credentials"][0] is Verdict.BAD
+    assert "AMAZON_AE_SELLER_ID set, but AMAZON_AE_ACCESS_KEY_ID is not set" in half["credentials"][1]
+    assert (await verdicts(fake, clock, {}))["credentials"][0] is Verdict.MISSING
+    for endpoint in ("mws.example", "ftp://mws.example", "https://"):
+        assert (await verdicts(fake, clock, {**ENV, "AMAZON_AE_ENDPOINT": endpoint}))["endpoint"][0] is Verdict.BAD
+    lonely = check_portal_user({"AMAZON_AE_PORTAL_TOTP": "JBSW Y3DP EHPK 3PXP"})
+    assert (lonely.verdict, "AMAZON_AE_PORTAL_EMAIL is not" in lonely.text) == (Verdict.BAD, True)
+
+
+async def test_the_doctor_speaks_json(tmp_path: Path) -> None:
+    """The same findings, for programs."""
+    lines: list[str] = []
+    assert await examine(env={}, as_json=True, write=lines.append) == 0
+    (text,) = lines
+    assert {"verdict": "ok", "name": "amazon-ae", "text": version("amazon-ae")} in json.loads(text)
+
+
+def test_a_reader_that_left_is_no_error() -> None:
+    """``amazon-ae simulate | head -1``: no traceback, and the exit code that shells give."""
+    command = f"{sys.executable} -m amazon_ae simulate --hours 1 --changes-per-hour 60 | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
 
 
 async def test_a_wrong_secret_and_a_wrong_clock_are_told_apart() -> None:
@@ -262,7 +297,8 @@ async def test_the_page_on_the_doctor_names_what_it_says_and_reads(tmp_path: Pat
     width = len("extra postgres")
     assert [line[5 : 5 + width].strip() for line in shown] == [line[5 : 5 + width].strip() for line in lines]
     named = set(re.findall(r"AMAZON_AE_[A-Z_]+", page))
-    assert named == {*ENV, *PORTAL, "AMAZON_AE_MARKETPLACE", "AMAZON_AE_ENDPOINT"}
+    spapi = {f"AMAZON_AE_SPAPI_{name}" for name in SPAPI}
+    assert named == {*ENV, *PORTAL, *spapi, "AMAZON_AE_MARKETPLACE", "AMAZON_AE_ENDPOINT"}
 
 
 def test_the_portals_user_is_read_and_never_shown() -> None:

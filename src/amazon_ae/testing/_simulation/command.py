@@ -18,12 +18,18 @@ from amazon_ae._scheduling.policy import FeedPolicy
 from amazon_ae.testing._simulation.loads import Load, Processing
 from amazon_ae.testing._simulation.trade import Delays, Trade, paper, simulate
 
-__all__ = ["main", "report"]
+__all__ = ["add_arguments", "main", "report", "run"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with these arguments; returns the exit code: 130 after Ctrl-C, 0 when the reader has left."""
-    options = _parser().parse_args(argv)
+    parser = argparse.ArgumentParser(prog="amazon-ae simulate")
+    add_arguments(parser)
+    return run(parser.parse_args(argv))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command with parsed options."""
     try:
         return _run(options)
     except ConfigurationError as error:
@@ -182,11 +188,9 @@ def _seconds(text: str) -> tuple[float, float | None]:
         raise argparse.ArgumentTypeError(f"{text!r} is neither SECONDS nor MEDIAN:P95") from None
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="amazon-ae simulate",
-        description="Run the real scheduler over days of virtual trade and print the delays to expect.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the options of the simulation."""
+    parser.description = "Run the real scheduler over days of virtual trade and print the delays to expect."
     seller = parser.add_argument_group("the seller")
     seller.add_argument("--packs-per-hour", type=float, default=8.0, help="parcels packed, all day (default: 8)")
     seller.add_argument("--changes-per-hour", type=float, default=600.0, help="stock changes (default: 600)")
@@ -224,4 +228,3 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--wire", action="store_true", help="with the real client and FakeMws: slower, same decisions")
     parser.add_argument("--plot", metavar="FILE", default=None, help="draw quota, feeds and delays into a PNG or SVG")
-    return parser
