@@ -12,8 +12,8 @@ from rich.table import Table
 from amazon_ae import (
     Clock,
     DocumentEvent,
-    DoubtSettled,
     Event,
+    FeedReconciled,
     FeedScheduler,
     FeedSettled,
     FeedSubmitted,
@@ -64,7 +64,7 @@ class Board:
             self.say(f"feed {event.feed_id} accepted: {event.size} {event.kind} items")
         elif isinstance(event, FeedSettled):
             self.say(f"feed {event.feed_id} settled: {event.accepted} accepted, {event.rejected} refused")
-        elif isinstance(event, DoubtSettled):
+        elif isinstance(event, FeedReconciled):
             self.say(f"a feed whose answer was lost: {event.verdict} at Amazon, nothing is sent again")
         elif isinstance(event, SignInEvent):
             self.count("sign-ins")

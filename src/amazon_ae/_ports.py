@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from amazon_ae._models.documents import DocumentKind, DocumentSet
 from amazon_ae._models.feeds import (
@@ -19,12 +19,13 @@ from amazon_ae._models.feeds import (
     ItemKind,
     ItemOutcome,
     Outcome,
+    PickupRequest,
     QuotaRule,
 )
 from amazon_ae._models.orders import Order, OrderItem, OrderPage
 from amazon_ae._models.stored import Change, QueueStats, Receipt, StoredBatch, StoredItem
 
-__all__ = ["Clock", "DocumentSource", "FeedGateway", "OrderGateway", "PickupRoute", "Storage"]
+__all__ = ["Clock", "DocumentSource", "FeedGateway", "OrderGateway", "PickupRescheduling", "PickupRoute", "Storage"]
 
 T = TypeVar("T")
 ClientT = TypeVar("ClientT", contravariant=True)
@@ -102,6 +103,21 @@ class FeedGateway(Protocol):
         """Every feed of this kind's type that Amazon received at or after ``since``, oldest first.
 
         Settles unknown outcomes.
+        """
+        ...
+
+
+@runtime_checkable
+class PickupRescheduling(Protocol):
+    """A ``FeedGateway`` that can give a pickup at Amazon another slot; optional."""
+
+    async def reschedule(self, request: PickupRequest) -> ItemOutcome:
+        """Book the slot of ``request`` in place of the one that the order has.
+
+        Raises:
+            NotSupported: its route cannot; the message says how to do it by hand.
+            OutcomeUnknown: it may have been booked: ask again, the result is the same.
+            NotSent, AmazonError: it was not booked.
         """
         ...
 

@@ -11,6 +11,7 @@ from scheduler_world import ORDERS, World, all_is_well, in_memory
 
 from amazon_ae._exceptions import (
     AmazonAeError,
+    DocumentError,
     OutcomeUnknown,
     PickupRejected,
     PickupUnknown,
@@ -109,7 +110,7 @@ def errors_of(tree: type[AmazonAeError]) -> list[Exception]:
     """One of each class, but the panel's: this gateway opens no browser."""
     found: list[Exception] = []
     for kind in tree.__subclasses__():
-        if not issubclass(kind, PortalError):
+        if not issubclass(kind, PortalError | DocumentError):
             found += [_made(kind), *errors_of(kind)]
     return found
 

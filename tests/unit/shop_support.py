@@ -37,9 +37,9 @@ class Shop:
         self.events: list[events.Event] = []
 
     def scheduler(self, **options: Any) -> FeedScheduler:
-        return FeedScheduler(
-            self.storage, self.gateway, orders=self.gateway, clock=self.clock, on_event=self.events.append, **options
-        )
+        options.setdefault("orders", self.gateway)
+        gateway = options.pop("gateway", self.gateway)
+        return FeedScheduler(self.storage, gateway, clock=self.clock, on_event=self.events.append, **options)
 
     @asynccontextmanager
     async def open(self, **options: Any) -> AsyncIterator[FeedScheduler]:
@@ -54,7 +54,8 @@ class Shop:
         return ids
 
     async def stock(self, sku: str, quantity: int, *, urgent: bool = False) -> None:
-        self.fake._state.stock.setdefault(sku, 0)
+        if sku not in self.fake.stock:
+            self.fake.add_sku(sku)
         change = Change(sku, InventoryUpdate(sku, quantity).to_text(), urgent=urgent)
         await self.storage.put(self.gateway.account, INVENTORY, [change])
 

@@ -74,11 +74,14 @@ async def test_the_same_order_twice_is_sent_once() -> None:
         await shop.clock.sleep(7200)
         third = await scheduler.schedule_pickup(order_id, pickup_date=date(2021, 12, 24))
     assert first == second == third
+    assert third.pickup_date == date(2021, 11, 19)  # the first request stands
+    (joined,) = shop.said(events.PickupJoined)
+    assert (joined.pickup_date, joined.asked_date) == (third.pickup_date, date(2021, 12, 24))
     assert shop.fake.pickups_sent == {order_id: 1}
 
 
 async def test_a_repeat_after_any_outcome_is_answered_as_the_outcome_asks() -> None:
-    """Whichever process it comes from: accepted and unknown stand, a rejected one is asked for anew, once."""
+    """Whichever process it comes from: accepted, unknown and refused ones stand; ``again`` sends once."""
     shop = Shop()
     accepted, refused, unknown = shop.orders(3)
     shop.fake.refuse(refused, "8541", "no such slot")
@@ -98,9 +101,12 @@ async def test_a_repeat_after_any_outcome_is_answered_as_the_outcome_asks() -> N
         with pytest.raises(PickupUnknown):
             await there.schedule_pickup(unknown)
         assert len(shop.fake.feeds) == feeds
-        again = [asyncio.ensure_future(process.schedule_pickup(refused)) for process in (here, there)]
-        told = await asyncio.gather(*again, return_exceptions=True)
-    assert [type(each) for each in told] == [PickupRejected] * 2
+        with pytest.raises(PickupRejected):
+            await there.schedule_pickup(refused)
+        assert len(shop.fake.feeds) == feeds  # nothing has changed: the refusal is handed back
+        again = [asyncio.ensure_future(process.schedule_pickup(refused, again=True)) for process in (here, there)]
+        results = await asyncio.gather(*again, return_exceptions=True)
+    assert [type(each) for each in results] == [PickupRejected] * 2
     assert len(shop.fake.feeds) == feeds + 1
 
 
@@ -190,12 +196,12 @@ async def test_forecast_and_stats_reveal_a_scheduler_that_nobody_runs() -> None:
     shop = Shop()
     (order_id,) = shop.orders(1)
     scheduler = shop.scheduler()
-    with pytest.raises(QuotaTimeout, match="this one has not looked yet"):
+    with pytest.raises(QuotaTimeout, match="has not read its queues yet"):
         await scheduler.schedule_pickup(order_id, deadline=timedelta(minutes=5))
-    assert (await scheduler.stats()).looked_at is None
+    assert (await scheduler.stats()).passed_at is None
     assert not shop.submitted()
     await scheduler.run_once()
-    assert (await scheduler.stats()).looked_at == shop.clock.now()
+    assert (await scheduler.stats()).passed_at == shop.clock.now()
     assert len(shop.submitted()) == 1
     await scheduler.aclose()
     await shop.http.aclose()

@@ -62,7 +62,7 @@ async def test_a_batch_that_takes_too_long_is_settled_by_asking_again() -> None:
         outcomes = await asyncio.gather(*shop.pack(scheduler, orders))
     assert [outcome.state for outcome in outcomes] == [ItemState.ACCEPTED] * 3
     assert set(shop.fake.pickups) == set(orders)
-    assert [event.verdict for event in shop.said(events.DoubtSettled)] == ["absent"]
+    assert [event.verdict for event in shop.said(events.FeedReconciled)] == ["absent"]
     assert shop.seconds() < 600
 
 

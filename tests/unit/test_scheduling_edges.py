@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from amazon_ae._exceptions import NotSent, QuotaTimeout, StorageError
-from amazon_ae._models.events import FeedInDoubt, FeedSubmitted
+from amazon_ae._models.events import FeedSubmitted, FeedUnanswered
 from amazon_ae._models.feeds import InventoryUpdate, ItemKind
 from amazon_ae._models.orders import Order, OrderItem
 from amazon_ae._models.stored import Change, ItemState, QueueStats, StoredBatch
@@ -158,7 +158,7 @@ async def test_a_feed_of_a_dead_neighbour_is_taken_over_when_its_lease_is_over()
         storage,
         PaperMarket(clock, account=ACCOUNT),
         clock=clock,
-        on_event=lambda event: taken.append(event.at) if isinstance(event, FeedInDoubt) else None,
+        on_event=lambda event: taken.append(event.at) if isinstance(event, FeedUnanswered) else None,
     ):
         await clock.sleep(400)
     assert [(at - start).total_seconds() for at in taken] == pytest.approx([300], abs=6)

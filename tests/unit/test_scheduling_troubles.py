@@ -11,12 +11,37 @@ from shop_support import INVENTORY, PICKUP, Shop
 
 from amazon_ae._exceptions import ConfigurationError, OutcomeUnknown, PickupRejected, PickupUnknown
 from amazon_ae._models import events
+from amazon_ae._models.feeds import FeedBatch, FeedItem, Outcome, PickupRequest
 from amazon_ae._models.stored import Change, ItemState
 from amazon_ae._mws.gateway import MwsGateway
-from amazon_ae._mws.pickup_routes import SchedulePickupFeed
 from amazon_ae._scheduling import FeedScheduler
 from amazon_ae.testing._builders import make_order, make_order_id
 from amazon_ae.testing._mws import MwsFault
+
+
+class Lossy:
+    """The first submit is never answered, whether it ``arrives`` or not."""
+
+    def __init__(self, inner: Any, *, arrives: bool) -> None:
+        self.lost = False
+        self._inner, self._arrives = inner, arrives
+
+    async def submit(self, batch: Any, **options: Any) -> Any:
+        if self.lost:
+            return await self._inner.submit(batch, **options)
+        self.lost = True
+        if self._arrives:
+            await self._inner.submit(batch, **options)
+        raise OutcomeUnknown("no answer")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+async def submits(shop: Shop, order_id: str) -> None:
+    """Another program schedules a pickup by a feed of its own."""
+    request = PickupRequest(order_id=order_id, pickup_date=date(2021, 11, 19))
+    await shop.gateway.submit(FeedBatch(batch_id="theirs", kind=PICKUP, items=(FeedItem(1, order_id, request),)))
 
 
 async def test_a_lost_answer_is_settled_by_looking() -> None:
@@ -28,7 +53,7 @@ async def test_a_lost_answer_is_settled_by_looking() -> None:
         outcome = await scheduler.schedule_pickup(order_id)
     assert outcome.state is ItemState.ACCEPTED
     assert shop.fake.pickups_sent == {order_id: 1}
-    assert [event.verdict for event in shop.said(events.DoubtSettled)] == ["found"]
+    assert [event.verdict for event in shop.said(events.FeedReconciled)] == ["found"]
 
 
 async def test_a_request_that_never_arrived_is_sent_again() -> None:
@@ -58,26 +83,37 @@ async def test_a_request_that_never_arrived_is_sent_again() -> None:
         outcome = await scheduler.schedule_pickup(order_id)
     await shop.http.aclose()
     assert outcome.state is ItemState.ACCEPTED
-    assert [event.verdict for event in shop.said(events.DoubtSettled)] == ["absent"]
+    assert [event.verdict for event in shop.said(events.FeedReconciled)] == ["absent"]
     assert shop.fake.pickups_sent == {order_id: 1}
 
 
-async def test_two_feeds_that_look_alike_are_handed_to_the_host() -> None:
-    """Another program's feed of the same type and size in the same minute: nobody can tell, so nobody guesses."""
+async def test_another_programs_feed_of_equal_size_is_not_taken_for_ours() -> None:
+    """Same type, same size, same minute: the order tells which of them is ours."""
     shop = Shop()
     ours, theirs = shop.orders(2)
     async with shop.open() as scheduler:
         shop.fake.fail("SubmitFeed", MwsFault.ANSWER_LOST)
         asked = asyncio.ensure_future(scheduler.schedule_pickup(ours))
         await shop.clock.sleep(1)
-        other = MwsGateway(shop.client, pickup_route=SchedulePickupFeed(feed_type=shop.fake.pickup_feed_type))
-        from amazon_ae._models.feeds import FeedBatch, FeedItem, PickupRequest
+        await submits(shop, theirs)
+        assert (await asked).state is ItemState.ACCEPTED
+        await shop.clock.sleep(60)
+    assert shop.fake.pickups_sent == {ours: 1, theirs: 1}
 
-        request = PickupRequest(order_id=theirs, pickup_date=date(2021, 11, 19))
-        await other.submit(FeedBatch(batch_id="theirs", kind=PICKUP, items=(FeedItem(1, theirs, request),)))
+
+async def test_another_programs_feed_never_makes_ours_accepted() -> None:
+    """Ours never arrived, theirs of equal size did: a person looks, and says what Seller Central shows."""
+    shop = Shop()
+    ours, theirs = shop.orders(2)
+    async with shop.open(gateway=Lossy(shop.gateway, arrives=False)) as scheduler:
+        asked = asyncio.ensure_future(scheduler.schedule_pickup(ours))
+        await shop.clock.sleep(1)
+        await submits(shop, theirs)
         with pytest.raises(PickupUnknown):
             await asked
-        assert await scheduler.resolve(ours, scheduled=True)
+        assert shop.fake.pickups_sent == {theirs: 1}
+        assert await scheduler.resolve(ours, scheduled=False)
+        await shop.clock.sleep(200)
         outcome = await scheduler.outcome(ours)
         assert not await scheduler.resolve(ours, scheduled=True)
     assert outcome is not None
@@ -139,8 +175,8 @@ async def test_a_cancelled_feed_is_sent_again_after_a_pause() -> None:
 
 
 @pytest.mark.parametrize("status", ["_IN_SAFETY_NET_", "_IN_PROGRESS_"])
-async def test_a_held_feed_is_reported_and_holds_back_only_its_own_kind(status: str) -> None:
-    """Stock waits behind it, parcels do not; the host can end the wait, and the newest stock is sent again."""
+async def test_a_feed_that_does_not_end_is_reported_and_holds_back_ordinary_stock_only(status: str) -> None:
+    """Parcels and urgent stock pass it; the host can end the wait, and the newest stock is sent again."""
     shop = Shop()
     (order_id,) = shop.orders(1)
     shop.fake.end_feeds(status, feed_type="_POST_INVENTORY_AVAILABILITY_DATA_")
@@ -149,16 +185,42 @@ async def test_a_held_feed_is_reported_and_holds_back_only_its_own_kind(status: 
         await shop.clock.sleep(4500)
         (delayed,) = shop.said(events.FeedDelayed)
         assert delayed.status == status
-        await shop.stock("B", 1, urgent=True)
+        await shop.stock("B", 1)
         await scheduler.schedule_pickup(order_id)
         forecast = await scheduler.forecast(kind=INVENTORY)
         assert forecast.leaves_at is None
-        assert delayed.feed_id in forecast.why
+        assert "still being processed" in forecast.why
         assert len(shop.submitted()) == 2
         assert await scheduler.abandon(delayed.feed_id)
         assert not await scheduler.abandon("no such feed")
         await shop.clock.sleep(60)
         assert len(shop.submitted()) == 3
+        await shop.stock("C", 0, urgent=True)
+        await shop.clock.sleep(5)
+        assert len(shop.submitted()) == 4
+
+
+async def test_stock_passes_a_feed_that_amazon_does_not_end() -> None:
+    """After the bound, told by an event; should it end after all, the newest values are sent once more."""
+    shop = Shop()
+    shop.fake.end_feeds("_IN_PROGRESS_", feed_type="_POST_INVENTORY_AVAILABILITY_DATA_")
+    async with shop.open():
+        await shop.stock("A", 3)
+        await shop.clock.sleep(60)
+        await shop.stock("A", 4)
+        await shop.stock("B", 1)
+        await shop.clock.sleep(7100)
+        assert len(shop.submitted()) == 1
+        await shop.clock.sleep(1000)
+        (passed,) = shop.said(events.FeedPassed)
+        assert passed.seconds == pytest.approx(7200, abs=900)
+        assert len(shop.submitted()) == 2
+        shop.fake.release(passed.feed_id)  # Amazon's old value lands, then the new one
+        await shop.clock.sleep(3600)
+        (ended,) = shop.said(events.LateFeedEnded)
+        assert (ended.feed_id, ended.requeued) == (passed.feed_id, 1)
+        assert len(shop.submitted()) == 3
+        assert (shop.fake.stock["A"], shop.fake.stock["B"]) == (4, 1)
 
 
 async def test_an_item_that_breaks_a_rule_is_singled_out() -> None:
@@ -213,41 +275,30 @@ async def test_a_gateway_without_a_route_says_so_before_anything_is_stored() -> 
     await shop.http.aclose()
 
 
+@pytest.mark.parametrize("looks", [True, False], ids=["with orders", "without"])
 @pytest.mark.parametrize("arrives", ["first", "second", "both", "neither"])
-async def test_two_unanswered_feeds_of_one_size_are_never_taken_for_each_other(arrives: str) -> None:
-    """Two processes, one parcel each, no answer to either: what arrived cannot be told apart, so nobody guesses."""
+async def test_two_unanswered_feeds_of_one_size_are_never_taken_for_each_other(arrives: str, looks: bool) -> None:
+    """Two processes, one parcel each, no answer to either: the orders tell; without a look-up, a person does."""
     shop = Shop()
     orders = shop.orders(2)
-
-    class Lossy:
-        def __init__(self, arrives: bool) -> None:
-            self.lost, self.arrives = False, arrives
-
-        async def submit(self, batch: Any, **options: Any) -> Any:
-            if self.lost:
-                return await shop.gateway.submit(batch)
-            self.lost = True
-            if self.arrives:
-                await shop.gateway.submit(batch)
-            raise OutcomeUnknown("no answer")
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(shop.gateway, name)
-
-    here = FeedScheduler(shop.storage, Lossy(arrives in ("first", "both")), clock=shop.clock)
-    there = FeedScheduler(shop.storage, Lossy(arrives in ("second", "both")), clock=shop.clock)
-    async with here, there:
+    first = Lossy(shop.gateway, arrives=arrives in ("first", "both"))
+    second = Lossy(shop.gateway, arrives=arrives in ("second", "both"))
+    gateway = shop.gateway if looks else None
+    one_each = {"clock": shop.clock, "orders": gateway}
+    here, there = FeedScheduler(shop.storage, first, **one_each), FeedScheduler(shop.storage, second, **one_each)
+    async with here:
         asked = [asyncio.ensure_future(here.schedule_pickup(orders[0]))]
         await shop.clock.sleep(5)
-        asked.append(asyncio.ensure_future(there.schedule_pickup(orders[1])))
-        told = await asyncio.gather(*asked, return_exceptions=True)
+        async with there:
+            asked.append(asyncio.ensure_future(there.schedule_pickup(orders[1])))
+            results = await asyncio.gather(*asked, return_exceptions=True)
     await shop.http.aclose()
-    if arrives == "neither":
+    if looks:
         assert shop.fake.pickups_sent == dict.fromkeys(orders, 1)
-        assert [getattr(each, "state", None) for each in told] == [ItemState.ACCEPTED] * 2
+        assert [getattr(each, "state", each) for each in results] == [ItemState.ACCEPTED] * 2
     else:
-        assert [type(each) for each in told] == [PickupUnknown] * 2
-        assert max(shop.fake.pickups_sent.values()) == 1
+        assert PickupUnknown in [type(each) for each in results]
+        assert max(shop.fake.pickups_sent.values(), default=1) == 1
 
 
 async def test_a_feed_is_abandoned_from_any_process() -> None:
@@ -277,33 +328,53 @@ async def test_a_feed_that_is_looked_for_is_abandoned_from_any_process() -> None
     async with shop.open() as scheduler:
         asked = asyncio.ensure_future(scheduler.schedule_pickup(order_id))
         await shop.clock.sleep(600)
-        (doubt,) = shop.said(events.FeedInDoubt)
+        (doubt,) = shop.said(events.FeedUnanswered)
         assert await FeedScheduler(shop.storage, shop.gateway, clock=shop.clock).abandon(doubt.batch_id)
         with pytest.raises(PickupUnknown):
             await asked
     assert shop.seconds() < 1800
 
 
-async def test_a_pickup_that_was_sent_and_not_found_is_looked_up_before_it_is_sent_again() -> None:
-    """Amazon's list lags behind, longer than we think: the order itself tells that it has its pickup."""
+@pytest.mark.parametrize("listed_after", [200.0, 400.0, 880.0, 1e9])
+async def test_a_pickup_that_amazon_lists_late_is_not_sent_twice(listed_after: float) -> None:
+    """However late, the order shows the pickup: it is ours, and it is accepted."""
     shop = Shop()
     (order_id,) = shop.orders(1)
 
     class Lagging:
         async def recent(self, kind: Any, since: Any) -> Any:
-            return []
+            listed = await shop.gateway.recent(kind, since)
+            return [each for each in listed if (shop.clock.now() - each.submitted_at).total_seconds() >= listed_after]
 
         def __getattr__(self, name: str) -> Any:
             return getattr(shop.gateway, name)
 
     shop.fake.fail("SubmitFeed", MwsFault.ANSWER_LOST)
-    gateway = Lagging()
-    async with FeedScheduler(shop.storage, gateway, orders=gateway, clock=shop.clock) as scheduler:
-        with pytest.raises(PickupRejected) as caught:
-            await scheduler.schedule_pickup(order_id)
-    await shop.http.aclose()
-    assert caught.value.code == "AlreadyScheduled"
+    async with shop.open(gateway=Lagging()) as scheduler:
+        assert (await scheduler.schedule_pickup(order_id)).state is ItemState.ACCEPTED
     assert shop.fake.pickups_sent == {order_id: 1}
+
+
+async def test_a_copy_that_turns_up_late_counts_and_is_told() -> None:
+    """Neither listed nor processed for longer than the patience: it is sent again, and one pickup is made of both."""
+    shop = Shop(processing_seconds=lambda feed: 2400.0)
+    (order_id,) = shop.orders(1)
+
+    class Lagging:
+        async def recent(self, kind: Any, since: Any) -> Any:
+            return await shop.gateway.recent(kind, since) if shop.seconds() > 1200 else []
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(shop.gateway, name)
+
+    shop.fake.fail("SubmitFeed", MwsFault.ANSWER_LOST)
+    async with shop.open(gateway=Lagging()) as scheduler:
+        assert (await scheduler.schedule_pickup(order_id)).state is ItemState.ACCEPTED
+        await shop.clock.sleep(3600)
+    (late,) = shop.said(events.LateFeedFound)
+    assert late.feed_id == shop.fake.feeds[0].feed_id
+    assert set(shop.fake.pickups) == {order_id}
+    assert [event.outcome for event in shop.said(events.PickupSettled)] == [Outcome.ACCEPTED]
 
 
 async def test_a_list_that_cannot_be_read_is_told() -> None:

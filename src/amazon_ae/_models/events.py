@@ -7,7 +7,7 @@ a broken dashboard must not stop parcels.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 
 import attrs
 
@@ -18,19 +18,25 @@ __all__ = [
     "ClockRefused",
     "DocumentEvent",
     "DocumentSourceState",
-    "DoubtSettled",
     "Event",
     "EventSink",
     "FeedCancelled",
     "FeedDelayed",
     "FeedEvent",
-    "FeedInDoubt",
+    "FeedOfOtherRoute",
+    "FeedPassed",
+    "FeedReconciled",
     "FeedRefused",
+    "FeedSentTwice",
     "FeedSettled",
     "FeedSubmitted",
+    "FeedUnanswered",
+    "LateFeedEnded",
+    "LateFeedFound",
     "LookupFailed",
     "OrderCancelled",
     "OrderUnreadable",
+    "PickupJoined",
     "PickupSettled",
     "QuotaCorrected",
     "SignInEvent",
@@ -165,9 +171,10 @@ class FeedCancelled(FeedEvent):
 
 @attrs.frozen(kw_only=True)
 class FeedDelayed(FeedEvent):
-    """A feed takes too long, or Amazon's people look at it (``status`` is Amazon's word). Its kind waits for it.
+    """A feed takes too long, or Amazon holds it for manual review. ``status`` is Amazon's word.
 
-    Also one whose report does not come, and one that was not answered and cannot be looked for.
+    Also one whose report does not come, and one that was not answered and cannot be looked for. Other pickups and
+    urgent stock no longer wait for it; ordinary stock passes it after ``SchedulerTiming.pass_after_seconds``.
     ``FeedScheduler.abandon(feed_id)`` ends the wait; a feed without an id goes by its ``batch_id``.
     """
 
@@ -176,15 +183,82 @@ class FeedDelayed(FeedEvent):
 
 
 @attrs.frozen(kw_only=True)
-class FeedInDoubt(FeedEvent):
-    """A feed was sent and not answered, or its process died. Nothing of its kind leaves until it is settled."""
+class FeedPassed(FeedEvent):
+    """Stock waits no longer for a feed that Amazon did not end: its SKUs are sent again with their newest values.
+
+    ``LateFeedEnded`` follows when Amazon has ended it after all. ``status`` is Amazon's word; ``seconds`` is its age.
+    """
+
+    status: str
+    seconds: float
 
 
 @attrs.frozen(kw_only=True)
-class DoubtSettled(FeedEvent):
-    """What came of a feed in doubt: ``found`` (its report follows), ``absent`` (it waits again) or ``unknown``."""
+class FeedUnanswered(FeedEvent):
+    """A feed was sent and not answered, or its process died. Its items are not sent again until that is reconciled."""
+
+
+@attrs.frozen(kw_only=True)
+class FeedReconciled(FeedEvent):
+    """What came of an unanswered feed.
+
+    Attributes:
+        verdict: ``found`` (Amazon has it), ``absent`` (what Amazon does not have waits again) or ``unknown`` (a person
+            must look at some of its orders).
+    """
 
     verdict: str
+
+
+@attrs.frozen(kw_only=True)
+class FeedSentTwice(FeedEvent):
+    """This process was frozen while it sent a feed, and another process had taken its items over meanwhile.
+
+    No client can prevent that: both requests may have reached Amazon. Stock is sent once more with its newest values;
+    an order whose pickup is scheduled already counts as accepted.
+    """
+
+
+@attrs.frozen(kw_only=True)
+class LateFeedFound(FeedEvent):
+    """Amazon lists a feed that counted as lost, so its items may have been sent twice. Its outcome counts."""
+
+
+@attrs.frozen(kw_only=True)
+class LateFeedEnded(FeedEvent):
+    """Amazon has ended a feed after its batch was settled without it.
+
+    Attributes:
+        status: Amazon's word.
+        requeued: SKUs whose newest value is sent once more, so that an old one does not stay.
+    """
+
+    status: str
+    requeued: int
+
+
+@attrs.frozen(kw_only=True)
+class FeedOfOtherRoute(FeedEvent):
+    """The store has an unsettled feed of another backend's ``route``: this scheduler leaves it alone.
+
+    Keep a scheduler of that backend running until its feeds are settled.
+    """
+
+    route: str
+
+
+@attrs.frozen(kw_only=True)
+class PickupJoined(Event):
+    """A pickup was asked for again with another request: the first one stands.
+
+    Attributes:
+        pickup_date: the day that stands.
+        asked_date: the day that the repeat asked for.
+    """
+
+    order_id: str
+    pickup_date: date
+    asked_date: date
 
 
 @attrs.frozen(kw_only=True)

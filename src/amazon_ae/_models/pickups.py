@@ -62,7 +62,7 @@ class SchedulerStats:
         quota_used: places of the rolling hour that are taken, by the quota's name.
         feeds_in_flight: unsettled feeds of this account, whichever process carries them, by kind.
         blocked: why a kind may not leave at present, in words, by kind; a kind that may is left out.
-        looked_at: when this scheduler last looked at its queues, aware UTC, its own clock; an idle one looks every
+        passed_at: when this scheduler last read its queues, aware UTC, its own clock; an idle one does every
             ``SchedulerTiming.idle_seconds``. ``None``: it never did, so nothing leaves by it.
     """
 
@@ -71,4 +71,4 @@ class SchedulerStats:
     quota_used: dict[str, int]
     feeds_in_flight: dict[ItemKind, int]
     blocked: dict[ItemKind, str]
-    looked_at: datetime | None = None
+    passed_at: datetime | None = None

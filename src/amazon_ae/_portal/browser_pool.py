@@ -61,6 +61,7 @@ class BrowserHolder:
         self._busy = 0
         self._idle: list[_LentPage] = []
         self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.running: RunningBrowser | None = None
         """The browser, if it was started."""
 
@@ -93,6 +94,9 @@ class BrowserHolder:
     async def aclose(self) -> None:
         """End the browser for good; twice is fine."""
         self._closed = True
+        if self._loop is not None and self._loop is not asyncio.get_running_loop():
+            self.running, self._idle = None, []  # the browser ended with its event loop
+            return
         await self.end()
 
     @contextlib.asynccontextmanager
@@ -128,6 +132,13 @@ class BrowserHolder:
     def _check_open(self) -> None:
         if self._closed:
             raise ConfigurationError("this scraper was closed; make a new one")
+        loop = asyncio.get_running_loop()
+        self._loop = self._loop or loop
+        if self._loop is not loop:
+            raise ConfigurationError(
+                "this scraper was first used in another event loop, and its browser belongs to that one: make one for "
+                "each asyncio.run"
+            )
 
     async def _start(self, *, headless: bool) -> RunningBrowser:
         require_pypdf()

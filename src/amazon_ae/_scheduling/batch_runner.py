@@ -1,18 +1,4 @@
-"""The feeds that this process carries: submitted, polled, reported, settled, or looked for when nobody answered.
-
-A flight moves by small steps. Each step does one durable thing and may fail or die there; the next look, or another
-process after the lease, goes on from what the store says::
-
-    opened (place reserved, items in the batch)
-      ├ answered   ─> place pinned ─> feed id saved ─> polled ─> report ─> settled
-      ├ not sent   ─> place cancelled ─> settled (all RETRY)
-      ├ refused    ─> place pinned ─> settled (all RETRY)
-      └ no answer  ─> place pinned ─> looked for ─┬ found  ─> feed id saved ─> ...
-                                                  ├ absent ─> settled (all RETRY)
-                                                  └ unknown ─> settled (pickups UNKNOWN, stock RETRY)
-
-The place is always booked before the batch is settled: a batch in the store is what owns an unanswered place.
-"""
+"""Takes the batches of this process from step to step: book, store the feed id, fetch the report, settle."""
 
 from __future__ import annotations
 
@@ -22,39 +8,29 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import attrs
-
 from amazon_ae._backoff import doubling
 from amazon_ae._exceptions import (
     AmazonAeError,
     AmazonError,
-    ConfigurationError,
     NotSent,
     OutcomeUnknown,
-    QuotaExceeded,
-    QuotaTimeout,
-    RequestThrottled,
     StaleLease,
     StorageError,
 )
 from amazon_ae._models import events
-from amazon_ae._models.feeds import (
-    BatchTerms,
-    FeedBatch,
-    FeedItem,
-    FeedReceipt,
-    FeedState,
-    InventoryUpdate,
-    ItemKind,
-    ItemOutcome,
-    Outcome,
-    PickupRequest,
-)
+from amazon_ae._models.feeds import BatchTerms, FeedState, ItemKind, ItemOutcome, Outcome
 from amazon_ae._models.stored import StoredBatch
-from amazon_ae._scheduling.context import Room
-from amazon_ae._scheduling.quota import FOREIGN, Ledger
+from amazon_ae._scheduling.batch_phases import BatchEvent, BatchPhase
+from amazon_ae._scheduling.context import SchedulerContext
+from amazon_ae._scheduling.cooldowns import Cooldowns
+from amazon_ae._scheduling.in_flight import InFlightBatch, read_batch
+from amazon_ae._scheduling.late_feeds import LateFeed
+from amazon_ae._scheduling.order_lookup import OrderLookup
+from amazon_ae._scheduling.quota import FOREIGN
+from amazon_ae._scheduling.shared_state import SharedState
+from amazon_ae._scheduling.waiters import Waiters
 
-__all__ = ["Flight", "Flights"]
+__all__ = ["BatchRunner"]
 
 logger: Final[logging.Logger] = logging.getLogger(__name__)
 
@@ -62,327 +38,193 @@ logger: Final[logging.Logger] = logging.getLogger(__name__)
 _REPORT_ATTEMPTS: Final = 6
 _RETRY_FIRST: Final = 30.0
 _RETRY_LIMIT: Final = 900.0
-# Amazon cancelled a feed, or refused one for its content or our rights: a person may have to do something first.
-_REST_FIRST: Final = 60.0
-_REST_LIMIT: Final = 3600.0
+# Amazon cancelled a feed: a person may have to do something first.
+_CANCELLED_FIRST: Final = 300.0
+_CANCELLED_LIMIT: Final = 3600.0
+
+_P, _E = BatchPhase, BatchEvent
 
 
-@attrs.define(eq=False)
-class Flight:
-    """One batch that this process holds. Instants are our clock's, but those of ``batch`` and ``given_up_at`` (the
-    store's).
+class BatchRunner:
+    """The batches that this process carries, by batch id."""
 
-    Attributes:
-        since: when it was opened; from the answer on, when that came.
-        look_at: nothing to do before.
-        booking: what the ledger still has to be told.
-        feed_id: Amazon's; ``saved`` once the store knows it.
-        given_up_at: when the answer was given up on, if it was.
-        outcomes: one per item, once known; the next step settles them.
-        state, raw: Amazon's last word on the feed.
-        refusal: the throttle error that answered it, if one did.
-        busy: a step is being taken.
-    """
+    __slots__ = ("_cooldowns", "_lookup", "_steps", "_waiters", "batches", "context", "shared")
 
-    batch: StoredBatch
-    feed: FeedBatch
-    terms: BatchTerms
-    since: datetime
-    leased_at: datetime
-    look_at: datetime
-    booking: Callable[[Ledger], Ledger] | None = None
-    feed_id: str | None = None
-    submitted_at: datetime | None = None
-    saved: bool = False
-    given_up_at: datetime | None = None
-    outcomes: Sequence[ItemOutcome] | None = None
-    state: FeedState = FeedState.PROCESSING
-    raw: str = ""
-    attempts: int = 0
-    delayed: bool = False
-    refusal: str = ""
-    busy: bool = False
-
-    @property
-    def batch_id(self) -> str:
-        """Ours."""
-        return self.batch.batch_id
-
-    @property
-    def kind(self) -> ItemKind:
-        """Of its items."""
-        return self.batch.kind
-
-    @property
-    def in_doubt(self) -> bool:
-        """Sent, not answered, not settled."""
-        return self.given_up_at is not None and self.feed_id is None and self.outcomes is None
-
-    @property
-    def polled(self) -> bool:
-        """Amazon has it, and its status is what is waited for."""
-        return self.saved and self.outcomes is None and self.state is not FeedState.DONE
-
-
-class Flights:
-    """See the module. ``on_outcomes`` hears of every batch that was settled."""
-
-    __slots__ = ("_limits", "_on_outcomes", "held", "room")
-
-    def __init__(self, room: Room, on_outcomes: Callable[[Flight, Sequence[ItemOutcome]], Awaitable[None]]) -> None:
-        self.room: Room = room
-        self.held: dict[str, Flight] = {}
-        self._on_outcomes = on_outcomes
-        self._limits: dict[ItemKind, int] = {}
-
-    def limit(self, kind: ItemKind, most: int) -> int:
-        """How many items the next batch may hold: fewer while one that breaks a rule is being singled out."""
-        return min(self._limits.get(kind, most), most)
-
-    def about(self, flight: Flight) -> dict[str, Any]:
-        """What every event of a feed says."""
-        return {
-            "at": self.room.now(),
-            "account": self.room.account,
-            "kind": flight.kind,
-            "batch_id": flight.batch_id,
-            "size": len(flight.feed.items),
-            "feed_id": flight.feed_id,
+    def __init__(
+        self,
+        context: SchedulerContext,
+        shared: SharedState,
+        cooldowns: Cooldowns,
+        lookup: OrderLookup,
+        waiters: Waiters,
+    ) -> None:
+        self.context: SchedulerContext = context
+        self.shared: SharedState = shared
+        self._cooldowns = cooldowns
+        self._lookup = lookup
+        self._waiters = waiters
+        self.batches: dict[str, InFlightBatch] = {}
+        self._steps: dict[BatchPhase, Callable[[InFlightBatch], Awaitable[None]]] = {
+            _P.SUBMITTED: self._store_feed_id,
+            _P.REPORTING: self._fetch_report,
+            _P.DECIDED: self._settle,
         }
 
-    def hold(self, batch: StoredBatch, terms: BatchTerms) -> Flight:
-        """Take a batch into our hands; its values are read back."""
-        now = self.room.now()
-        feed, spoilt = _feed(batch, terms.route)
-        flight = Flight(
-            batch=batch, feed=feed, terms=terms, since=now, leased_at=now, look_at=now, feed_id=batch.feed_id
-        )
-        if spoilt:
-            flight.outcomes = spoilt  # nothing of it leaves: the others wait again, for the next batch
-        self.held[batch.batch_id] = flight
-        return flight
-
-    def clock_set_back(self, now: datetime) -> None:
-        """Nothing is to be looked at only in the future of a clock that was wrong."""
-        for flight in self.held.values():
-            flight.since, flight.leased_at = min(flight.since, now), min(flight.leased_at, now)
-            flight.look_at = now
-
-    # A new feed
-
-    async def send(
-        self, batch: StoredBatch, terms: BatchTerms, *, opened: datetime, waited_seconds: float, urgent: bool
-    ) -> None:
-        """Submit a batch that was just opened, and book what came of it. ``opened``: our clock before the store's
-        verb.
+    def carry(self, stored: StoredBatch, terms: BatchTerms, phase: BatchPhase = _P.OPENED) -> InFlightBatch:
+        """Keep a batch; its values are read back. One that was just opened with values that cannot be read is decided:
+        those become dead letters, and the others wait for the next batch.
         """
-        room, flight = self.room, self.hold(batch, terms)
-        if flight.outcomes is not None:
-            flight.booking = lambda ledger: ledger.cancel(batch.batch_id)
-            await self.carry(flight)
+        now = self.context.now()
+        feed, unreadable = read_batch(stored, stored.route or terms.route)
+        batch = InFlightBatch(
+            stored=stored,
+            feed=feed,
+            terms=terms,
+            since=now,
+            leased_at=now,
+            due_at=now,
+            phase=phase,
+            feed_id=stored.feed_id,
+            submitted_at=stored.submitted_at,
+        )
+        if unreadable and phase is _P.OPENED:
+            batch.decide(_E.NOT_SENT, unreadable)
+        self.batches[batch.batch_id] = batch
+        return batch
+
+    async def advance(self, batch: InFlightBatch) -> None:
+        """Take every step that needs no word from Amazon but the report."""
+        if batch.busy:
             return
-        flight.busy = True
+        batch.busy = True
         try:
-            if (room.now() - opened).total_seconds() > room.lease_seconds(terms) / 2:
-                # This process was paused. The batch may soon be another's, so nothing of it may leave.
-                raise NotSent("this process was paused between opening the batch and sending it")
-            receipt = await room.bounded(terms.answer_seconds, room.gateway.submit(flight.feed))
-        except (NotSent, QuotaTimeout, ConfigurationError) as error:
-            flight.booking = lambda ledger: ledger.cancel(batch.batch_id)
-            self._not_sent(flight, error)
-        except AmazonError as error:
-            self._refused(flight, error)
-        except Exception as error:
-            # OutcomeUnknown, an answer that nobody can read, or a fault of the gateway: Amazon may have it.
-            if not isinstance(error, AmazonAeError):
-                logger.exception("submitting batch %s failed unexpectedly", batch.batch_id)
-            self.doubt(flight, room.store_now())
-        else:
-            self._accepted(flight, receipt, waited_seconds=waited_seconds, urgent=urgent)
-        finally:
-            flight.busy = False
-        await self.carry(flight)
-
-    def doubt(self, flight: Flight, given_up_at: datetime) -> None:
-        """Amazon may have it: its place stays spent, and the feed is looked for once it must be visible."""
-        self.answered(flight)
-        flight.given_up_at = given_up_at
-        visible = self.room.timing.visible_after_seconds - (self.room.store_now() - given_up_at).total_seconds()
-        flight.look_at = self.room.now() + timedelta(seconds=max(0.0, visible))
-        self.room.emit(events.FeedInDoubt(**self.about(flight)))
-
-    @staticmethod
-    def answered(flight: Flight) -> None:
-        """Its place counts as spent when the ledger hears of it; twice is fine."""
-        flight.booking = lambda ledger: ledger.pin(flight.batch_id)
-
-    def _accepted(self, flight: Flight, receipt: FeedReceipt, *, waited_seconds: float, urgent: bool) -> None:
-        room, seen = self.room, receipt.quota
-        flight.booking = lambda ledger: ledger.pin(flight.batch_id, seen)
-        flight.since = room.now()
-        flight.look_at = flight.since + timedelta(seconds=flight.terms.first_poll_seconds)
-        flight.submitted_at = receipt.submitted_at
-        flight.feed_id = receipt.feed_id
-        if receipt.feed_id is None:
-            flight.outcomes = receipt.outcomes or ()
-        if flight.outcomes is not None and all(told.outcome is Outcome.RETRY for told in flight.outcomes):
-            room.hold(flight.kind, "a pause: nothing of the last batch was taken", first=5.0, limit=60.0)
-        else:
-            room.rested(flight.kind)
-        self._limits.pop(flight.kind, None)
-        room.emit(events.FeedSubmitted(**self.about(flight), waited_seconds=waited_seconds, urgent=urgent))
-
-    def _not_sent(self, flight: Flight, error: AmazonAeError) -> None:
-        items = flight.feed.items
-        flight.outcomes = ()  # nobody has an outcome: all wait again
-        if not isinstance(error, ConfigurationError):
-            self._rest(flight, type(error).__name__, first=5.0, limit=300.0)
-        elif len(items) == 1:
-            flight.outcomes = [ItemOutcome(items[0].key, Outcome.REJECTED, type(error).__name__, str(error))]
-        else:
-            # One item breaks a rule. Halving finds it, and what is good leaves on the way.
-            self._limits[flight.kind] = len(items) // 2
-
-    def _refused(self, flight: Flight, error: AmazonError) -> None:
-        room, name = self.room, flight.batch_id
-        flight.outcomes = ()
-        if room.rules[flight.kind] is None:  # no ledger that could make it wait
-            self._rest(flight, error.code or type(error).__name__, first=_REST_FIRST, limit=_REST_LIMIT)
-            return
-        if isinstance(error, RequestThrottled):
-            flight.booking = lambda ledger: ledger.pin(name).throttled()
-        elif isinstance(error, QuotaExceeded):
-            # Both instants are Amazon's, where both are there; only their difference means anything to the store.
-            said = error.timestamp or room.now()
-            left = None if error.retry_at is None else (error.retry_at - said).total_seconds()
-            flight.booking = lambda ledger: ledger.pin(name).exceeded(left)
-        else:
-            self.answered(flight)
-            self._rest(flight, error.code or type(error).__name__, first=_REST_FIRST, limit=_REST_LIMIT)
-            return
-        flight.refusal = type(error).__name__
-        room.emit(events.FeedRefused(**self.about(flight), code=flight.refusal, hold_seconds=0.0))
-
-    def _rest(self, flight: Flight, code: str, *, first: float, limit: float) -> None:
-        seconds = self.room.hold(flight.kind, f"a pause after a failure ({code})", first=first, limit=limit)
-        self.room.emit(events.FeedRefused(**self.about(flight), code=code, hold_seconds=seconds))
-
-    # One step after the other
-
-    async def carry(self, flight: Flight) -> None:
-        """Do what can be done for a flight without asking Amazon how it stands."""
-        if flight.busy:
-            return
-        flight.busy = True
-        try:
-            await self._book(flight)
-            if flight.feed_id is not None and not flight.saved:
-                await self._save(flight)
-            if flight.state is FeedState.DONE and flight.outcomes is None:
-                await self._report(flight)
-            if flight.outcomes is not None:
-                await self._settle(flight, flight.outcomes)
+            await self._book(batch)
+            while (step := self._steps.get(batch.phase)) is not None:
+                phase = batch.phase
+                await step(batch)
+                if batch.phase is phase:
+                    break  # it failed, and is tried again later
         except StaleLease:
-            logger.info("batch %s is another process's now", flight.batch_id)
-            self.held.pop(flight.batch_id, None)
+            await self.lose(batch)
         except StorageError as error:
-            logger.warning("the store failed on batch %s: %s", flight.batch_id, error)
-            self.later(flight, 1)
+            logger.warning("the store failed on batch %s: %s", batch.batch_id, error)
+            self.later(batch, 1)
         finally:
-            flight.busy = False
+            batch.busy = False
 
-    def later(self, flight: Flight, attempts: int) -> None:
-        """Look at it again after a pause that grows with the failures in a row."""
+    async def lose(self, batch: InFlightBatch) -> None:
+        """Another process took the batch over. What this one sent of it may be at Amazon beside what that one sends."""
+        logger.info("batch %s belongs to another process now", batch.batch_id)
+        self.batches.pop(batch.batch_id, None)
+        sent = batch.phase in (_P.SENDING, _P.UNANSWERED, _P.SUBMITTED) and batch.has_feed
+        batch.apply(_E.LEASE_LOST)
+        if not sent:
+            return
+        if batch.feed_id is not None:
+            await self.shared.note_answer(batch.batch_id, batch.feed_id)
+        await self.leave_behind(batch)
+        if batch.kind is ItemKind.INVENTORY:
+            await self.context.storage.requeue(self.context.account, batch.kind, batch.open_keys)
+        self.context.emit(events.FeedSentTwice(**self.about(batch)))
+
+    async def leave_behind(self, batch: InFlightBatch, keys: Sequence[str] | None = None) -> None:
+        """Remember a request whose batch, or ``keys`` of it, is settled without its outcome: whatever it brings in the
+        end, it brings late.
+        """
+        context = self.context
+        last = batch.sent_before or context.store_now()
+        late = LateFeed.of(
+            batch.kind,
+            batch.batch_id,
+            batch.feed.route,
+            feed_id=batch.feed_id,
+            now=context.store_now(),
+            window=context.amazon_window(batch.stored.opened_at, last),
+            keys=batch.open_keys if keys is None else keys,
+        )
+        await self.shared.write_late(late)
+
+    def later(self, batch: InFlightBatch, attempts: int) -> None:
+        """Take the next step after a pause that grows with the failures in a row."""
         seconds = doubling(attempts, first=_RETRY_FIRST, limit=_RETRY_LIMIT)
-        flight.look_at = self.room.now() + timedelta(seconds=seconds)
+        batch.due_at = self.context.now() + timedelta(seconds=seconds)
 
-    async def _book(self, flight: Flight) -> None:
-        rule, booking = self.room.rules[flight.kind], flight.booking
-        if booking is None:
+    # The steps
+
+    async def _book(self, batch: InFlightBatch) -> None:
+        rule, entry = batch.terms.quota, batch.ledger_entry
+        if entry is None:
             return
-        if rule is None:  # a route that paces itself: there is no ledger to tell
-            flight.booking = None
+        if rule is None:  # a route that paces itself has no ledger
+            batch.ledger_entry = None
             return
-        ledger = await self.room.book(rule, booking)
-        flight.booking = None
+        ledger = await self.shared.book(rule, entry)
+        batch.ledger_entry = None
         last = ledger.spent[-1] if ledger.spent else None
-        reason = flight.refusal
+        reason = batch.refusal
         if last is not None and last.priority == FOREIGN and last.at == ledger.now:
             reason = "headers"
         if reason:
-            at, account = self.room.now(), self.room.account
-            self.room.emit(
+            at, account = self.context.now(), self.context.account
+            self.context.emit(
                 events.QuotaCorrected(at=at, account=account, quota=rule.name, reason=reason, quota_free=ledger.free)
             )
 
-    async def _save(self, flight: Flight) -> None:
-        room = self.room
-        assert flight.feed_id is not None
-        await room.storage.mark_submitted(
-            flight.batch_id,
-            flight.batch.fence,
-            feed_id=flight.feed_id,
-            submitted_at=flight.submitted_at or room.now(),
-            lease_seconds=room.lease_seconds(flight.terms),
+    async def _store_feed_id(self, batch: InFlightBatch) -> None:
+        context = self.context
+        assert batch.feed_id is not None
+        await context.storage.mark_submitted(
+            batch.batch_id,
+            batch.stored.fence,
+            feed_id=batch.feed_id,
+            submitted_at=batch.submitted_at or context.store_now(),
+            lease_seconds=context.lease_seconds(batch.terms),
         )
-        flight.leased_at, flight.saved = room.now(), True
-        await room.note(flight.feed_id)
+        batch.leased_at = context.now()
+        batch.apply(_E.STORED)
+        await self.shared.note_feeds([batch.feed_id])
+        if batch.state in (FeedState.DONE, FeedState.FAILED):  # it was found when it had ended
+            batch.apply(_E.ENDED)
 
-    async def _report(self, flight: Flight) -> None:
-        """Fetch the report of a feed that is done; unreadable for good, its outcome is nobody's to guess."""
-        assert flight.feed_id is not None
+    async def _fetch_report(self, batch: InFlightBatch) -> None:
+        """Fetch the report of a feed that has ended; after some attempts, its outcome counts as unknown."""
+        assert batch.feed_id is not None
         try:
-            report = await self.room.answer(self.room.gateway.report(flight.feed_id, flight.feed))
-            flight.outcomes = report.outcomes
+            report = await self.context.answer(self.context.gateway.report(batch.feed_id, batch.feed))
+            outcomes: Sequence[ItemOutcome] = report.outcomes
+            if batch.kind is ItemKind.PICKUP:
+                outcomes = await self._lookup.accepted_before(outcomes)
+            batch.decide(_E.REPORTED, outcomes)
             return
+        except StorageError:
+            raise
         except (NotSent, OutcomeUnknown) as error:
-            failure: AmazonAeError = error  # the network's fault: patience costs nothing
+            failure: AmazonAeError = error  # the network's fault: waiting costs nothing
         except AmazonAeError as error:
             failure = error
-            flight.attempts += not (isinstance(error, AmazonError) and error.retryable)
-        logger.warning("the report of feed %s: %s", flight.feed_id, type(failure).__name__)
-        self.tell_if_late(flight)
-        if flight.attempts >= _REPORT_ATTEMPTS:
-            self.give_up(flight, "ReportUnreadable", "Amazon processed the feed, but its report cannot be read")
+            batch.failures += not (isinstance(error, AmazonError) and error.retryable)
+        logger.warning("the report of feed %s: %s", batch.feed_id, type(failure).__name__)
+        self.report_delay(batch)
+        if batch.failures >= _REPORT_ATTEMPTS:
+            self.give_up(batch, "ReportUnreadable", "Amazon processed the feed, but its report cannot be read")
         else:
-            self.later(flight, max(1, flight.attempts))
+            self.later(batch, max(1, batch.failures))
 
-    def tell_if_late(self, flight: Flight) -> None:
-        """Once, when Amazon's people hold the feed, or when it takes too long."""
-        age = (self.room.now() - flight.since).total_seconds()
-        if flight.delayed or (flight.state is not FeedState.HELD and age < self.room.timing.stuck_after_seconds):
-            return
-        flight.delayed = True
-        self.room.emit(events.FeedDelayed(**self.about(flight), status=flight.raw or "never listed", seconds=age))
-
-    def give_up(self, flight: Flight, code: str, message: str) -> None:
-        """Nobody will ever tell: stock is sent again, pickups are handed to the host."""
-        outcome = Outcome.UNKNOWN if flight.kind is ItemKind.PICKUP else Outcome.RETRY
-        flight.outcomes = [ItemOutcome(item.key, outcome, code, message) for item in flight.feed.items]
-
-    def abandon(self, flight: Flight) -> None:
-        """The host waits no longer."""
-        self.give_up(flight, "FeedAbandoned", "the host gave up waiting for Amazon's report")
-
-    def cancelled(self, flight: Flight) -> None:
-        """Amazon cancelled it: nothing of it was taken, all its items wait again."""
-        flight.outcomes = ()
-        seconds = self.room.hold(
-            flight.kind, "a pause: Amazon cancelled a feed", first=5 * _REST_FIRST, limit=_REST_LIMIT
-        )
-        self.room.emit(events.FeedCancelled(**self.about(flight), hold_seconds=seconds))
-
-    async def _settle(self, flight: Flight, outcomes: Sequence[ItemOutcome]) -> None:
-        room = self.room
-        await room.storage.settle(flight.batch_id, flight.batch.fence, outcomes)
-        self.held.pop(flight.batch_id, None)
-        if flight.feed_id is not None or flight.given_up_at is not None:
-            counts = Counter(outcome.outcome for outcome in outcomes)
-            counts[Outcome.RETRY] += len(flight.feed.items) - len(outcomes)
-            room.emit(
+    async def _settle(self, batch: InFlightBatch) -> None:
+        context = self.context
+        if batch.kind is ItemKind.PICKUP and batch.answered_by_item:
+            done = {outcome.key for outcome in batch.outcomes if outcome.outcome is not Outcome.RETRY}
+            if again := [key for key in batch.open_keys if key not in done]:
+                await self.leave_behind(batch, again)  # one of them may have reached Amazon
+        settled = await context.storage.settle(batch.batch_id, batch.stored.fence, batch.outcomes)
+        self.batches.pop(batch.batch_id, None)
+        batch.apply(_E.SETTLED)
+        if batch.feed_id is not None or batch.unanswered_since is not None:
+            counts = Counter(outcome.outcome for outcome in settled)
+            context.emit(
                 events.FeedSettled(
-                    **self.about(flight),
-                    seconds=(room.now() - flight.since).total_seconds(),
+                    **self.about(batch),
+                    seconds=(context.now() - batch.since).total_seconds(),
                     accepted=counts[Outcome.ACCEPTED],
                     warned=counts[Outcome.ACCEPTED_WITH_WARNINGS],
                     rejected=counts[Outcome.REJECTED],
@@ -390,16 +232,81 @@ class Flights:
                     unknown=counts[Outcome.UNKNOWN],
                 )
             )
-        await self._on_outcomes(flight, outcomes)
+        if batch.kind is ItemKind.PICKUP:
+            await self.pickups_settled(settled)
 
+    async def settle_some(self, batch: InFlightBatch, outcomes: Sequence[ItemOutcome]) -> None:
+        """Store outcomes of a route without feeds as they come; the batch goes on with the others.
 
-def _feed(batch: StoredBatch, route: str) -> tuple[FeedBatch, list[ItemOutcome]]:
-    """The batch's values, read back, and the dead letters of those that nobody can read."""
-    read = InventoryUpdate.from_text if batch.kind is ItemKind.INVENTORY else PickupRequest.from_text
-    items, spoilt = [], []
-    for number, (key, _, value) in enumerate(batch.items, 1):
-        try:
-            items.append(FeedItem(number, key, read(key, value)))
-        except Exception as error:  # whatever a foreign value makes of the parser
-            spoilt.append(ItemOutcome(key, Outcome.REJECTED, "Unreadable", f"{type(error).__name__}: {error}"))
-    return FeedBatch(batch_id=batch.batch_id, kind=batch.kind, items=tuple(items), route=route), spoilt
+        Raises:
+            StaleLease: another process took the batch over.
+        """
+        context = self.context
+        settled = await context.storage.settle_some(
+            batch.batch_id, batch.stored.fence, outcomes, lease_seconds=context.lease_seconds(batch.terms)
+        )
+        batch.leased_at = context.now()
+        batch.settled_keys.update(outcome.key for outcome in settled)
+        if batch.kind is ItemKind.PICKUP:
+            await self.pickups_settled(settled)
+
+    async def pickups_settled(self, settled: Sequence[ItemOutcome]) -> None:
+        """Wake the callers; what may leave again is looked up anew before it does."""
+        again = (Outcome.RETRY, Outcome.REJECTED, Outcome.UNKNOWN)
+        await self._waiters.settled(settled)
+        await self._lookup.forget({outcome.key for outcome in settled if outcome.outcome in again})
+
+    # Decisions without a report
+
+    def give_up(self, batch: InFlightBatch, code: str, message: str) -> None:
+        """Nothing more is expected of Amazon: stock is sent again, pickups become unknown."""
+        outcome = Outcome.UNKNOWN if batch.kind is ItemKind.PICKUP else Outcome.RETRY
+        batch.decide_all(_E.GIVEN_UP, outcome, code, message)
+
+    async def abandon(self, batch: InFlightBatch) -> None:
+        """The host waits no longer for this batch."""
+        await self.leave_behind(batch)
+        self.give_up(batch, "FeedAbandoned", "the host gave up waiting for Amazon's report")
+
+    async def pass_stuck(self, batch: InFlightBatch) -> None:
+        """Stock waits no longer for a feed that Amazon does not end; what the feed brings late is sent once more."""
+        await self.leave_behind(batch)
+        age = (self.context.now() - batch.since).total_seconds()
+        self.context.emit(events.FeedPassed(**self.about(batch), status=batch.raw, seconds=age))
+        self.give_up(batch, "FeedPassed", "Amazon did not end the feed in time; the newest stock is sent again")
+
+    def cancelled(self, batch: InFlightBatch) -> None:
+        """Amazon cancelled the feed: nothing of it was taken, all its items wait again."""
+        batch.decide(_E.CANCELLED)
+        seconds = self._cooldowns.start(
+            batch.kind, "a pause: Amazon cancelled a feed", first=_CANCELLED_FIRST, limit=_CANCELLED_LIMIT
+        )
+        self.context.emit(events.FeedCancelled(**self.about(batch), hold_seconds=seconds))
+
+    # Events
+
+    def about(self, batch: InFlightBatch) -> dict[str, Any]:
+        """The fields that every event of a feed has."""
+        return {
+            "at": self.context.now(),
+            "account": self.context.account,
+            "kind": batch.kind,
+            "batch_id": batch.batch_id,
+            "size": len(batch.feed.items),
+            "feed_id": batch.feed_id,
+        }
+
+    def report_delay(self, batch: InFlightBatch) -> None:
+        """Emit ``FeedDelayed``, once, when Amazon holds the feed for review or it takes too long."""
+        age = (self.context.now() - batch.since).total_seconds()
+        if batch.delay_reported or (
+            batch.state is not FeedState.HELD and age < self.context.timing.stuck_after_seconds
+        ):
+            return
+        batch.delay_reported = True
+        self.context.emit(events.FeedDelayed(**self.about(batch), status=batch.raw or "never listed", seconds=age))
+
+    def clock_set_back(self, now: datetime) -> None:
+        """The clock was set back to ``now``: no step waits for an instant of the wrong time."""
+        for batch in self.batches.values():
+            batch.clock_set_back(now)

@@ -1,79 +1,41 @@
-"""What the parts of one scheduler share: the store, the gateway, the clock, the sink, and how time is measured.
+"""What the parts of one scheduler share: store, gateway, clock, event sink, and the difference between the clocks.
 
-Two clocks are involved, this process's and the store's. Instants are never compared across them: `Room.store_now`
-shifts ours by the difference that the store's last answer showed.
+Three clocks are involved: this process's, the store's and Amazon's. Instants are never compared across them:
+``store_now`` and ``amazon_window`` shift by the difference that the last answer showed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
-import attrs
-
-from amazon_ae._backoff import doubling
 from amazon_ae._exceptions import ConfigurationError, OutcomeUnknown
 from amazon_ae._models.events import Event, EventSink
-from amazon_ae._models.feeds import BatchTerms, ItemKind, QuotaRule
+from amazon_ae._models.feeds import BatchTerms, ItemKind
 from amazon_ae._ports import Clock, FeedGateway, Storage
-from amazon_ae._scheduling.quota import Ledger
-from amazon_ae._scheduling.status_cache import Board
+from amazon_ae._scheduling.timing import SchedulerTiming
 
-__all__ = ["KINDS", "Hold", "Room", "SchedulerTiming"]
+__all__ = ["KINDS", "SchedulerContext"]
 
 logger: Final[logging.Logger] = logging.getLogger(__name__)
 T = TypeVar("T")
 
 KINDS: Final = (ItemKind.PICKUP, ItemKind.INVENTORY)
 
-
-@attrs.frozen(kw_only=True)
-class SchedulerTiming:
-    """How patient a scheduler is, all in seconds. The defaults suit a warehouse; tests and simulations set their own.
-
-    Attributes:
-        answer_seconds: a look-up, a status poll or a report that takes longer, the client's own pacing included, is
-            given up on and asked for again; the timeouts of the host's HTTP client are not relied on.
-        lease_seconds: how long a batch stays ours without a sign of life; longer where a route may take half as
-            long to answer.
-        visible_after_seconds: Amazon lists a feed at the latest so long after it received it. UNVERIFIED.
-        stuck_after_seconds: a feed that is not done at this age is reported and holds back its own kind.
-        idle_seconds: an idle scheduler looks this often for what another process may have put.
-        wake_seconds: puts by others wake a scheduler at most once in so long.
-        recheck_seconds: how often a waiting pickup that another process may carry is looked up in the store.
-        drain_seconds: how long leaving ``async with`` waits for requests that are under way.
-    """
-
-    answer_seconds: float = 900.0
-    lease_seconds: float = 300.0
-    visible_after_seconds: float = 180.0
-    stuck_after_seconds: float = 3600.0
-    idle_seconds: float = 900.0
-    wake_seconds: float = 1.0
-    recheck_seconds: float = 30.0
-    drain_seconds: float = 30.0
-
-    def __attrs_post_init__(self) -> None:
-        if min(attrs.astuple(self)) <= 0:
-            raise ConfigurationError("every length of a SchedulerTiming must be above 0")
+# A signature is refused beyond 15 minutes of clock difference (MWS developer guide, "Timestamp"): a request that Amazon
+# took was signed by a clock that is at most this wrong.
+_SIGNED_SKEW: Final = timedelta(minutes=15)
+# SubmittedDate has whole seconds, and both clocks drift between a receipt and the next.
+_MEASURED_SKEW: Final = timedelta(seconds=60)
 
 
-@attrs.define
-class Hold:
-    """A kind rests after failures in a row: until when (our clock), and why, in words."""
+class SchedulerContext:
+    """The shared dependencies. One per scheduler."""
 
-    until: datetime
-    why: str
-    failures: int = 1
-
-
-class Room:
-    """See the module. One per scheduler."""
-
-    __slots__ = ("_skew", "account", "clock", "gateway", "holds", "on_event", "rules", "storage", "timing")
+    __slots__ = ("_amazon_skew", "_on_event", "_store_skew", "account", "clock", "gateway", "storage", "timing")
 
     def __init__(
         self,
@@ -89,135 +51,90 @@ class Room:
         self.account: str = gateway.account
         self.clock: Clock = clock
         self.timing: SchedulerTiming = timing
-        self.on_event: EventSink | None = on_event
-        self.rules: dict[ItemKind, QuotaRule | None] = {
-            kind: None if (terms := self.terms(kind)) is None else terms.quota for kind in KINDS
-        }
-        self.holds: dict[ItemKind, Hold] = {}
-        self._skew = timedelta(0)
+        self._on_event = on_event
+        self._store_skew = timedelta(0)
+        self._amazon_skew: tuple[timedelta, timedelta] | None = None
 
     def terms(self, kind: ItemKind, waiting: int = 0, *, urgent: bool = False) -> BatchTerms | None:
-        """How the next batch of a kind may leave; ``None``: this gateway does not carry the kind."""
+        """How the next batch may leave; ``None`` if this gateway does not carry the kind."""
         try:
             return self.gateway.terms(kind, waiting, urgent=urgent)
         except ConfigurationError:
             return None
 
     def lease_seconds(self, terms: BatchTerms) -> float:
-        """How long a batch stays ours: nobody may take one over whose request is still on its way."""
+        """The lease of a batch: no other process may take it over while its request can still be on its way."""
         return max(self.timing.lease_seconds, 2 * terms.answer_seconds)
 
-    # Time
+    def emit(self, event: Event) -> None:
+        """Hand an event to the host. A sink that raises is logged, and the event dropped."""
+        if self._on_event is None:
+            return
+        try:
+            self._on_event(event)
+        except Exception:
+            logger.exception("the event sink failed on %s", type(event).__name__)
+
+    # Clocks
 
     def now(self) -> datetime:
-        """Our clock, for everything that is only ever compared with itself."""
+        """This process's clock, for instants that are only compared with each other."""
         return self.clock.now()
 
     def store_now(self) -> datetime:
-        """The store's time, as well as we know it."""
-        return self.clock.now() + self._skew
+        """The store's time, as far as it is known here."""
+        return self.clock.now() + self._store_skew
 
-    def store_said(self, now: datetime) -> None:
-        """The store told its time."""
-        self._skew = now - self.clock.now()
+    def store_time_seen(self, now: datetime) -> None:
+        """A verb of the store gave its time."""
+        self._store_skew = now - self.clock.now()
 
-    async def bounded(self, seconds: float, work: Coroutine[Any, Any, T]) -> T:
-        """The result of ``work`` within ``seconds`` of the injected clock.
+    def receipt_seen(self, submitted_at: datetime, *, sent: datetime) -> None:
+        """Amazon took a request at ``submitted_at`` of its clock, between ``sent`` and now of ours."""
+        now = self.clock.now()
+        self._amazon_skew = (submitted_at - now, submitted_at - sent)
+
+    def amazon_window(self, first: datetime, last: datetime) -> tuple[datetime, datetime]:
+        """The instants of Amazon's clock that may lie between two of the store's.
+
+        Until a receipt has shown the difference, as wide as a signature allows.
+        """
+        if self._amazon_skew is None:
+            return first - _SIGNED_SKEW, last + _SIGNED_SKEW
+        low, high = self._amazon_skew
+        return (
+            first - self._store_skew + low - _MEASURED_SKEW,
+            last - self._store_skew + high + _MEASURED_SKEW,
+        )
+
+    # Time limits
+
+    async def bounded(
+        self, seconds: float, work: Coroutine[Any, Any, T], *, progress: asyncio.Event | None = None
+    ) -> T:
+        """The result of ``work`` within ``seconds`` of the injected clock; whenever ``progress`` was set meanwhile, it
+        gets as long again.
 
         Raises:
             OutcomeUnknown: it took longer, and was cancelled.
         """
         task = asyncio.ensure_future(work)
-        nap = asyncio.ensure_future(self.clock.sleep(seconds))
+        timer = asyncio.ensure_future(self.clock.sleep(seconds))
         try:
-            await asyncio.wait((task, nap), return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                raise OutcomeUnknown(f"no answer within {seconds:.0f} s")
-            return task.result()
+            while True:
+                await asyncio.wait((task, timer), return_when=asyncio.FIRST_COMPLETED)
+                if task.done():
+                    return task.result()
+                if progress is None or not progress.is_set():
+                    raise OutcomeUnknown(f"no answer within {seconds:.0f} s")
+                progress.clear()
+                timer = asyncio.ensure_future(self.clock.sleep(seconds))
         finally:
-            nap.cancel()
+            timer.cancel()
             if not task.done():
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
 
-    def clock_set_back(self, now: datetime) -> None:
-        """Our clock was set back to ``now``: no rest lasts until an instant of the wrong time."""
-        for hold in self.holds.values():
-            hold.until = min(hold.until, now)
-
     async def answer(self, work: Coroutine[Any, Any, T]) -> T:
-        """What the gateway answers to a question, within ``answer_seconds``; see ``bounded``."""
+        """What the gateway answers to a read, within ``answer_seconds``; see ``bounded``."""
         return await self.bounded(self.timing.answer_seconds, work)
-
-    # Quota
-
-    async def ledger(self, rule: QuotaRule) -> Ledger:
-        """The ledger as it stands, for planning. One that a clock was set back under is written anew: read only, what
-        was spent would count as spent just now for as long as the clock is behind.
-        """
-        ledger = Ledger.read(await self.storage.load(rule.name), rule, self.store_now())
-        return await self.book(rule, lambda same: same) if ledger.set_back else ledger
-
-    async def book(self, rule: QuotaRule, entry: Callable[[Ledger], Ledger]) -> Ledger:
-        """Change the ledger under its lock; returns it as it is now."""
-
-        def change(text: str | None, now: datetime) -> tuple[str, tuple[Ledger, datetime]]:
-            ledger = entry(Ledger.read(text, rule, now))
-            return ledger.to_text(), (ledger, now)
-
-        ledger, now = await self.storage.change(rule.name, change)
-        self.store_said(now)
-        return ledger
-
-    async def note(self, feed_id: str) -> None:
-        """Let the account's processes know that this feed is one of ours."""
-
-        def change(text: str | None, now: datetime) -> tuple[str, None]:
-            return Board.read(text).note([feed_id], now).to_text(), None
-
-        await self.storage.change(self.board_name, change)
-
-    @property
-    def board_name(self) -> str:
-        """The status board's document."""
-        return f"{self.account}/feeds"
-
-    # Rest after failures
-
-    def hold(self, kind: ItemKind, why: str, *, first: float, limit: float) -> float:
-        """Let a kind rest, longer with each failure in a row; returns the seconds."""
-        failures = self.failures(kind) + 1
-        seconds = doubling(failures, first=first, limit=limit)
-        self.holds[kind] = Hold(self.now() + timedelta(seconds=seconds), why, failures)
-        return seconds
-
-    def pause(self, kind: ItemKind, seconds: float) -> None:
-        """Leave a kind alone for a moment; no failure."""
-        if self.held(kind) is None:
-            until = self.now() + timedelta(seconds=seconds)
-            self.holds[kind] = Hold(until, "a moment: another was faster", self.failures(kind))
-
-    def failures(self, kind: ItemKind) -> int:
-        """How often in a row this kind failed."""
-        return self.holds[kind].failures if kind in self.holds else 0
-
-    def rested(self, kind: ItemKind) -> None:
-        """A kind works again."""
-        self.holds.pop(kind, None)
-
-    def held(self, kind: ItemKind) -> tuple[float, str] | None:
-        """Seconds of rest that are left, and why; ``None`` when there is no rest."""
-        hold = self.holds.get(kind)
-        left = (hold.until - self.now()).total_seconds() if hold else 0.0
-        return (left, hold.why) if hold and left > 0 else None
-
-    # Events
-
-    def emit(self, event: Event) -> None:
-        """Tell the host. A sink that fails is logged and forgotten."""
-        if self.on_event is None:
-            return
-        try:
-            self.on_event(event)
-        except Exception:
-            logger.exception("the event sink failed on %s", type(event).__name__)

@@ -1,278 +1,360 @@
-"""One look: what is due is started, what may leave leaves, and the next look gets its time. ``policy`` decides."""
+"""One pass of a scheduler: read the store, start what is due, send what may leave, and say when to pass again.
+
+What may leave is decided by plain functions (``readiness``, ``policy``); this file reads for them and performs.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import math
-import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 import attrs
 
-from amazon_ae._exceptions import StorageError
-from amazon_ae._models.feeds import FeedState, ItemKind, ItemOutcome, QuotaRule
+from amazon_ae._exceptions import AmazonAeError, StorageError
+from amazon_ae._models.feeds import BatchTerms, ItemKind, QuotaRule
 from amazon_ae._models.stored import QueueStats, StoredBatch
-from amazon_ae._scheduling.batch_runner import Flight, Flights
-from amazon_ae._scheduling.context import KINDS, Room
-from amazon_ae._scheduling.policy import URGENT, Departure, FeedPolicy, Queue, Send, decide, plan
-from amazon_ae._scheduling.polling import Tracker
+from amazon_ae._scheduling.batch_phases import BatchPhase
+from amazon_ae._scheduling.batch_runner import BatchRunner
+from amazon_ae._scheduling.context import KINDS, SchedulerContext
+from amazon_ae._scheduling.cooldowns import Cooldowns
+from amazon_ae._scheduling.in_flight import InFlightBatch
+from amazon_ae._scheduling.late_checks import LateChecks
+from amazon_ae._scheduling.leases import Leases
+from amazon_ae._scheduling.order_lookup import OrderLookup
+from amazon_ae._scheduling.policy import PICKUP, STOCK, URGENT, Departure, FeedPolicy, Send, decide, plan
+from amazon_ae._scheduling.polling import StatusPolls
 from amazon_ae._scheduling.quota import Ledger
-from amazon_ae._scheduling.waiters import Desk
+from amazon_ae._scheduling.reachability import Reachability
+from amazon_ae._scheduling.readiness import (
+    Group,
+    ItemClass,
+    Obstacle,
+    busy,
+    classes_of,
+    coalescing,
+    coalescing_departure,
+    grouped,
+    obstacle,
+)
+from amazon_ae._scheduling.recovery import Recovery
+from amazon_ae._scheduling.sender import Departing, Sender
+from amazon_ae._scheduling.shared_state import SharedState
+from amazon_ae._scheduling.waiters import Waiters
 
-__all__ = ["Looker", "signs_of"]
+__all__ = ["Dispatcher"]
 
 logger: Final[logging.Logger] = logging.getLogger(__name__)
 
 _INF: Final = math.inf
-# When the store refuses what our plan allowed (another process was faster, or our clock is ahead), look again so soon.
-_REFUSED_SECONDS: Final = 0.25
-# The store decides whether a lease is over, and its clock is only nearly known here: ask no more often than this.
-_LEASE_AFTER_SECONDS: Final = 5.0
+_CLASSES: Final = ((ItemKind.PICKUP, PICKUP), (ItemKind.INVENTORY, URGENT), (ItemKind.INVENTORY, STOCK))
 
 
-class Looker:
-    """See the module. ``wake`` is called when something ended and another look is worth it."""
+@attrs.frozen
+class _Picture:
+    """What a pass has read, and what follows for each kind."""
 
-    def __init__(self, room: Room, desk: Desk, policy: FeedPolicy, wake: Callable[[], None]) -> None:
-        self._room = room
-        self._desk = desk
+    stats: Mapping[ItemKind, QueueStats]
+    ready: Sequence[ItemClass]
+    groups: Sequence[Group]
+    collecting: Sequence[Departure]
+
+
+class Dispatcher:
+    """One scheduler's passes. ``wake`` is called when something has ended and another pass is worth it."""
+
+    def __init__(
+        self,
+        context: SchedulerContext,
+        shared: SharedState,
+        *,
+        cooldowns: Cooldowns,
+        reachability: Reachability,
+        lookup: OrderLookup,
+        waiters: Waiters,
+        policy: FeedPolicy,
+        resend_pickups: bool,
+        wake: Callable[[], None],
+    ) -> None:
+        self._context = context
+        self._shared = shared
+        self._cooldowns = cooldowns
+        self._reachability = reachability
+        self._lookup = lookup
+        self._waiters = waiters
         self._policy = policy
         self._wake = wake
-        self.flights: Flights = Flights(room, self._heard)
-        self.tracker: Tracker = Tracker(self.flights)
-        self._sending: set[ItemKind] = set()
-        self._polling = False
-        self.looked_at: datetime | None = None
+        self.runner: BatchRunner = BatchRunner(context, shared, cooldowns, lookup, waiters)
+        self.leases: Leases = Leases(self.runner)
+        self._polls = StatusPolls(self.runner)
+        self._recovery = Recovery(self.runner, self._polls, lookup, resend_pickups=resend_pickups)
+        self._sender = Sender(self.runner, lookup, cooldowns, reachability)
+        self._late = LateChecks(context, shared)
+        self._under_way: set[str] = set()
+        self.passed_at: datetime | None = None
         self.tasks: set[asyncio.Task[None]] = set()
-        self.signs: tuple[int, bool, bool] = (0, False, False)
         self.closing = False
 
-    async def look(self) -> float:
-        """Look at everything once, start what can be done now, and say when to look again (seconds)."""
-        room = self._room
-        # What the last look started takes its first step, also over a store that never waits; else it is started again.
+    # The pass
+
+    async def tick(self) -> float:
+        """Do everything once that is due, and say when to pass again (seconds)."""
+        context = self._context
+        # What the last pass started takes its first step, also over a store that never waits; else it starts again.
         await asyncio.sleep(0)
-        self._rewind()
-        unfinished = await room.storage.unfinished(self._room.account)
-        await self.tracker.take_over(unfinished)
-        await self.tracker.renew()
-        if self._desk.recheck_in() <= 0:
-            await self._desk.recheck({key for flight in self.flights.held.values() for key, _, _ in flight.batch.items})
-        self._carry_on(unfinished)
-        stats = await self.queue_stats()
-        self.signs = signs_of(stats)
-        due = min(self._due_seconds(), self._lease_seconds(unfinished))
-        return max(0.0, min(await self._send_all(stats, unfinished), due, room.timing.idle_seconds))
+        self._notice_clock()
+        unfinished = await context.storage.unfinished(context.account)
+        await self.leases.take_over(unfinished)
+        await self.leases.renew()
+        if self._waiters.recheck_in() <= 0:
+            await self._waiters.recheck({key for batch in self.runner.batches.values() for key in batch.open_keys})
+        self._start_due(unfinished)
+        wait = await self._send_ready(await self.queue_stats(), unfinished)
+        due = min(self._due_in(), self.leases.take_over_in(unfinished), self._late.due_in())
+        return max(0.0, min(wait, due, context.timing.idle_seconds))
 
     async def queue_stats(self) -> dict[ItemKind, QueueStats]:
-        return {kind: await self._room.storage.stats(self._room.account, kind) for kind in KINDS}
+        """Counts and ages of what waits, by kind."""
+        return {kind: await self._context.storage.stats(self._context.account, kind) for kind in KINDS}
 
-    def _rewind(self) -> None:
-        """Our clock was set back: what was to be looked at in its future is looked at now."""
-        now = self._room.now()
-        if self.looked_at is not None and now < self.looked_at:
-            self._room.clock_set_back(now)
-            self._desk.clock_set_back(now)
-            self.flights.clock_set_back(now)
-        self.looked_at = now
+    def _notice_clock(self) -> None:
+        """The clock was set back: what was due in its future is due now."""
+        now = self._context.now()
+        if self.passed_at is not None and now < self.passed_at:
+            for part in (self._cooldowns, self._reachability, self._waiters, self.runner, self._late):
+                part.clock_set_back(now)
+        self.passed_at = now
 
-    def _carry_on(self, unfinished: Sequence[StoredBatch]) -> None:
-        """Start the steps of feeds in flight that are due."""
-        now = self._room.now()
-        poll = False
-        for flight in self.flights.held.values():
-            if flight.busy or flight.look_at > now:
-                continue
-            if flight.polled and flight.booking is None:
-                poll = True
-            else:
-                self._start(self._step(flight))
-        if poll and not self._polling:
-            self._polling = True
-            self._start(self._poll([batch.feed_id for batch in unfinished if batch.feed_id is not None]))
+    # Steps of batches in flight
 
-    async def _step(self, flight: Flight) -> None:
+    def _start_due(self, unfinished: Sequence[StoredBatch]) -> None:
+        now = self._context.now()
+        due = [batch for batch in self.runner.batches.values() if not batch.busy and batch.due_at <= now]
+        polled = []
+        for batch in due:
+            if batch.phase is BatchPhase.PROCESSING and batch.ledger_entry is None:
+                polled.append(batch)
+            elif batch.phase is not BatchPhase.UNANSWERED or batch.ledger_entry is not None:
+                self._start(self._advance(batch))
+        for kind in KINDS:
+            lost = [each for each in due if each.phase is BatchPhase.UNANSWERED and each.kind is kind]
+            lost = [each for each in lost if each.ledger_entry is None]
+            if lost:
+                self._start_once(f"reconcile {kind.value}", self._reconcile(lost))
+        if polled:
+            routes = self._context.gateway.routes
+            feed_ids = [
+                each.feed_id for each in unfinished if each.feed_id and (not each.route or each.route in routes)
+            ]
+            self._start_once("poll", self._poll(feed_ids))
+        if self._late.begin():
+            self._start_once("late feeds", self._late.check(), wake=False)
+        if self._reachability.probe_in() == 0:
+            self._start_once("probe", self._probe())
+
+    async def _advance(self, batch: InFlightBatch) -> None:
         try:
-            if flight.in_doubt and flight.booking is None:
-                await self.tracker.look_for(flight)
-            elif flight.delayed and flight.outcomes is None:
-                await self.tracker.hear(flight)
-            await self.flights.carry(flight)
+            if batch.delay_reported and batch.phase is BatchPhase.REPORTING:
+                await self._polls.abandoned(await self._shared.status_cache(), [batch])
+            await self.runner.advance(batch)
         except Exception:
-            flight.attempts += 1
-            self.flights.later(flight, flight.attempts)  # whatever it was, it must not spin
-            self.flights.tell_if_late(flight)
+            batch.failures += 1
+            self.runner.later(batch, batch.failures)  # whatever it was, it must not spin
+            self.runner.report_delay(batch)
             raise
+
+    async def _reconcile(self, batches: Sequence[InFlightBatch]) -> None:
+        try:
+            await self._recovery.check(batches)
+        except Exception:
+            for batch in batches:
+                batch.failures += 1
+                self.runner.later(batch, batch.failures)
+                self.runner.report_delay(batch)
+            raise
+        for batch in batches:
+            await self.runner.advance(batch)
 
     async def _poll(self, feed_ids: Sequence[str]) -> None:
         try:
-            for flight in await self.tracker.poll(feed_ids):
-                self._start(self._step(flight))
+            for batch in await self._polls.poll(feed_ids):
+                self._start(self._advance(batch))
         except Exception:
-            for flight in self.flights.held.values():
-                if flight.polled:
-                    self.flights.later(flight, 1)
+            for batch in self.runner.batches.values():
+                if batch.phase is BatchPhase.PROCESSING:
+                    self.runner.later(batch, 1)
             raise
-        finally:
-            self._polling = False
 
-    def _due_seconds(self) -> float:
-        """Seconds until a feed in flight or a waiter wants attention."""
-        now = self._room.now()
-        due = [self._desk.recheck_in()]
-        for flight in self.flights.held.values():
-            if not flight.busy:
-                due.append(self.tracker.renew_in(flight))
-                if not (flight.polled and self._polling):
-                    due.append((flight.look_at - now).total_seconds())
+    async def _probe(self) -> None:
+        """Amazon cannot be reached: try a read. An answered one ends the outage, and the pauses that it caused."""
+        context = self._context
+        kind = ItemKind.INVENTORY if context.terms(ItemKind.INVENTORY) is not None else ItemKind.PICKUP
+        since = context.amazon_window(context.store_now(), context.store_now())[1]
+        try:
+            await context.bounded(context.timing.probe_seconds, context.gateway.recent(kind, since))
+        except StorageError:
+            raise
+        except AmazonAeError as error:
+            if self._reachability.request_failed(error, read=True):
+                return
+        if self._reachability.read_answered():
+            for each in KINDS:
+                self._cooldowns.clear(each)
+
+    def _due_in(self) -> float:
+        """Seconds until a batch in flight, a waiting caller or an outage needs attention."""
+        now = self._context.now()
+        probe = self._reachability.probe_in()
+        due = [self._waiters.recheck_in(), _INF if probe is None or "probe" in self._under_way else probe]
+        for batch in self.runner.batches.values():
+            if batch.busy:
+                continue
+            due.append(self.leases.renew_in(batch))
+            if not (batch.phase is BatchPhase.PROCESSING and "poll" in self._under_way):
+                due.append((batch.due_at - now).total_seconds())
         return min(due)
 
-    def _lease_seconds(self, unfinished: Sequence[StoredBatch]) -> float:
-        """Seconds until a batch of another process is ours to take, should that process be dead."""
-        now = self._room.store_now()
-        ends = [batch.lease_until for batch in unfinished if batch.batch_id not in self.flights.held]
-        return max(_LEASE_AFTER_SECONDS, (min(ends) - now).total_seconds()) if ends else _INF
+    # Sending
 
-    async def _send_all(self, stats: Mapping[ItemKind, QueueStats], unfinished: Sequence[StoredBatch]) -> float:
-        """Start every feed that may leave now; returns the seconds until the next one may."""
-        wait = _INF
-        queues = self._queues(stats, unfinished)
-        for rule, group in self._groups(queues):
-            ledger = await self._room.ledger(rule) if rule is not None else None
+    async def _send_ready(self, stats: Mapping[ItemKind, QueueStats], unfinished: Sequence[StoredBatch]) -> float:
+        """Start every batch that may leave now; returns the seconds until the next one may."""
+        picture = self._picture(stats, unfinished)
+        wait = min((departure.wait_seconds for departure in picture.collecting), default=_INF)
+        for group in picture.groups:
+            queues = list(group.queues)
+            ledger = await self._ledger(group)
             while not self.closing:
-                decision = decide(ledger, group, self._policy)
+                decision = decide(ledger, queues, self._policy)
                 if not isinstance(decision, Send):
                     wait = min(wait, decision.seconds)
                     break
-                chosen = next(queue for queue in group if queue.kind is decision.kind)
-                self._sending.add(chosen.kind)
-                self._start(self._send(decision, tuple(group), rule, stats[chosen.kind]))
-                group[group.index(chosen)] = attrs.evolve(chosen, waiting=0, urgent=0)
+                chosen = next(queue for queue in queues if queue.kind is decision.kind)
+                self._start_sending(decision, tuple(queues), picture)
+                queues[queues.index(chosen)] = attrs.evolve(chosen, waiting=0, urgent=0)
                 if ledger is not None:
                     ledger = ledger.reserve(chosen.kind, decision.priority) or ledger
         return wait
 
-    def _groups(self, queues: Mapping[ItemKind, Queue]) -> list[tuple[QuotaRule | None, list[Queue]]]:
-        """The queues that share a quota, each group with its rule."""
-        groups: dict[str | None, tuple[QuotaRule | None, list[Queue]]] = {}
-        for kind, queue in queues.items():
-            rule = self._room.rules[kind]
-            groups.setdefault(None if rule is None else rule.name, (rule, []))[1].append(queue)
-        return list(groups.values())
+    def _start_sending(self, decision: Send, queues: Sequence[Any], picture: _Picture) -> None:
+        chosen = next(
+            each for each in picture.ready if (each.kind, each.priority) == (decision.kind, decision.priority)
+        )
 
-    def _queues(self, stats: Mapping[ItemKind, QueueStats], unfinished: Sequence[StoredBatch]) -> dict[ItemKind, Queue]:
-        queues = {}
-        for kind in KINDS:
-            seconds, why = self.obstacle(kind, unfinished)
-            queues[kind] = Queue(
-                kind=kind,
-                waiting=stats[kind].waiting,
-                urgent=stats[kind].urgent,
-                busy=any(batch.kind is kind for batch in unfinished),
-                blocked=why,
-                blocked_seconds=seconds,
-            )
-        return queues
+        def admits(ledger: Ledger, batch_id: str) -> Ledger | None:
+            # Processes that race share: the policy is asked again with what is left.
+            if decide(ledger, queues, self._policy) != decision:
+                return None
+            return ledger.reserve(batch_id, decision.priority)
 
-    def obstacle(self, kind: ItemKind, unfinished: Sequence[StoredBatch]) -> tuple[float, str]:
-        """Why nothing of a kind may leave now, and for how long; ``""`` where nothing is in the way."""
-        room, now = self._room, self._room.store_now()
-        if kind in self._sending:
-            return _INF, "a feed that is leaving right now"
-        for batch in unfinished:
-            if batch.kind is not kind:
-                continue
-            flight = self.flights.held.get(batch.batch_id)
-            age = (now - (batch.submitted_at or batch.opened_at)).total_seconds()
-            if flight is not None and flight.in_doubt:
-                return _INF, "a feed that was sent and not answered: Amazon is asked what came of it"
-            terms = room.terms(kind, batch.size)
-            answer_seconds = 0.0 if terms is None else terms.answer_seconds
-            if batch.feed_id is None and (flight is None or not flight.busy) and age > answer_seconds:
-                return _INF, "a feed of another process that was not answered"
-            if flight is not None and flight.state is FeedState.HELD:
-                return _INF, f"feed {batch.feed_id}, which Amazon's people look at"
-            if batch.feed_id is not None and age > room.timing.stuck_after_seconds:
-                return _INF, f"feed {batch.feed_id}, which Amazon does not finish"
-        return room.held(kind) or (_INF, "")
+        departing = Departing(
+            decision.kind,
+            chosen.terms,
+            urgent=decision.priority == URGENT,
+            admits=admits,
+            oldest_at=picture.stats[decision.kind].oldest_at,
+        )
+        self._start_once(_sending(decision.kind), self._send(departing))
 
-    async def _send(self, decision: Send, group: Sequence[Queue], rule: QuotaRule | None, stats: QueueStats) -> None:
-        """Open a batch and submit it. The policy is asked again under the ledger's lock: processes that race share."""
-        room, kind = self._room, decision.kind
+    async def _send(self, departing: Departing) -> None:
         try:
-            terms = room.terms(kind, stats.waiting, urgent=decision.priority == URGENT)
-            if terms is None:
-                return
-            limit = self.flights.limit(kind, terms.max_items)
-            keys = await self._desk.may_leave(limit) if kind is ItemKind.PICKUP else None
-            if keys == [] or (keys is None and kind is ItemKind.PICKUP):
-                return
-            opened, batch_id = room.now(), uuid.uuid4().hex
-
-            def admit(text: str | None, now: datetime) -> str | None:
-                room.store_said(now)
-                ledger = Ledger.read(text, rule, now) if rule is not None else None
-                if ledger is None or decide(ledger, group, self._policy) != decision:
-                    return None
-                after = ledger.reserve(batch_id, decision.priority)
-                return None if after is None else after.to_text()
-
-            batch = await room.storage.open(
-                self._room.account,
-                kind,
-                batch_id=batch_id,
-                limit=limit,
-                lease_seconds=room.lease_seconds(terms),
-                exclusive=terms.exclusive,
-                keys=keys,
-                ledger=None if rule is None else rule.name,
-                admit=None if rule is None else admit,
-            )
-            if batch is None:
-                room.pause(kind, _REFUSED_SECONDS)
-                return
-            oldest = stats.oldest_at or batch.opened_at
-            waited = max(0.0, (batch.opened_at - oldest).total_seconds())
-            await self.flights.send(
-                batch, terms, opened=opened, waited_seconds=waited, urgent=decision.priority == URGENT
-            )
+            await self._sender.send(departing)
         except Exception:
-            room.hold(kind, "a pause: a feed could not be prepared", first=1.0, limit=60.0)
+            self._cooldowns.start(departing.kind, "a pause: a feed could not be prepared", first=1.0, limit=60.0)
             raise
-        finally:
-            self._sending.discard(kind)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Perform beside the loop; whatever it ends with, look again."""
-        task = asyncio.ensure_future(work)
-        self.tasks.add(task)
-        task.add_done_callback(self._ended)
+    async def _ledger(self, group: Group) -> Ledger | None:
+        if group.rule is None or not any(queue.waiting for queue in group.queues):
+            return None
+        return await self._shared.ledger(group.rule)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self.tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("a step failed: %s", error, exc_info=None if isinstance(error, StorageError) else error)
-        self._wake()
+    def _picture(self, stats: Mapping[ItemKind, QueueStats], unfinished: Sequence[StoredBatch]) -> _Picture:
+        context, now = self._context, self._context.store_now()
+        terms: dict[tuple[ItemKind, str], BatchTerms] = {}
+        for kind, priority in _CLASSES:
+            count = stats[kind].urgent if priority == URGENT else stats[kind].waiting
+            if (own := context.terms(kind, count, urgent=priority == URGENT)) is not None:
+                terms[kind, priority] = own
+        waits = {each: coalescing(each, now) for each in classes_of(stats, terms)}
+        ready = [each for each, seconds in waits.items() if seconds <= 0]
+        busy_kinds = [kind for kind in KINDS if busy(kind, unfinished, self.runner.batches, now, context.timing)]
+        obstacles = {kind: found for kind in KINDS if (found := self.obstacle(kind)) is not None}
+        return _Picture(
+            stats,
+            ready,
+            grouped(ready, terms, obstacles, busy_kinds),
+            [coalescing_departure(each, seconds) for each, seconds in waits.items() if seconds > 0],
+        )
 
-    async def _heard(self, flight: Flight, outcomes: Sequence[ItemOutcome]) -> None:
-        if flight.kind is ItemKind.PICKUP:
-            if flight.given_up_at is not None and not outcomes:
-                self._desk.doubt(item.key for item in flight.feed.items)
-            await self._desk.heard(outcomes)
+    def rules(self) -> list[QuotaRule]:
+        """The quotas that this gateway's routes draw on at present."""
+        terms = (self._context.terms(kind, urgent=priority == URGENT) for kind, priority in _CLASSES)
+        return [each.quota for each in terms if each is not None and each.quota is not None]
+
+    async def abandon(self, name: str) -> bool:
+        """Give up a feed or batch that this process carries; whether it does."""
+        for batch in self.runner.batches.values():
+            waits = batch.phase in (BatchPhase.UNANSWERED, BatchPhase.PROCESSING, BatchPhase.REPORTING)
+            if name in (batch.feed_id, batch.batch_id) and waits and not batch.busy:
+                await self.runner.abandon(batch)
+                batch.due_at = self._context.now()
+                return True
+        return False
+
+    def obstacle(self, kind: ItemKind) -> Obstacle | None:
+        """What keeps all items of a kind here at present."""
+        probe, since = self._reachability.probe_in(), self._reachability.since
+        return obstacle(
+            kind,
+            sending=_sending(kind) in self._under_way,
+            looking_up=self._lookup.busy,
+            cooldown=self._cooldowns.remaining(kind),
+            outage=None if probe is None or since is None else (probe, since),
+        )
 
     async def departures(self) -> list[Departure]:
-        """When each lane would leave if nothing else happened."""
-        unfinished = await self._room.storage.unfinished(self._room.account)
-        departures: list[Departure] = []
-        for rule, group in self._groups(self._queues(await self.queue_stats(), unfinished)):
-            departures += plan(await self._room.ledger(rule) if rule else None, group, self._policy)
+        """When each class would leave if nothing else happened."""
+        context = self._context
+        unfinished = await context.storage.unfinished(context.account)
+        picture = self._picture(await self.queue_stats(), unfinished)
+        departures = list(picture.collecting)
+        for group in picture.groups:
+            departures += plan(await self._ledger(group), group.queues, self._policy)
         return departures
 
+    # Tasks beside the loop
 
-def signs_of(stats: Mapping[ItemKind, QueueStats]) -> tuple[int, bool, bool]:
-    """What of the queues a decision depends on, coarsely: a change is worth a look."""
-    pickup, inventory = stats[ItemKind.PICKUP], stats[ItemKind.INVENTORY]
-    return pickup.waiting, inventory.urgent > 0, inventory.waiting > 0
+    def _start_once(self, name: str, work: Coroutine[Any, Any, None], *, wake: bool = True) -> None:
+        """Perform beside the loop, unless the same is under way."""
+        if name in self._under_way:
+            work.close()
+            return
+        self._under_way.add(name)
+        self._start(work, name, wake=wake)
+
+    def perform(self, work: Coroutine[Any, Any, None]) -> None:
+        """Perform beside the loop, so that closing waits for it."""
+        if self.closing:
+            work.close()
+        else:
+            self._start(work, wake=False)
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str = "", *, wake: bool = True) -> None:
+        task = asyncio.ensure_future(work)
+        self.tasks.add(task)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self.tasks.discard(task)
+            self._under_way.discard(name)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                logger.error("a step failed: %s", error, exc_info=None if isinstance(error, StorageError) else error)
+            if wake:
+                self._wake()
+
+        task.add_done_callback(ended)
+
+
+def _sending(kind: ItemKind) -> str:
+    return f"send {kind.value}"

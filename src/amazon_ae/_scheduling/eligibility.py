@@ -1,100 +1,58 @@
-"""Pickup days, and which orders need not be asked for at all. Pure.
+"""Which orders may have a pickup scheduled, and what an order says about a pickup that was asked for. Pure.
 
-Source: Seller Central help for the UAE, "How to process Amazon Easy Ship orders": a pickup is normally one or more days
-ahead. Cut-off hour, working days and holidays of the UAE's collection service are not published: **UNVERIFIED**, the
-host sets what its carrier does.
+``EasyShipShipmentStatus`` is an open list (MWS Orders API, "ListOrders"; the Selling Partner API's words of the same
+name): a status that is not in the table below says nothing, so it neither refuses an order nor proves a pickup.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
-from typing import Final, Protocol
-from zoneinfo import ZoneInfo
+from collections.abc import Callable, Collection, Sequence
+from enum import Enum, auto
+from typing import Final
 
-import attrs
-
-from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.feeds import ItemOutcome, Outcome
-from amazon_ae._models.marketplaces import AE, Marketplace
 from amazon_ae._models.orders import Order
 
-__all__ = ["ALREADY_SCHEDULED", "PickupDays", "PickupPolicy", "may_be_easy_ship", "refusals"]
+__all__ = ["HAS_PICKUP", "LOOKUP_CODES", "PickupEvidence", "may_be_easy_ship", "pickup_evidence", "refusals"]
 
-ALREADY_SCHEDULED: Final = "AlreadyScheduled"
-_CANCELLED: Final = ("Canceled", "Cancelled")
-# EasyShipShipmentStatus values of orders whose pickup was scheduled (Orders API reference, "Datatypes", and what the
-# Selling Partner API adds). A status that isn't listed says nothing about the pickup: Amazon's answer decides.
+HAS_PICKUP: Final = "AlreadyScheduled"
+_UNKNOWN: Final = "OrderUnknown"
+_CANCELED: Final = "OrderCanceled"
+_NOT_EASY_SHIP: Final = "NotEasyShip"
+LOOKUP_CODES: Final = frozenset({HAS_PICKUP, _UNKNOWN, _CANCELED, _NOT_EASY_SHIP})
+"""Refusals of the look-up: asking again costs a look-up, no feed."""
+
+_CANCELED_STATUSES: Final = ("Canceled", "Cancelled")
+_UNSCHEDULED: Final = frozenset({"PendingSchedule", "LabelCanceled"})
 _SCHEDULED: Final = frozenset(
     {
-        "WaitingForPickup",
-        "ReadyForPickup",
-        "PendingPickUp",
-        "PendingDropOff",
-        "PickedUp",
-        "DroppedOff",
-        "AtOriginFC",
         "AtDestinationFC",
-        "OutForDelivery",
-        "Delivered",
+        "AtOriginFC",
         "Damaged",
+        "Delivered",
+        "DroppedOff",
         "Lost",
+        "OutForDelivery",
+        "PendingDropOff",
+        "PendingPickUp",
+        "PickedUp",
+        "ReadyForPickup",
         "RejectedByBuyer",
-        "Undeliverable",
-        "ReturningToSeller",
         "ReturnedToSeller",
+        "ReturningToSeller",
+        "Undeliverable",
+        "WaitingForPickup",
     }
 )
 
 
-class PickupDays(Protocol):
-    """Chooses the day for a pickup that was asked for without one."""
+class PickupEvidence(Enum):
+    """What an order says about its pickup."""
 
-    def pickup_date(self, now: datetime) -> date:
-        """The day, in the marketplace's time zone. ``now`` is aware UTC."""
-        ...
-
-
-def _no_day_off(_: object, __: object, value: Collection[int]) -> None:
-    if not value or not set(value) <= set(range(7)):
-        raise ConfigurationError("working_days must name at least one weekday, 0 (Monday) to 6 (Sunday)")
-
-
-@attrs.frozen(kw_only=True)
-class PickupPolicy:
-    """The first working day that is far enough away. A host with other rules passes its own ``PickupDays``.
-
-    Attributes:
-        lead_days: working days between packing and collection; 0 collects on the same day.
-        cut_off: from this local time on, a parcel counts as packed on the next day. UNVERIFIED for the UAE.
-        working_days: weekdays with a collection, 0 is Monday. UNVERIFIED for the UAE.
-        holidays: days without a collection.
-        marketplace: whose time zone the days are counted in.
-    """
-
-    lead_days: int = attrs.field(default=1, validator=attrs.validators.ge(0))
-    cut_off: time = time(14, 0)
-    working_days: frozenset[int] = attrs.field(default=frozenset(range(6)), converter=frozenset, validator=_no_day_off)
-    holidays: frozenset[date] = attrs.field(default=frozenset(), converter=frozenset)
-    marketplace: Marketplace = AE
-
-    def pickup_date(self, now: datetime) -> date:
-        """The day on which a parcel packed at ``now`` (aware) is collected."""
-        local = now.astimezone(self._zone())
-        day = local.date() + timedelta(days=local.time() >= self.cut_off)
-        for _ in range(self.lead_days):
-            day = self._working(day + timedelta(days=1))
-        return self._working(day)
-
-    def _working(self, day: date) -> date:
-        for _ in range(366):
-            if day.weekday() in self.working_days and day not in self.holidays:
-                return day
-            day += timedelta(days=1)
-        raise ConfigurationError(f"no working day in the year before {day}: check holidays and working_days")
-
-    def _zone(self) -> ZoneInfo:
-        return self.marketplace.zone
+    SCHEDULED = auto()  # Amazon has it
+    UNSCHEDULED = auto()  # Amazon does not have it
+    GONE = auto()  # the order is unknown or cancelled: no pickup can be scheduled
+    UNCLEAR = auto()  # a status that is not in the table
 
 
 def may_be_easy_ship(order: Order) -> bool:
@@ -110,8 +68,8 @@ def may_be_easy_ship(order: Order) -> bool:
 def refusals(
     order_ids: Sequence[str], found: Sequence[Order], *, is_easy_ship: Callable[[Order], bool] = may_be_easy_ship
 ) -> list[ItemOutcome]:
-    """Which of these orders to refuse before a place is spent, and why; those that may go are left out."""
-    orders: Mapping[str, Order] = {order.amazon_order_id: order for order in found}
+    """Which of these orders to refuse before a quota slot is spent, and why; those that may go are left out."""
+    orders = {order.amazon_order_id: order for order in found}
     return [
         ItemOutcome(order_id, Outcome.REJECTED, *reason)
         for order_id in order_ids
@@ -119,14 +77,29 @@ def refusals(
     ]
 
 
-def _reason(order: Order | None, is_easy_ship: Callable[[Order], bool]) -> tuple[str, str] | None:
-    if order is None:
-        return "OrderUnknown", "Amazon does not know this order id in this account"
-    if order.order_status in _CANCELLED:
-        return "OrderCanceled", "the order is cancelled: do not ship it"
-    if not is_easy_ship(order):
-        return "NotEasyShip", "Amazon Easy Ship does not carry this order"
+def pickup_evidence(order_ids: Collection[str], found: Sequence[Order]) -> dict[str, PickupEvidence]:
+    """What each order says about its pickup."""
+    orders = {order.amazon_order_id: order for order in found}
+    return {order_id: _evidence(orders.get(order_id)) for order_id in order_ids}
+
+
+def _evidence(order: Order | None) -> PickupEvidence:
+    if order is None or order.order_status in _CANCELED_STATUSES:
+        return PickupEvidence.GONE
     status = order.easy_ship_shipment_status
     if status in _SCHEDULED or order.order_status == "Shipped":
-        return ALREADY_SCHEDULED, f"Amazon has this order's pickup already ({status or order.order_status})"
+        return PickupEvidence.SCHEDULED
+    return PickupEvidence.UNSCHEDULED if not status or status in _UNSCHEDULED else PickupEvidence.UNCLEAR
+
+
+def _reason(order: Order | None, is_easy_ship: Callable[[Order], bool]) -> tuple[str, str] | None:
+    if order is None:
+        return _UNKNOWN, "Amazon does not know this order id in this account"
+    if order.order_status in _CANCELED_STATUSES:
+        return _CANCELED, "the order is cancelled: do not ship it"
+    if not is_easy_ship(order):
+        return _NOT_EASY_SHIP, "Amazon Easy Ship does not carry this order"
+    if _evidence(order) is PickupEvidence.SCHEDULED:
+        status = order.easy_ship_shipment_status or order.order_status
+        return HAS_PICKUP, f"Amazon has this order's pickup already ({status})"
     return None

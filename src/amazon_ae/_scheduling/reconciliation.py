@@ -1,116 +1,146 @@
-"""What came of a feed that was sent and never answered: pure judgement over what Amazon lists.
+"""What came of a request that was sent and never answered: pure judgement over what Amazon shows.
 
-SubmitFeed takes no token of ours, so the feed can only be recognised by its type, by when Amazon received it, by not
-being another batch's, and, once it is done, by the number of messages in its report. Two batches that nobody answered
-may both claim one feed: then it is given to neither. A feed that Amazon does not list after ``visible_after_seconds``
-never arrived. That delay is not published: **UNVERIFIED**, and the host's to set.
+SubmitFeed takes no token of ours, so a feed in Amazon's list can't be recognised as ours: another program may have sent
+one of equal size in the same minute. Its outcome is taken only with evidence per item.
+
+*Pickups.* The order is the evidence. One that is scheduled now, and was not when the request left, has our pickup. One
+that is not scheduled after ``visible_after_seconds``, while Amazon lists no feed that could be ours, does not have it
+and is asked for again. Everything between is for a person to see.
+
+*Stock* is absolute: the newest values are sent again in any case, as soon as nothing older can still land after them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
-from enum import Enum, auto
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 import attrs
 
-from amazon_ae._models.feeds import FeedState, FeedStatus, ItemKind
+from amazon_ae._models.feeds import FeedState, FeedStatus, ItemOutcome, Outcome
+from amazon_ae._scheduling.eligibility import PickupEvidence
 
-__all__ = ["Judgement", "Verdict", "candidates", "claimed", "judge", "look_wait"]
+__all__ = ["Judgement", "candidates", "judge_pickups", "judge_stock", "likely", "next_check"]
 
-# Amazon's clock against the store's, when comparing SubmittedDate with the hour in our books. Both are set by NTP; the
-# signature of a request is refused beyond 15 minutes anyway (MWS developer guide).
-_CLOCKS: Final = timedelta(minutes=2)
-
-
-class Verdict(Enum):
-    """What to do about the batch."""
-
-    LOOK_AGAIN = auto()  # not visible yet, or not done yet
-    FOUND = auto()  # it is that feed
-    ABSENT = auto()  # Amazon does not have it
-    UNKNOWN = auto()  # nobody can tell
+_LOOK = "what Amazon has cannot be told apart: look at the order in Seller Central, then call resolve()"
 
 
 @attrs.frozen
 class Judgement:
-    """The verdict; ``feed`` is the one found, or the one whose end is waited for."""
+    """What to do about one unanswered batch.
 
-    verdict: Verdict
+    Attributes:
+        verdict: ``""`` to look again later; ``"found"`` where it is Amazon's, whole or ``feed``; ``"absent"`` where
+            all of it is sent again; ``"unknown"`` where a person must look at some of it.
+        feed: the feed that it became, for its report; or, with ``""``, the one whose end is waited for.
+        outcomes: where the orders decided; items without one wait again.
+        explained: the feed that the orders show to be this batch's, so that it is no other's.
+    """
+
+    verdict: str
     feed: FeedStatus | None = None
+    outcomes: tuple[ItemOutcome, ...] = ()
+    explained: FeedStatus | None = None
 
 
 def candidates(
-    listed: Sequence[FeedStatus], *, opened_at: datetime, given_up_at: datetime, known: Collection[str]
+    listed: Sequence[FeedStatus], window: tuple[datetime, datetime], known: Collection[str]
 ) -> list[FeedStatus]:
-    """Feeds that Amazon received between opening the batch and giving up on the answer, and that are no other
-    batch's.
-    """
+    """Feeds that Amazon received within ``window`` (its clock), took, and that are no other batch's."""
     return [
         status
         for status in listed
         if status.feed_id not in known
         and status.submitted_at is not None
-        and opened_at - _CLOCKS <= status.submitted_at <= given_up_at + _CLOCKS
+        and window[0] <= status.submitted_at <= window[1]
+        and status.state is not FeedState.CANCELLED
     ]
 
 
-def claimed(
-    feeds: Sequence[FeedStatus], processed: Mapping[str, int | None], rivals: Iterable[tuple[datetime, int]]
-) -> set[str]:
-    """Ids of those done ``feeds`` that may as well be one of the ``rivals``: when it was opened, and its size."""
-    return {
-        feed.feed_id
-        for feed in feeds
-        for opened_at, size in rivals
-        if feed.state is FeedState.DONE
-        and feed.submitted_at is not None
-        and feed.submitted_at >= opened_at - _CLOCKS
-        and processed.get(feed.feed_id) in (None, size)
-    }
+def likely(feeds: Sequence[FeedStatus], processed: Mapping[str, int | None], size: int) -> list[FeedStatus]:
+    """Those that may be a batch of ``size``: a report that counts other than our items is another program's."""
+    return [feed for feed in feeds if not _ended(feed) or processed.get(feed.feed_id) in (None, size)]
 
 
-def judge(
-    kind: ItemKind,
-    size: int,
-    feeds: Sequence[FeedStatus],
-    processed: Mapping[str, int | None],
-    *,
-    visible: bool,
-    contested: Collection[str] = (),
-) -> Judgement:
-    """Decide about one batch of ``size`` items.
+def judge_stock(feeds: Sequence[FeedStatus], *, visible: bool) -> Judgement:
+    """Decide about unanswered stock.
 
     Args:
-        feeds: ``candidates``.
-        processed: what the reports of those that are done count, by feed id; ``None`` where a report does not say.
-        visible: whether everything that was sent in the window must be listed by now. Before that nothing is decided:
-            the one that is listed may be another program's, and ours the one that is not listed yet.
-        contested: ids of feeds that another unanswered batch claims, or claimed, as well.
+        feeds: ``likely``.
+        visible: whether Amazon must list by now whatever arrived.
     """
-    # A report that counts other than our items is another program's.
-    likely = [
-        feed
-        for feed in feeds
-        if feed.state is not FeedState.CANCELLED
-        and (feed.state is not FeedState.DONE or processed.get(feed.feed_id) in (None, size))
-    ]
+    running = [feed for feed in feeds if not _ended(feed)]
+    if running:  # it may be ours: the newest values leave when it has ended
+        return Judgement("", running[0])
+    if feeds or visible:
+        return Judgement("absent")
+    return Judgement("")
+
+
+def judge_pickups(
+    keys: Sequence[str],
+    evidence: Mapping[str, PickupEvidence] | None,
+    feeds: Sequence[FeedStatus],
+    *,
+    visible: bool,
+    resend: bool,
+) -> Judgement:
+    """Decide about unanswered pickups.
+
+    Args:
+        evidence: what the orders said in a look-up made after ``feeds`` were listed; ``None`` without a look-up.
+        feeds: ``likely``.
+        visible: whether Amazon must list by now whatever arrived.
+        resend: whether the host lets a pickup be sent again that Amazon does not have.
+    """
+    running = [feed for feed in feeds if not _ended(feed)]
+    scheduled = [key for key in keys if evidence is not None and evidence[key] is PickupEvidence.SCHEDULED]
+    if len(scheduled) == len(keys):
+        return Judgement("found", None, _accepted(keys), feeds[0] if len(feeds) == 1 else None)
+    if running:
+        return Judgement("", running[0])
+    if scheduled and len(feeds) == 1:
+        return Judgement("found", feeds[0])  # its orders show that it is ours: its report tells the others
     if not visible:
-        return Judgement(Verdict.LOOK_AGAIN)
-    if not likely:  # never arrived, or cancelled: nothing of it was taken
-        return Judgement(Verdict.ABSENT)
-    if len(likely) == 1 and likely[0].state is FeedState.DONE and likely[0].feed_id not in contested:
-        return Judgement(Verdict.FOUND, likely[0])
-    if any(feed.state is not FeedState.DONE for feed in likely):  # its count will tell
-        return Judgement(Verdict.LOOK_AGAIN, likely[0])
-    # Several that look alike, or one that is claimed twice. Stock is absolute: sending the newest value once more does
-    # no harm. A pickup does.
-    return Judgement(Verdict.ABSENT if kind is ItemKind.INVENTORY else Verdict.UNKNOWN)
+        return Judgement("")
+    if evidence is None:
+        return Judgement("unknown", None, _unknown(keys))
+    return _item_by_item(keys, evidence, lacking=not feeds, resend=resend)
 
 
-def look_wait(waited_seconds: float, visible_after_seconds: float) -> float:
-    """Seconds until the next look at Amazon's list: when everything must be visible, then ever more rarely."""
-    if waited_seconds < visible_after_seconds:
-        return visible_after_seconds - waited_seconds
-    return min(max(60.0, waited_seconds / 10.0), 900.0)
+def _item_by_item(
+    keys: Sequence[str], evidence: Mapping[str, PickupEvidence], *, lacking: bool, resend: bool
+) -> Judgement:
+    outcomes: list[ItemOutcome] = []
+    for key in keys:
+        match evidence[key]:
+            case PickupEvidence.SCHEDULED:
+                outcomes += _accepted([key])
+            case PickupEvidence.UNSCHEDULED if lacking and resend:
+                pass  # waits again
+            case PickupEvidence.GONE:
+                pass  # waits again, and the look-up before the next feed refuses it
+            case _:
+                outcomes += _unknown([key])
+    unknown = any(outcome.outcome is Outcome.UNKNOWN for outcome in outcomes)
+    verdict = "unknown" if unknown else "absent" if len(outcomes) < len(keys) else "found"
+    return Judgement(verdict, None, tuple(outcomes))
+
+
+def next_check(waited_seconds: float, visible_after_seconds: float) -> float:
+    """Seconds until Amazon is asked again: a minute, then ever more rarely, and once when all must be visible."""
+    wait = min(max(60.0, waited_seconds / 10.0), 900.0)
+    left = visible_after_seconds - waited_seconds
+    return min(wait, left) if left > 0 else wait
+
+
+def _ended(feed: FeedStatus) -> bool:
+    return feed.state in (FeedState.DONE, FeedState.FAILED)
+
+
+def _accepted(keys: Sequence[str]) -> tuple[ItemOutcome, ...]:
+    return tuple(ItemOutcome(key, Outcome.ACCEPTED) for key in keys)
+
+
+def _unknown(keys: Sequence[str]) -> tuple[ItemOutcome, ...]:
+    return tuple(ItemOutcome(key, Outcome.UNKNOWN, "OutcomeUnknown", _LOOK) for key in keys)

@@ -1,46 +1,47 @@
-"""The public face of the scheduler: one look after the other, each decided by ``policy``."""
+"""``FeedScheduler``: the verbs of a host."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
-import math
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from types import TracebackType
-from typing import Final
+
+import attrs
 
 from amazon_ae._clocks import SystemClock
-from amazon_ae._exceptions import ConfigurationError, QuotaTimeout, StorageError
+from amazon_ae._exceptions import ConfigurationError, NotSupported, PickupRejected, QuotaTimeout, StorageError
+from amazon_ae._models import events
 from amazon_ae._models.events import EventSink
 from amazon_ae._models.feeds import ItemKind, Outcome, PickupRequest
 from amazon_ae._models.orders import Order
 from amazon_ae._models.pickups import Forecast, PickupOutcome, SchedulerStats
-from amazon_ae._models.stored import ItemState
-from amazon_ae._ports import Clock, FeedGateway, OrderGateway, Storage
-from amazon_ae._scheduling.context import KINDS, Room, SchedulerTiming
-from amazon_ae._scheduling.dispatcher import Looker, signs_of
-from amazon_ae._scheduling.eligibility import PickupDays, PickupPolicy, may_be_easy_ship
-from amazon_ae._scheduling.policy import Departure, FeedPolicy
-from amazon_ae._scheduling.waiters import Desk, raise_unless_accepted
+from amazon_ae._models.refusals import may_pass
+from amazon_ae._models.stored import Change, ItemState, ReceiptState
+from amazon_ae._ports import Clock, FeedGateway, OrderGateway, PickupRescheduling, Storage
+from amazon_ae._scheduling.context import SchedulerContext
+from amazon_ae._scheduling.cooldowns import Cooldowns
+from amazon_ae._scheduling.dispatcher import Dispatcher
+from amazon_ae._scheduling.eligibility import LOOKUP_CODES, may_be_easy_ship
+from amazon_ae._scheduling.loop import SchedulerLoop
+from amazon_ae._scheduling.order_lookup import OrderLookup
+from amazon_ae._scheduling.outlook import Outlook
+from amazon_ae._scheduling.pickup_days import PickupDays, PickupPolicy
+from amazon_ae._scheduling.policy import FeedPolicy
+from amazon_ae._scheduling.reachability import Reachability
+from amazon_ae._scheduling.shared_state import SharedState
+from amazon_ae._scheduling.timing import SchedulerTiming
+from amazon_ae._scheduling.waiters import FINAL, Waiters, outcome_of, raise_unless_accepted
 
 __all__ = ["FeedScheduler"]
-
-logger: Final[logging.Logger] = logging.getLogger(__name__)
-
-# A nap ends this much after the instant it was for, so that rounding never makes it end just before.
-_AFTER: Final = 0.001
-_STORE_FIRST: Final = 1.0
-_STORE_LIMIT: Final = 60.0
 
 
 class FeedScheduler:
     """Spends the feed quota: pickups first and together, stock spread evenly over the rest, never over.
 
-    One per seller account and process; any number of processes may share one store. What waits lives in the store, so a
-    killed process loses nothing, and a pickup that was asked for here may be carried by another process.
+    One per seller account and process; any number of processes may share one store. Waiting items are in the store, so
+    a killed process loses nothing, and a pickup that was asked for here may be carried by another process.
 
     Use ``async with``: it works in the background until the block ends. A host that owns its loop calls ``run_once``
     instead.
@@ -48,13 +49,16 @@ class FeedScheduler:
     Args:
         storage: where items wait and the quota is counted.
         gateway: how feeds reach Amazon; it names the quota.
-        orders: looks an order up before its pickup spends a place; ``None`` leaves that to Amazon's report.
-        clock: tells the time and sleeps.
-        policy: how places are spent; see ``FeedPolicy.every`` and ``FeedPolicy.hourly_flush`` for the classic ways.
-        pickup_days: chooses the day where ``schedule_pickup`` is not told one.
+        orders: looks an order up before its pickup spends a quota slot, and after a request that was not answered.
+            Without it, Amazon's report alone refuses orders, and an unanswered pickup ends as ``PickupUnknown``.
+        clock: the time, and the sleeps.
+        policy: how quota slots are spent; see ``FeedPolicy.every`` and ``FeedPolicy.hourly_flush`` for classic ways.
+        pickup_days: chooses the day where ``schedule_pickup`` is called without one.
         is_easy_ship: refuses an order that Easy Ship does not carry; by default only those of Amazon's own warehouses.
-        on_event: hears what happens (``models.events``); called on the event loop, must be quick.
-        timing: how patient it is.
+        resend_pickups: an unanswered pickup is sent again once Amazon neither lists its feed nor shows the order as
+            scheduled; ``False`` hands it over as ``PickupUnknown`` instead.
+        on_event: called with each event (``Event``) on the event loop; must be quick.
+        timing: timeouts and intervals.
     """
 
     def __init__(
@@ -67,49 +71,52 @@ class FeedScheduler:
         policy: FeedPolicy | None = None,
         pickup_days: PickupDays | None = None,
         is_easy_ship: Callable[[Order], bool] = may_be_easy_ship,
+        resend_pickups: bool = True,
         on_event: EventSink | None = None,
         timing: SchedulerTiming | None = None,
     ) -> None:
-        self._pickup_days = pickup_days or PickupPolicy()
-        self._room = Room(
+        context = SchedulerContext(
             storage, gateway, clock=clock or SystemClock(), timing=timing or SchedulerTiming(), on_event=on_event
         )
-        self._desk = Desk(self._room, orders, is_easy_ship)
-        self._looker = Looker(self._room, self._desk, policy or FeedPolicy(), self._wake)
-        self._loop_task: asyncio.Task[None] | None = None
-        self._nap: asyncio.Future[None] | None = None
-        self._unwatch: Callable[[], None] | None = None
-        self._woken = False
-        self._glanced_at = self._room.now()
-        self._glance: asyncio.Task[None] | None = None
+        cooldowns, reachability = Cooldowns(context.clock), Reachability(context.clock, context.timing.probe_seconds)
+        shared = SharedState(context)
+        self._context = context
+        self._pickup_days = pickup_days or PickupPolicy()
+        self._shared = shared
+        self._waiters = Waiters(context)
+        self._loop = SchedulerLoop(context, self._waiters)
+        lookup = OrderLookup(
+            context,
+            shared,
+            self._waiters,
+            cooldowns=cooldowns,
+            reachability=reachability,
+            orders=orders,
+            is_easy_ship=is_easy_ship,
+        )
+        self._dispatcher = Dispatcher(
+            context,
+            shared,
+            cooldowns=cooldowns,
+            reachability=reachability,
+            lookup=lookup,
+            waiters=self._waiters,
+            policy=policy or FeedPolicy(),
+            resend_pickups=resend_pickups,
+            wake=self._loop.wake,
+        )
+        self._outlook = Outlook(context, shared, self._dispatcher)
 
     @property
     def account(self) -> str:
         """The seller account whose items it carries."""
-        return self._room.account
+        return self._context.account
 
     # Life
 
     async def __aenter__(self) -> FeedScheduler:
         """Begin to work in the background."""
-        if self._loop_task is not None:
-            raise ConfigurationError("this scheduler works already")
-        loop = asyncio.get_running_loop()
-        self._looker.closing = self._desk.closed = False
-
-        def put_somewhere() -> None:
-            if self._glance is None:  # else one is under way, and will see this put too
-                try:
-                    here = asyncio.get_running_loop() is loop
-                except RuntimeError:  # the store works in a thread of its own
-                    here = False
-                if here:
-                    self._put_seen()
-                else:
-                    loop.call_soon_threadsafe(self._put_seen)
-
-        self._unwatch = self._room.storage.watch(self.account, put_somewhere)
-        self._loop_task = asyncio.create_task(self._work(), name=f"FeedScheduler {self.account}")
+        self._loop.start(self._dispatcher)
         return self
 
     async def __aexit__(
@@ -121,119 +128,27 @@ class FeedScheduler:
     async def aclose(self) -> None:
         """Send nothing more, let what is under way end (at most ``drain_seconds``), then stop. Twice is fine.
 
-        What waits stays queued; feeds at Amazon are taken over by the next process.
+        Waiting items stay queued; feeds at Amazon are taken over by the next process.
         """
-        self._looker.closing = True
-        if self._unwatch is not None:
-            self._unwatch()
-            self._unwatch = None
-        if self._glance is not None:
-            self._glance.cancel()  # it rests, and would read a store that the host is about to close
-            self._glance = None
-        try:
-            self._wake()
-            await self._drain()
-            self._loop_task = None
-        finally:
-            self._desk.close()  # also when the host's patience ends before ours: nobody waits for ever
-        await self._hand_over()
-
-    async def _drain(self) -> None:
-        def at_work() -> set[asyncio.Task[None]]:
-            looking = {self._loop_task} if self._loop_task is not None and not self._loop_task.done() else set()
-            return self._looker.tasks | looking
-
-        if not at_work():
-            return
-        nap = asyncio.ensure_future(self._room.clock.sleep(self._room.timing.drain_seconds))
-        try:
-            while (tasks := at_work()) and not nap.done():  # one that ends may start another: a poll starts the reports
-                await asyncio.wait({nap, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            nap.cancel()
-        left = [nap, *at_work()]
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-
-    async def _hand_over(self) -> None:
-        """Batches at Amazon need not wait for our lease to run out."""
-        for flight in list(self._looker.flights.held.values()):
-            if flight.saved and flight.booking is None and not flight.busy:
-                with contextlib.suppress(StorageError):
-                    await self._room.storage.renew(flight.batch_id, flight.batch.fence, lease_seconds=0.0)
-        self._looker.flights.held.clear()
-
-    async def _work(self) -> None:
-        failures = 0
-        while not self._looker.closing:
-            try:
-                seconds = await self._looker.look()
-                failures = 0
-            except StorageError as error:
-                failures += 1
-                seconds = min(_STORE_LIMIT, _STORE_FIRST * 2.0 ** min(failures, 10))
-                logger.warning("the store failed: %s; looking again in %.0f s", error, seconds)
-            except Exception:
-                seconds = _STORE_LIMIT
-                logger.exception("a look failed unexpectedly; looking again in %.0f s", seconds)
-            await self._sleep(seconds)
-
-    async def _sleep(self, seconds: float) -> None:
-        """Sleep that long, or until somebody wakes us. A nap that ends early costs one look too many, and no instant is
-        waited for: the clock may be set back meanwhile.
-        """
-        if seconds > 0 and not self._woken and not self._looker.closing:
-            self._nap = asyncio.ensure_future(self._room.clock.sleep(seconds + _AFTER))
-            try:
-                await asyncio.wait((self._nap,))
-            finally:
-                self._nap.cancel()
-                self._nap = None
-        self._woken = False
-
-    def _wake(self) -> None:
-        self._woken = True
-        if self._nap is not None:
-            self._nap.cancel()
-
-    def _put_seen(self) -> None:
-        """Somebody put something: glance at the queues, at most once per ``wake_seconds``."""
-        if not self._looker.closing and self._glance is None:
-            self._glance = asyncio.ensure_future(self._glance_at_queues())
-            self._looker.tasks.add(self._glance)  # closing waits for one that reads the store
-            self._glance.add_done_callback(self._looker.tasks.discard)
-
-    async def _glance_at_queues(self) -> None:
-        try:
-            rest = self._room.timing.wake_seconds - (self._room.now() - self._glanced_at).total_seconds()
-            if rest > 0:
-                await self._room.clock.sleep(min(rest, self._room.timing.wake_seconds))
-            self._glanced_at = self._room.now()
-            self._glance = None  # what is put from here on wants another glance
-            if signs_of(await self._looker.queue_stats()) != self._looker.signs:
-                self._wake()
-        except StorageError as error:
-            logger.warning("the store failed: %s", error)
-        except Exception:
-            logger.exception("a glance at the queues failed unexpectedly")
+        await self._loop.stop(self._dispatcher)
 
     async def run_once(self) -> float:
         """Do everything that is due now, requests included; returns the seconds after which to call again.
 
-        For hosts that own the loop. Do not mix it with ``async with``. A host that hears of new work earlier calls
+        For hosts that own the loop. Do not mix it with ``async with``. A host that learns of new work earlier calls
         earlier.
 
         Raises:
             StorageError: the store failed; what was under way goes on at the next call.
+            ConfigurationError: the scheduler works in the background already.
         """
-        if self._loop_task is not None:
+        if self._loop.running:
             raise ConfigurationError("run_once is for schedulers that do not work in the background")
         while True:
-            seconds = await self._looker.look()
-            if not self._looker.tasks:
+            seconds = await self._loop.limited(self._dispatcher.tick())
+            if not self._dispatcher.tasks:
                 return seconds
-            await asyncio.wait(self._looker.tasks)
+            await asyncio.wait(self._dispatcher.tasks)
 
     # The pack station
 
@@ -251,12 +166,15 @@ class FeedScheduler:
         invoice_id: str | None = None,
         reference: str | None = None,
         deadline: datetime | timedelta | None = None,
+        again: bool = False,
     ) -> PickupOutcome:
         """Ask for a pickup and wait for this order's own outcome. Durable before it waits; asked twice, it is sent
-        once. This scheduler must work (``async with``, or calls of ``run_once``): it hands the outcome over.
+        once. This scheduler must work (``async with``, or calls of ``run_once``): it delivers the outcome.
 
-        Cancelling the call does not cancel the pickup: ``outcome(order_id)`` tells later. The first request for an
-        order stands; a repeat joins it, whatever it says; one that was rejected is asked for anew.
+        Cancelling the call does not cancel the pickup: ``outcome(order_id)`` has it later, ``withdraw_pickup`` takes it
+        back. The first request for an order stands; a repeat joins it, whatever it says: ``PickupOutcome.pickup_date``
+        is the day that stands, and ``PickupJoined`` names both. A repeat of a pickup that Amazon refused gets the
+        refusal back, without a feed, unless the request has changed; one that the look-up refused is looked up again.
 
         Args:
             order_id: the channel (Amazon) order id, 3-7-7 digits.
@@ -265,22 +183,22 @@ class FeedScheduler:
             weight_grams, length_cm, width_cm, height_cm: of the packed parcel; the route says which it needs.
             package_identifier, invoice_id: see ``PickupRequest``.
             reference: the host's own, handed back.
-            deadline: an instant (aware), or a length from now; no longer is waited.
+            deadline: an instant (aware), or a length from now; the call waits no longer.
+            again: send a refused pickup again although the request is the same.
 
         Raises:
             PickupRejected: Amazon's report or the look-up refused it; ``code`` and ``message`` say why.
-            PickupUnknown: nobody can tell: look in Seller Central, then call ``resolve``.
+            PickupUnknown: the outcome can't be determined: look in Seller Central, then call ``resolve``.
             QuotaTimeout: no outcome before ``deadline``; the pickup stays queued; ``retry_at`` is when it should leave.
             ConfigurationError: the request breaks a rule.
-            StorageError: the store failed, and nobody can tell whether the request was stored: ask again, it is sent
-                once.
+            StorageError: the store failed, and the request may or may not be stored: ask again, it is sent once.
         """
-        until = self._room.now() + deadline if isinstance(deadline, timedelta) else deadline
+        until = self._context.now() + deadline if isinstance(deadline, timedelta) else deadline
         if until is not None and until.tzinfo is None:
             raise ConfigurationError("deadline must be an aware datetime or a timedelta")
         request = PickupRequest(
             order_id=order_id,
-            pickup_date=pickup_date or self._pickup_days.pickup_date(self._room.now()),
+            pickup_date=pickup_date or self._pickup_days.pickup_date(self._context.now()),
             pickup_time=pickup_time,
             weight_grams=weight_grams,
             length_cm=length_cm,
@@ -289,28 +207,66 @@ class FeedScheduler:
             package_identifier=package_identifier,
             invoice_id=invoice_id,
         )
-        self._room.gateway.terms(ItemKind.PICKUP, 1)  # a gateway without a route for pickups says so here
-        outcome = await self._desk.ask(request, reference)
-        if outcome.state in (ItemState.WAITING, ItemState.IN_FLIGHT):
-            self._wake()
-            try:
-                return await self._desk.wait(order_id, until)
-            except TimeoutError as error:
-                if isinstance(error, QuotaTimeout):
-                    raise
-                try:
-                    forecast = await self.forecast(order_id=order_id)
-                except StorageError:  # it is stored all the same: the caller must hear that, and not of this
-                    forecast = Forecast(leaves_at=None, why="a store that cannot be read at the moment")
-                raise QuotaTimeout(
-                    f"no outcome of {order_id} before the deadline; it stays queued and waits for {forecast.why}",
-                    retry_at=forecast.leaves_at,
-                ) from None
-        return raise_unless_accepted(outcome)
+        self._context.gateway.terms(ItemKind.PICKUP, 1)  # a gateway without a route for pickups says so here
+        outcome = await self._ask(request, reference, again=again)
+        if outcome.state in FINAL:
+            return raise_unless_accepted(outcome)
+        self._loop.wake()
+        try:
+            return await self._waiters.wait(order_id, until)
+        except QuotaTimeout:
+            raise
+        except TimeoutError:
+            return await self._at_deadline(order_id)
+
+    async def _ask(self, request: PickupRequest, reference: str | None, *, again: bool) -> PickupOutcome:
+        """Store a pickup, durably, unless an earlier request for the order stands; returns the one that stands."""
+        storage, text = self._context.storage, request.to_text()
+        if not again:
+            item = await storage.item(self.account, ItemKind.PICKUP, request.order_id)
+            unchanged = item is not None and item.state is ItemState.REJECTED and item.value == text
+            # A refusal of the look-up is looked up again, which costs no feed; one that may pass is worth a feed.
+            if item is not None and unchanged and not _worth_asking(item.code, item.message):
+                return outcome_of(item)
+        change = Change(request.order_id, text, reference=reference)
+        (receipt,) = await storage.put(self.account, ItemKind.PICKUP, [change], keep_first=True)
+        outcome = await self._waiters.outcome(request.order_id)
+        if outcome is None:
+            raise StorageError(f"the store lost the pickup of {request.order_id}")
+        if receipt.state is ReceiptState.JOINED and outcome.pickup_date != request.pickup_date:
+            self._context.emit(
+                events.PickupJoined(
+                    at=self._context.now(),
+                    account=self.account,
+                    order_id=request.order_id,
+                    pickup_date=outcome.pickup_date,
+                    asked_date=request.pickup_date,
+                )
+            )
+        return outcome
+
+    async def _at_deadline(self, order_id: str) -> PickupOutcome:
+        """The outcome, where it is in the store by now.
+
+        Raises:
+            PickupRejected, PickupUnknown: it is.
+            QuotaTimeout: it is not.
+        """
+        try:
+            outcome = await self._waiters.outcome(order_id)
+            if outcome is not None and outcome.state in FINAL:
+                return raise_unless_accepted(outcome)
+            forecast = await self.forecast(order_id=order_id)
+        except StorageError:  # the pickup is stored all the same: that is what the caller must know
+            forecast = Forecast(leaves_at=None, why="a store that cannot be read at the moment")
+        raise QuotaTimeout(
+            f"no outcome of {order_id} before the deadline; it stays queued and waits for {forecast.why}",
+            retry_at=forecast.leaves_at,
+        )
 
     async def outcome(self, order_id: str) -> PickupOutcome | None:
         """How an order's pickup stands, whichever process asked for it; ``None`` if nobody did."""
-        return await self._desk.outcome(order_id)
+        return await self._waiters.outcome(order_id)
 
     async def resolve(self, order_id: str, *, scheduled: bool) -> bool:
         """Say what a person saw in Seller Central about a pickup that is ``UNKNOWN``.
@@ -321,21 +277,89 @@ class FeedScheduler:
         Returns:
             Whether there was such a pickup.
         """
-        item = await self._room.storage.item(self.account, ItemKind.PICKUP, order_id)
+        item = await self._context.storage.item(self.account, ItemKind.PICKUP, order_id)
         if item is None or item.state is not ItemState.UNKNOWN:
             return False
         outcome = Outcome.ACCEPTED if scheduled else Outcome.RETRY
-        resolved = await self._room.storage.resolve(self.account, ItemKind.PICKUP, [order_id], outcome=outcome)
-        self._wake()
+        resolved = await self._context.storage.resolve(self.account, ItemKind.PICKUP, [order_id], outcome=outcome)
+        self._loop.wake()
         return bool(resolved)
+
+    async def withdraw_pickup(self, order_id: str) -> bool:
+        """Take back a pickup that has not left. Calls that wait for it end with ``PickupRejected``, code
+        ``Withdrawn``; asked for again, it counts as new.
+
+        Returns:
+            Whether it was withdrawn; ``False`` if it was never asked for, is on its way, or has its outcome.
+
+        Raises:
+            StorageError: the store failed; call again.
+        """
+        return bool(await self._context.storage.withdraw(self.account, ItemKind.PICKUP, [order_id]))
+
+    async def drop_pickup(self, order_id: str) -> bool:
+        """Forget a pickup that was rejected or is unknown: it is no dead letter any more.
+
+        Returns:
+            Whether there was such a pickup.
+
+        Raises:
+            StorageError: the store failed; call again.
+        """
+        outcome = Outcome.REJECTED
+        return bool(await self._context.storage.resolve(self.account, ItemKind.PICKUP, [order_id], outcome=outcome))
+
+    async def reschedule_pickup(
+        self, order_id: str, *, pickup_date: date, pickup_time: str | None = None
+    ) -> PickupOutcome:
+        """Give a pickup another day or slot. One that waits is changed here; one that Amazon has, at Amazon.
+
+        Args:
+            order_id: the channel (Amazon) order id.
+            pickup_date: the new day, in the marketplace's time zone.
+            pickup_time: the new slot, as in ``schedule_pickup``.
+
+        Returns:
+            The pickup as it is now; a waiting one leaves later, and ``schedule_pickup`` then waits for its outcome.
+
+        Raises:
+            NotSupported: it is on its way, or Amazon has it and this gateway's route cannot change it there; the
+                message says how.
+            ConfigurationError: there is no such pickup, or it was refused: call ``schedule_pickup``.
+            PickupRejected: Amazon refused the change; the earlier slot stands.
+            StorageError: the store failed; call again.
+        """
+        item = await self._context.storage.item(self.account, ItemKind.PICKUP, order_id)
+        if item is None or item.state in (ItemState.REJECTED, ItemState.UNKNOWN):
+            raise ConfigurationError(f"there is no pickup of {order_id} to reschedule: call schedule_pickup")
+        request = attrs.evolve(
+            PickupRequest.from_text(order_id, item.value), pickup_date=pickup_date, pickup_time=pickup_time
+        )
+        if item.state is ItemState.WAITING and await self.withdraw_pickup(order_id):
+            return await self._ask(request, item.reference, again=True)
+        if item.state is not ItemState.ACCEPTED:
+            raise NotSupported(f"the pickup of {order_id} is on its way: call again when it has its outcome")
+        await self._reschedule_at_amazon(request)
+        return attrs.evolve(outcome_of(item), pickup_date=pickup_date, pickup_time=pickup_time)
+
+    async def _reschedule_at_amazon(self, request: PickupRequest) -> None:
+        gateway = self._context.gateway
+        if not isinstance(gateway, PickupRescheduling):
+            raise NotSupported(
+                f"{type(gateway).__name__} cannot change a pickup that Amazon has: change the pickup of "
+                f"{request.order_id} in Seller Central (Manage Orders, Reschedule pickup)"
+            )
+        outcome = await gateway.reschedule(request)
+        if outcome.outcome is Outcome.REJECTED:
+            raise PickupRejected(request.order_id, outcome.code, outcome.message)
 
     async def abandon(self, feed_id: str) -> bool:
         """Wait no longer for a feed that Amazon holds or does not finish: its stock is sent again, its pickups become
-        ``UNKNOWN``. Where another process carries it, word is left for it in the store: it hears at its next poll of
-        that feed, within a quarter of an hour.
+        ``UNKNOWN``. A process that carries the feed learns of it through the store, at its next poll of that feed,
+        within a quarter of an hour.
 
         Args:
-            feed_id: as ``FeedDelayed`` tells it; or the ``batch_id`` of a feed that Amazon never answered.
+            feed_id: of ``FeedDelayed``; or the ``batch_id`` of a feed that Amazon never answered.
 
         Returns:
             Whether any process of this account carries such a feed.
@@ -343,15 +367,16 @@ class FeedScheduler:
         Raises:
             StorageError: the store failed; ask again.
         """
-        for flight in self._looker.flights.held.values():
-            if feed_id in (flight.feed_id, flight.batch_id) and flight.outcomes is None and not flight.busy:
-                self._looker.flights.abandon(flight)
-                flight.look_at = self._room.now()
-                self._wake()
-                return True
-        return await self._looker.tracker.abandon(feed_id)
+        if await self._dispatcher.abandon(feed_id):
+            self._loop.wake()
+            return True
+        unfinished = await self._context.storage.unfinished(self.account)
+        if not any(feed_id in (stored.feed_id, stored.batch_id) for stored in unfinished):
+            return False
+        await self._shared.abandon(feed_id)
+        return True
 
-    # Telling
+    # What it says about itself
 
     async def forecast(self, *, order_id: str | None = None, kind: ItemKind | None = None) -> Forecast:
         """When a pickup, or the next feed of a kind, will leave if nothing else happens, and what it waits for.
@@ -359,39 +384,17 @@ class FeedScheduler:
         Raises:
             ConfigurationError: neither or both were given.
         """
-        if (order_id is None) == (kind is None):
-            raise ConfigurationError("forecast takes either order_id= or kind=")
-        if order_id is not None:
-            item = await self._room.storage.item(self.account, ItemKind.PICKUP, order_id)
-            if item is None:
-                return Forecast(leaves_at=None, why="nothing: this pickup was never asked for")
-            if item.state is ItemState.IN_FLIGHT:
-                return Forecast(leaves_at=None, why=f"Amazon's report on feed {item.feed_id or '(being sent)'}")
-            if item.state is not ItemState.WAITING:
-                return Forecast(leaves_at=None, why=f"nothing: its outcome is {item.state.value}")
-            kind = ItemKind.PICKUP
-        return next(
-            (self._told(departure) for departure in await self._looker.departures() if departure.kind is kind),
-            Forecast(leaves_at=None, why="nothing: no item of this kind waits"),
-        )
-
-    def _told(self, departure: Departure) -> Forecast:
-        if departure.wait_seconds == math.inf:
-            return Forecast(leaves_at=None, why=departure.why)
-        leaves_at = self._room.now() + timedelta(seconds=departure.wait_seconds)
-        now = "nothing: it leaves now" if self._looker.looked_at else "a scheduler at work: this one has not looked yet"
-        return Forecast(leaves_at=leaves_at, why=departure.why or now)
+        if order_id is not None and kind is None:
+            return await self._outlook.of_order(order_id)
+        if kind is not None and order_id is None:
+            return await self._outlook.of_kind(kind)
+        raise ConfigurationError("forecast takes either order_id= or kind=")
 
     async def stats(self) -> SchedulerStats:
         """A snapshot for a dashboard: what waits, what is in flight, and what is left of the quota."""
-        unfinished = await self._room.storage.unfinished(self.account)
-        ledgers = {rule.name: await self._room.ledger(rule) for rule in self._room.rules.values() if rule is not None}
-        obstacles = {kind: self._looker.obstacle(kind, unfinished)[1] for kind in KINDS}
-        return SchedulerStats(
-            queues=await self._looker.queue_stats(),
-            quota_free={name: ledger.free for name, ledger in ledgers.items()},
-            quota_used={name: ledger.used for name, ledger in ledgers.items()},
-            feeds_in_flight={kind: sum(batch.kind is kind for batch in unfinished) for kind in KINDS},
-            blocked={kind: why for kind, why in obstacles.items() if why},
-            looked_at=self._looker.looked_at,
-        )
+        return await self._outlook.stats()
+
+
+def _worth_asking(code: str, message: str) -> bool:
+    """Whether a refused pickup may be accepted although its request has not changed."""
+    return code in LOOKUP_CODES or may_pass(code, message)

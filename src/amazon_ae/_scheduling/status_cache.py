@@ -1,15 +1,16 @@
-"""The status board: one small document per account by which all its processes share their status polls. Pure.
+"""The status cache: one small document per account by which all its processes share their status polls. Pure.
 
 GetFeedSubmissionList allows 80 requests an hour (MWS Feeds API, "GetFeedSubmissionList": 10, one per 45 s, 80 an hour),
-so ten pack stations cannot each ask for themselves. Whoever may ask asks for every feed in flight, and writes the
-answer where the others read it. The board also remembers feed ids for a while, so that a search for a lost feed does
-not take another batch's feed for it.
+so ten pack stations cannot each ask for themselves. Whichever process may ask, asks for the feeds in flight of all, and
+writes the answer where the others read it. The cache also remembers feed ids for a while, so that a search for an
+unanswered request does not take another batch's feed for it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -17,10 +18,13 @@ import attrs
 
 from amazon_ae._models.feeds import FeedState, FeedStatus, ItemKind
 
-__all__ = ["POLL_INTERVAL_SECONDS", "Board"]
+__all__ = ["MOST_POLLED", "POLL_INTERVAL_SECONDS", "StatusCache"]
 
 POLL_INTERVAL_SECONDS: Final = 50.0
 """72 an hour: what is left of 80 is for the search for lost feeds."""
+
+MOST_POLLED: Final = 100
+"""Feeds of one poll: GetFeedSubmissionList takes 100 ids (MWS Feeds API, "FeedSubmissionIdList")."""
 
 _KEEP: Final = timedelta(hours=6)
 _LATEST: Final = 50
@@ -28,32 +32,35 @@ _VERSION: Final = 1
 
 
 @attrs.frozen(kw_only=True)
-class Board:
+class StatusCache:
     """What the account's processes know of its feeds.
 
     Attributes:
-        asked_at: when somebody was last allowed to ask, the store's time; ``None`` before the first.
-        known: feed ids of our own batches, with the store's time at which they were noted.
+        asked_at: when a process was last allowed to ask, the store's time; ``None`` before the first.
+        asked_up_to: the last feed id of the last poll, where it could not take all: the next one goes on behind it.
+        known: feed ids of the account's batches, with the store's time at which they were noted.
         states: final or held states that a poll brought, by feed id.
-        contested: feeds that more than one unanswered batch claimed, so that none may have them; the latest.
+        answers: (batch id, feed id) where an answer came after another process had taken the batch over; the latest.
         abandoned: feed or batch ids that the host gave up on, for the process that carries them; the latest.
     """
 
     asked_at: datetime | None = None
+    asked_up_to: str = ""
     known: tuple[tuple[str, datetime], ...] = ()
     states: tuple[tuple[str, FeedStatus], ...] = ()
-    contested: tuple[str, ...] = ()
+    answers: tuple[tuple[str, str], ...] = ()
     abandoned: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, text: str | None) -> Board:
-        """The board; an empty one where there is none, or where another version wrote it: it is only a cache."""
+    def read(cls, text: str | None) -> StatusCache:
+        """The cache; an empty one where there is none, or where another version wrote it: it is only a cache."""
         try:
             value = json.loads(text) if text else {}
             if value.get("v") != _VERSION:
                 return cls()
             return cls(
                 asked_at=_instant(value["asked_at"]),
+                asked_up_to=str(value.get("asked_up_to", "")),
                 known=tuple((str(feed_id), datetime.fromisoformat(at)) for feed_id, at in value["known"]),
                 states=tuple(
                     (
@@ -69,18 +76,19 @@ class Board:
                     )
                     for feed_id, kind, state, raw, submitted, completed in value["states"]
                 ),
-                contested=tuple(str(feed_id) for feed_id in value.get("contested", ())),
+                answers=tuple((str(batch_id), str(feed_id)) for batch_id, feed_id in value.get("answers", ())),
                 abandoned=tuple(str(name) for name in value.get("abandoned", ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             return cls()
 
     def to_text(self) -> str:
-        """The document; ``read`` gives the same board back."""
+        """The document; ``read`` gives the same cache back."""
         return json.dumps(
             {
                 "v": _VERSION,
                 "asked_at": _text(self.asked_at),
+                "asked_up_to": self.asked_up_to,
                 "known": [[feed_id, _text(at)] for feed_id, at in self.known],
                 "states": [
                     [
@@ -93,46 +101,55 @@ class Board:
                     ]
                     for feed_id, status in self.states
                 ],
-                "contested": self.contested,
+                "answers": self.answers,
                 "abandoned": self.abandoned,
             },
             separators=(",", ":"),
         )
 
     def wait_seconds(self, now: datetime) -> float:
-        """Seconds until somebody may ask again; 0 if now. A store's clock that was set back does not lock the board."""
+        """Seconds until a process may ask again; 0 if now. A store's clock that was set back locks nothing."""
         if self.asked_at is None or now < self.asked_at - timedelta(seconds=POLL_INTERVAL_SECONDS):
             return 0.0
         return max(0.0, POLL_INTERVAL_SECONDS - (now - self.asked_at).total_seconds())
 
-    def asking(self, now: datetime) -> Board:
-        """Somebody asks now; what is old is forgotten."""
+    def asking(self, now: datetime) -> StatusCache:
+        """A process asks now; what is old is forgotten."""
         return attrs.evolve(
             self, asked_at=now, known=tuple((feed_id, at) for feed_id, at in self.known if now - at < _KEEP)
         )
 
-    def abandon(self, name: str) -> Board:
+    def slice(self, feed_ids: Collection[str]) -> list[str]:
+        """The feeds of the next poll: all, or those behind the last poll's where there are too many."""
+        ordered = sorted(feed_ids)
+        start = bisect_right(ordered, self.asked_up_to) if len(ordered) > MOST_POLLED else 0
+        return (ordered[start:] + ordered[:start])[:MOST_POLLED]
+
+    def abandon(self, name: str) -> StatusCache:
         """The host waits no longer for this feed or batch."""
         return attrs.evolve(self, abandoned=(*self.abandoned, name)[-_LATEST:])
 
-    def contest(self, feed_ids: Iterable[str]) -> Board:
-        """Nobody can tell which unanswered batch these feeds are: no other may take one for its own either."""
-        return attrs.evolve(self, contested=tuple(dict.fromkeys((*self.contested, *feed_ids)))[-_LATEST:])
+    def answered(self, batch_id: str, feed_id: str) -> StatusCache:
+        """The request of a batch became this feed, as its sender learnt after another process had taken it over."""
+        return attrs.evolve(self, answers=(*self.answers, (batch_id, feed_id))[-_LATEST:])
 
-    def note(self, feed_ids: Iterable[str], now: datetime) -> Board:
-        """Remember feed ids of our own batches."""
+    def note(self, feed_ids: Iterable[str], now: datetime) -> StatusCache:
+        """Remember feed ids of the account's batches."""
         known = dict(self.known)
         for feed_id in feed_ids:
             known.setdefault(feed_id, now)
         return attrs.evolve(self, known=tuple(known.items()))
 
-    def told(self, statuses: Sequence[FeedStatus], in_flight: Iterable[str]) -> Board:
+    def polled(
+        self, statuses: Sequence[FeedStatus], *, asked: Sequence[str], in_flight: Collection[str]
+    ) -> StatusCache:
         """A poll's answer: states worth keeping, and only those of feeds still in flight."""
         wanted = set(in_flight)
         states = dict(self.states)
         states.update((status.feed_id, status) for status in statuses)
         return attrs.evolve(
             self,
+            asked_up_to=asked[-1] if asked else "",
             states=tuple(
                 (feed_id, status)
                 for feed_id, status in states.items()

@@ -307,5 +307,7 @@ def _for_the_caller(error: AmazonAeError, call: Call) -> AmazonAeError:
     # 408: a proxy gave up on the request; nobody knows how far it went.
     unanswered = isinstance(error, AmazonError) and (error.status >= 500 or error.status == 408)
     if unanswered or isinstance(error, (UnreadableResponse, ServiceUnavailable)):
-        return OutcomeUnknown(f"{call.name} may have arrived: {error}")
+        return OutcomeUnknown(
+            f"{error}" if "may have arrived" in str(error) else f"{call.name} may have arrived: {error}"
+        )
     return error

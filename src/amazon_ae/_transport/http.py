@@ -203,11 +203,14 @@ class HttpTransport:
         except Exception as error:  # whatever a transport, proxy or event hook of the host raises
             _drop_frames(error)
             if limit.expired():
-                raise OutcomeUnknown(f"{name}: no whole answer in {self._max_seconds:g} s (max_exchange)") from error
+                raise OutcomeUnknown(
+                    f"{name}: no whole answer in {self._max_seconds:g} s (max_exchange); the request may have arrived"
+                ) from error
             if surely_unsent(error):
                 why = self._scrub(f"{type(error).__name__}: {error}")[:_MAX_REASON_LENGTH].rstrip(": ")
                 raise NotSent(f"{name}: no connection to {request.url.host}: {why}") from error
-            raise OutcomeUnknown(f"{name}: {type(error).__name__}") from error
+            what = type(error).__name__
+            raise OutcomeUnknown(f"{name}: the exchange broke off ({what}); the request may have arrived") from error
 
     async def _read(self, response: httpx.Response, name: str) -> RawAnswer:
         success = response.is_success

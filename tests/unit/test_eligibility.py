@@ -1,4 +1,4 @@
-"""Pickup days, and orders that need not be asked for."""
+"""Pickup days, and what an order says about its pickup."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from hypothesis import given, strategies as st
 
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.marketplaces import EG
-from amazon_ae._scheduling.eligibility import PickupPolicy, refusals
+from amazon_ae._scheduling.eligibility import pickup_evidence, refusals
+from amazon_ae._scheduling.pickup_days import PickupPolicy
 from amazon_ae.testing._builders import make_order
 
 THURSDAY_MORNING = datetime(2021, 11, 18, 5, 0, tzinfo=UTC)  # 9:00 in Dubai
@@ -110,3 +111,27 @@ def test_the_host_may_say_what_easy_ship_carries() -> None:
     """The predicate replaces ours."""
     (refused,) = refusals(["171-0000000-0000001"], [make_order("171-0000000-0000001")], is_easy_ship=lambda _: False)
     assert refused.code == "NotEasyShip"
+
+
+def test_an_order_says_whether_it_has_a_pickup() -> None:
+    """A word that is not known says nothing: it neither refuses an order nor proves a pickup."""
+    orders = [
+        make_order("171-0000000-0000001"),
+        make_order("171-0000000-0000002", status="Canceled"),
+        make_order("171-0000000-0000003", easy_ship_shipment_status="PendingPickUp"),
+        make_order("171-0000000-0000004", easy_ship_shipment_status="LabelCanceled"),
+        make_order("171-0000000-0000005", easy_ship_shipment_status="AwaitingDrone"),
+        make_order("171-0000000-0000006", status="Shipped"),
+    ]
+    ids = [f"171-0000000-000000{number}" for number in range(1, 8)]
+    evidence = pickup_evidence(ids, orders)
+    assert [evidence[order_id].name for order_id in ids] == [
+        "UNSCHEDULED",
+        "GONE",
+        "SCHEDULED",
+        "UNSCHEDULED",
+        "UNCLEAR",
+        "SCHEDULED",
+        "GONE",
+    ]
+    assert not refusals([ids[4]], orders)

@@ -1,0 +1,204 @@
+"""Looks the orders of waiting pickups up: what may leave, what is refused, and what Amazon has already."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Collection, Sequence
+from typing import Final
+
+from amazon_ae._exceptions import AmazonAeError, StorageError
+from amazon_ae._models import events
+from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome
+from amazon_ae._models.orders import Order
+from amazon_ae._ports import OrderGateway
+from amazon_ae._scheduling.context import SchedulerContext
+from amazon_ae._scheduling.cooldowns import Cooldowns
+from amazon_ae._scheduling.eligibility import HAS_PICKUP, PickupEvidence, pickup_evidence, refusals
+from amazon_ae._scheduling.lookup_claims import Claimed
+from amazon_ae._scheduling.reachability import Reachability
+from amazon_ae._scheduling.shared_state import SharedState, keys_of
+from amazon_ae._scheduling.waiters import Waiters
+
+__all__ = ["OrderLookup"]
+
+logger: Final[logging.Logger] = logging.getLogger(__name__)
+
+# Pickups that may leave wait no longer than this for others to be looked up (GetOrder has a quota too).
+_COMPANY_SECONDS: Final = 5.0
+# Another process looks these orders up; it sends them itself, or soon says that they may go.
+_OTHERS_SECONDS: Final = 2.0
+_PICKUP: Final = ItemKind.PICKUP
+
+
+class OrderLookup:
+    """One scheduler's look-ups. ``orders`` of ``None`` lets pickups leave without one."""
+
+    __slots__ = ("_context", "_cooldowns", "_is_easy_ship", "_orders", "_reachability", "_shared", "_waiters", "busy")
+
+    def __init__(
+        self,
+        context: SchedulerContext,
+        shared: SharedState,
+        waiters: Waiters,
+        *,
+        cooldowns: Cooldowns,
+        reachability: Reachability,
+        orders: OrderGateway | None,
+        is_easy_ship: Callable[[Order], bool],
+    ) -> None:
+        self._context = context
+        self._shared = shared
+        self._waiters = waiters
+        self._cooldowns = cooldowns
+        self._reachability = reachability
+        self._orders = orders
+        self._is_easy_ship = is_easy_ship
+        self.busy: bool = False
+
+    @property
+    def possible(self) -> bool:
+        """Whether there is an order gateway at all."""
+        return self._orders is not None
+
+    async def eligible(self, limit: int) -> list[str]:
+        """The waiting pickups that may leave. Those that may not are refused here and now.
+
+        A look-up takes a moment. What was asked for meanwhile is looked up too, once and briefly, and shares the feed:
+        it would cost that request anyway, and a quota slot more.
+        """
+        keys, made = await self._pass(limit, self._context.timing.lookup_seconds)
+        if not made or not keys:
+            return keys
+        more, _ = await self._pass(limit, _COMPANY_SECONDS, company=True)
+        return more or keys
+
+    async def _pass(self, limit: int, seconds: float, *, company: bool = False) -> tuple[list[str], bool]:
+        """The keys that may leave, and whether a look-up was made."""
+        context = self._context
+        waiting = await context.storage.waiting(context.account, _PICKUP, limit=limit)
+        late = await self._shared.late_feeds(_PICKUP) if waiting else []
+        held = keys_of(each for each in late if each.holds_back(context.store_now()))
+        keys = [item.key for item in waiting if item.key not in held]
+        if len(keys) < len(waiting):
+            why = "an earlier feed with this order, which Amazon has not ended yet"
+            self._cooldowns.pause(_PICKUP, 60.0 if not keys else 0.0, why)
+        if self._orders is None or not keys:
+            return keys, False
+        claimed = await self._shared.claim_lookups(keys, seconds + 60.0)
+        eligible = set(claimed.eligible)
+        if claimed.mine:
+            eligible |= await self._look_up(claimed.mine, seconds, company=company)
+        ready = [key for key in keys if key in eligible]
+        if not ready:
+            self._wait_for_others(claimed)
+        return ready, bool(claimed.mine)
+
+    async def _look_up(self, keys: Sequence[str], seconds: float, *, company: bool) -> set[str]:
+        """Look these orders up; returns those that may go."""
+        self.busy = True
+        eligible: set[str] = set()
+        try:
+            found = await self._ask(keys, seconds)
+            if found is not None:
+                eligible = set(keys) - await self._refuse(keys, found)
+        except StorageError:
+            raise
+        except AmazonAeError as error:
+            if not company:  # company that cannot be looked up waits for the next feed
+                self._failed(len(keys), error)
+        finally:
+            self.busy = False
+        await self._shared.looked_up(keys, eligible=eligible)
+        return eligible
+
+    async def _ask(self, keys: Sequence[str], seconds: float) -> Sequence[Order] | None:
+        if self._orders is None:
+            return None
+        try:
+            found = await self._context.bounded(seconds, self._orders.get(keys))
+        except AmazonAeError as error:
+            self._reachability.request_failed(error, read=True)
+            raise
+        self._reachability.read_answered()
+        return found
+
+    def _failed(self, orders: int, error: AmazonAeError) -> None:
+        code = getattr(error, "code", "") or type(error).__name__
+        limit = self._context.timing.probe_seconds
+        seconds = self._cooldowns.start(_PICKUP, f"blocked: order lookup failed ({code})", first=5.0, limit=limit)
+        logger.warning("looking up %d orders failed: %s; again in %.0f s", orders, code, seconds)
+        context = self._context
+        context.emit(events.LookupFailed(at=context.now(), account=context.account, code=code, retry_seconds=seconds))
+
+    def _wait_for_others(self, claimed: Claimed) -> None:
+        if claimed.wait_seconds > 0:
+            seconds = min(_OTHERS_SECONDS, claimed.wait_seconds)
+            self._cooldowns.pause(_PICKUP, seconds, "an order lookup of another process")
+
+    async def _refuse(self, keys: Sequence[str], found: Sequence[Order]) -> set[str]:
+        """Refuse what may not leave; returns the keys that were dealt with."""
+        context = self._context
+        refused = refusals(keys, found, is_easy_ship=self._is_easy_ship)
+        ours = await self.asked_before([outcome.key for outcome in refused if outcome.code == HAS_PICKUP])
+        if ours:
+            await self._accept(ours)
+        rejected = [outcome for outcome in refused if outcome.key not in ours]
+        if rejected:
+            changed = await context.storage.reject(context.account, _PICKUP, rejected)
+            await self._waiters.settled(changed)
+        return {outcome.key for outcome in refused}
+
+    async def asked_before(self, order_ids: Collection[str]) -> set[str]:
+        """Those of these orders whose pickup may have reached Amazon in an earlier request of ours."""
+        if not order_ids:
+            return set()
+        return keys_of(await self._shared.late_feeds(_PICKUP)) & set(order_ids)
+
+    async def _accept(self, keys: Collection[str]) -> None:
+        """These waiting pickups are at Amazon by an earlier request: they count as accepted, and nothing is sent."""
+        context = self._context
+        terms = context.terms(_PICKUP, len(keys))
+        batch = await context.storage.open(
+            context.account,
+            _PICKUP,
+            batch_id=uuid.uuid4().hex,
+            limit=len(keys),
+            lease_seconds=context.timing.lease_seconds,
+            exclusive=False,
+            route="" if terms is None else terms.route,
+            keys=keys,
+        )
+        if batch is not None:
+            outcomes = [ItemOutcome(key, Outcome.ACCEPTED) for key, _, _ in batch.items]
+            await self._waiters.settled(await context.storage.settle(batch.batch_id, batch.fence, outcomes))
+
+    async def evidence(self, keys: Sequence[str]) -> dict[str, PickupEvidence] | None:
+        """What the orders say about their pickups now; ``None`` without an order gateway.
+
+        Raises:
+            AmazonAeError: the look-up failed.
+        """
+        found = await self._ask(keys, self._context.timing.lookup_seconds)
+        return None if found is None else pickup_evidence(keys, found)
+
+    async def accepted_before(self, outcomes: Sequence[ItemOutcome]) -> list[ItemOutcome]:
+        """The report's outcomes, where "scheduled already" after an earlier request of ours is a success.
+
+        Raises:
+            AmazonAeError: the look-up failed.
+        """
+        rejected = [outcome.key for outcome in outcomes if outcome.outcome is Outcome.REJECTED]
+        before = await self.asked_before(rejected)
+        evidence = (await self.evidence(sorted(before)) or {}) if before else {}
+        return [
+            ItemOutcome(outcome.key, Outcome.ACCEPTED)
+            if evidence.get(outcome.key) is PickupEvidence.SCHEDULED
+            else outcome
+            for outcome in outcomes
+        ]
+
+    async def forget(self, keys: Collection[str]) -> None:
+        """These orders are looked up anew before they leave again."""
+        if self._orders is not None and keys:
+            await self._shared.looked_up(keys, eligible=())

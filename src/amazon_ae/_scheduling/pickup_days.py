@@ -1,0 +1,70 @@
+"""Which day a pickup is scheduled for where the host names none. Pure.
+
+Source: Seller Central help for the UAE, "How to process Amazon Easy Ship orders": a pickup is normally one or more days
+ahead. Cut-off hour, working days and holidays of the UAE's collection service are not published: **UNVERIFIED**, the
+host sets what its carrier does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date, datetime, time, timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+import attrs
+
+from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.marketplaces import AE, Marketplace
+
+__all__ = ["PickupDays", "PickupPolicy"]
+
+
+class PickupDays(Protocol):
+    """Chooses the day for a pickup that was asked for without one."""
+
+    def pickup_date(self, now: datetime) -> date:
+        """The day, in the marketplace's time zone. ``now`` is aware UTC."""
+        ...
+
+
+def _no_day_off(_: object, __: object, value: Collection[int]) -> None:
+    if not value or not set(value) <= set(range(7)):
+        raise ConfigurationError("working_days must name at least one weekday, 0 (Monday) to 6 (Sunday)")
+
+
+@attrs.frozen(kw_only=True)
+class PickupPolicy:
+    """The first working day that is far enough away. A host with other rules passes its own ``PickupDays``.
+
+    Attributes:
+        lead_days: working days between packing and collection; 0 collects on the same day.
+        cut_off: from this local time on, a parcel counts as packed on the next day. UNVERIFIED for the UAE.
+        working_days: weekdays with a collection, 0 is Monday. UNVERIFIED for the UAE.
+        holidays: days without a collection.
+        marketplace: whose time zone the days are counted in.
+    """
+
+    lead_days: int = attrs.field(default=1, validator=attrs.validators.ge(0))
+    cut_off: time = time(14, 0)
+    working_days: frozenset[int] = attrs.field(default=frozenset(range(6)), converter=frozenset, validator=_no_day_off)
+    holidays: frozenset[date] = attrs.field(default=frozenset(), converter=frozenset)
+    marketplace: Marketplace = AE
+
+    def pickup_date(self, now: datetime) -> date:
+        """The day on which a parcel packed at ``now`` (aware) is collected."""
+        local = now.astimezone(self._zone())
+        day = local.date() + timedelta(days=local.time() >= self.cut_off)
+        for _ in range(self.lead_days):
+            day = self._working(day + timedelta(days=1))
+        return self._working(day)
+
+    def _working(self, day: date) -> date:
+        for _ in range(366):
+            if day.weekday() in self.working_days and day not in self.holidays:
+                return day
+            day += timedelta(days=1)
+        raise ConfigurationError(f"no working day in the year before {day}: check holidays and working_days")
+
+    def _zone(self) -> ZoneInfo:
+        return self.marketplace.zone
