@@ -13,6 +13,15 @@ from ._documents.circuit import (
 from ._documents.kept_labels import (
     KeptLabels as KeptLabels,
 )
+from ._documents.packing_slip import (
+    OrderLookup as OrderLookup,
+    PackingSlips as PackingSlips,
+    PdfPrinter as PdfPrinter,
+)
+from ._documents.slip_html import (
+    SlipSeller as SlipSeller,
+    SlipTemplate as SlipTemplate,
+)
 from ._easy_ship.archive_folder import (
     LabelArchiveFolder as LabelArchiveFolder,
     LabelArchives as LabelArchives,
@@ -243,6 +252,9 @@ from ._pdf import (
 )
 from ._portal.browser import (
     BrowserOptions as BrowserOptions,
+)
+from ._portal.printer import (
+    ChromiumPrinter as ChromiumPrinter,
 )
 from ._portal.scraper import (
     SellerPortalScraper as SellerPortalScraper,

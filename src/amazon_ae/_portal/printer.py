@@ -1,0 +1,83 @@
+"""``ChromiumPrinter``: HTML to PDF by the browser that the panel uses, without the panel and without a network."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from amazon_ae._portal.browser import BrowserOptions
+from amazon_ae._portal.browser_pool import BrowserHolder
+from amazon_ae._portal.pace import call
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page, Route
+
+__all__ = ["ChromiumPrinter"]
+
+_STEP = "printing"
+
+
+class ChromiumPrinter:
+    """Makes PDFs of HTML. The browser starts with the first one and stays until ``aclose``.
+
+    Whatever the HTML refers to is not fetched: pictures are data URIs in it.
+
+    Args:
+        browser: which one; any Chromium will do.
+        timeout_seconds: for a document.
+        max_pages: printed at the same time.
+    """
+
+    def __init__(
+        self, browser: BrowserOptions | None = None, *, timeout_seconds: float = 30.0, max_pages: int = 2
+    ) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._holder = BrowserHolder(
+            browser or BrowserOptions(),
+            state=_no_state,
+            hosts=frozenset(),
+            time_zone="UTC",
+            timeout_seconds=timeout_seconds,
+            max_pages=max_pages,
+        )
+
+    async def print(self, html: str) -> bytes:
+        """The PDF, on the paper that the HTML's ``@page`` asks for (A4 without).
+
+        Raises:
+            BrowserNotFound: there is no Chromium; the message names the commands that get one.
+            BrowserLost, PortalTimeout: it ended, or took too long; call again.
+            ConfigurationError: the printer was closed, or Playwright or pypdf is missing.
+        """
+        running = await self._holder.get()
+        async with self._holder.page(running, True) as page:
+            return await call(_print(page, html), _STEP, self._timeout_seconds)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End the browser; twice is fine."""
+        await self._holder.aclose()
+
+
+async def _no_state() -> dict[str, Any] | None:
+    return None
+
+
+async def _print(page: Page, html: str) -> bytes:
+    await page.route("**/*", _refuse)
+    await page.set_content(html, wait_until="load")
+    content = await page.pdf(format="A4", print_background=True, prefer_css_page_size=True)
+    await page.set_content("")  # no buyer's name stays in an idle page
+    await page.unroute("**/*")
+    return content
+
+
+async def _refuse(route: Route) -> None:
+    await route.abort()
