@@ -311,7 +311,7 @@ class Dispatcher:
             sending=_sending(kind) in self._under_way,
             looking_up=self._lookup.busy,
             cooldown=self._cooldowns.remaining(kind),
-            outage=None if probe is None or since is None else (probe, since),
+            outage=None if probe is None or since is None else (_INF if "probe" in self._under_way else probe, since),
         )
 
     async def departures(self) -> list[Departure]:

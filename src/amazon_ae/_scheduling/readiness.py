@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 _INF: Final = math.inf
+_MOMENT: Final = 0.1
 
 
 @attrs.frozen(kw_only=True)
@@ -50,7 +51,9 @@ class ItemClass:
 
 @attrs.frozen
 class Obstacle:
-    """Why nothing of a kind may leave, in words, and for how many seconds; ``inf`` where only an event can tell."""
+    """Why nothing of a kind may leave, in words, and for how many seconds: above 0, ``inf`` where only an event can
+    tell.
+    """
 
     seconds: float
     why: str
@@ -139,7 +142,7 @@ def obstacle(
         return Obstacle(*cooldown)
     if outage is not None:
         seconds, since = outage
-        return Obstacle(seconds, f"Amazon, which has not been reachable since {since:%H:%M} UTC")
+        return Obstacle(max(seconds, _MOMENT), f"Amazon, which has not been reachable since {since:%H:%M} UTC")
     if sending and looking_up and kind is ItemKind.PICKUP:
         return Obstacle(_INF, "an order lookup that is under way")
     if sending:
