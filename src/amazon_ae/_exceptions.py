@@ -15,11 +15,11 @@
      │   ├ RequestExpired               this machine's clock is wrong by .skew_seconds
      │   ├ InvalidRequest               Amazon refused the parameters: fix the call
      │   │   └ RegionNotSupported       the operation does not exist in this marketplace
-     │   └ ServiceUnavailable           Amazon is ill: retry later
+     │   └ ServiceUnavailable           Amazon fails: retry later
      ├ UnreadableResponse               bad XML, wrong MD5, unexpected shape
-     ├ QuotaTimeout(TimeoutError)       no place before the deadline: retry_at; the item stays queued
+     ├ QuotaTimeout(TimeoutError)       no quota slot before the deadline: retry_at; the item stays queued
      ├ PickupRejected                   this order's pickup was refused: code, message, order_id
-     ├ PickupUnknown                    nobody can tell whether Amazon has this pickup: a person must look
+     ├ PickupUnknown                    unknown whether Amazon has this pickup: a person must look
      ├ StorageError                     the database failed; nothing was half-written
      │   ├ StaleLease                   this work was taken over by another process: drop it
      │   └ SchemaTooNew                 the store was written by a newer library: upgrade
@@ -30,7 +30,7 @@
      └ PortalError                      Seller Central: .step, .retryable
          ├ BrowserNotFound              no Chromium: the message names the commands that get one
          ├ BrowserLost                  the browser ended underneath: call again, a new one is started
-         ├ PortalUnavailable            Seller Central is ill (5xx, connection cut): retry later
+         ├ PortalUnavailable            Seller Central fails (5xx, connection cut): retry later
          ├ LoginRejected                e-mail, password or code refused: do not loop
          ├ ChallengeRequired            a person must pass .kind once: login(headed=True)
          ├ PermissionMissing            this user may not see the page: ask the account's owner
@@ -116,7 +116,7 @@ class NotSent(AmazonAeError):
 
 
 class OutcomeUnknown(AmazonAeError):
-    """The request may have reached Amazon. Do not resend: the journal, or a look-up, settles it."""
+    """The request may have reached Amazon. Do not resend: reconciliation, or a look-up, settles it."""
 
 
 class AmazonError(AmazonAeError):
@@ -240,7 +240,7 @@ class UnreadableResponse(AmazonAeError):
 
 
 class QuotaTimeout(AmazonAeError, TimeoutError):
-    """No place in the quota before the deadline. What was queued stays queued; ``retry_at`` is the next chance."""
+    """No quota slot before the deadline. What was queued stays queued; ``retry_at`` is when a slot is free."""
 
     def __init__(self, message: str, *, retry_at: datetime | None = None) -> None:
         super().__init__(message)
@@ -268,9 +268,9 @@ class PickupRejected(AmazonAeError):
 
 
 class PickupUnknown(AmazonAeError):
-    """Nobody can tell whether Amazon has this pickup.
+    """It can't be determined whether Amazon has this pickup.
 
-    Look at the order in Seller Central, then say so to the scheduler.
+    Look at the order in Seller Central, then call ``FeedScheduler.resolve``.
     """
 
     def __init__(self, order_id: str, message: str) -> None:
@@ -374,7 +374,7 @@ class BrowserLost(PortalError):
 
 
 class PortalUnavailable(PortalError):
-    """Seller Central is ill: 5xx, a bare 403 twice, no connection, or one cut in the middle. Retry later.
+    """Seller Central fails: 5xx, a bare 403 twice, no connection, or one cut in the middle. Retry later.
 
     Attributes:
         status: the HTTP status; 0 where no whole answer came.

@@ -77,7 +77,7 @@ async def test_label_and_invoice_arrive_verified_and_their_places_are_booked(wor
 
 async def test_a_feed_that_takes_long_is_gone_on_with_and_costs_one_place(world: World) -> None:
     """DocumentNotReady says when to ask again; another process asks and gets it."""
-    papers = await world.source(patience_seconds=0).documents(READY, [LABEL])
+    papers = await world.source(max_wait_seconds=0).documents(READY, [LABEL])
     with pytest.raises(DocumentNotReady) as caught:
         _ = papers[LABEL]
     await world.clock.sleep(caught.value.retry_after_seconds)

@@ -51,9 +51,9 @@ def report(
     ).encode()
 
 
-def judged(body: bytes, count: int, doubtful: Outcome = Outcome.RETRY) -> list[str]:
+def judged(body: bytes, count: int, undecided: Outcome = Outcome.RETRY) -> list[str]:
     """Outcome and code of every item, in order."""
-    found = outcomes(read_report(body), items(count), doubtful=doubtful)
+    found = outcomes(read_report(body), items(count), undecided=undecided)
     assert [each.key for each in found] == [f"K{number}" for number in range(1, count + 1)]
     return [f"{each.outcome}:{each.code}" if each.code else str(each.outcome) for each in found]
 
@@ -188,21 +188,21 @@ def test_the_first_errors_code_stands_and_all_texts_are_joined() -> None:
         result(1, "99001", text="second"),
         summary=(1, 0, 1, 1),
     )
-    (found,) = outcomes(read_report(body), items(1), doubtful=Outcome.RETRY)
+    (found,) = outcomes(read_report(body), items(1), undecided=Outcome.RETRY)
     assert found == ItemOutcome("K1", Outcome.REJECTED, "8541", "8541: first <&> error | 99001: second")
 
 
 def test_what_a_dead_letter_keeps_is_bounded() -> None:
     """A thousand rows of a thousand letters become at most 2,000."""
     body = report(*(result(1, text=f"{number} {'x' * 1000}") for number in range(1000)))
-    (found,) = outcomes(read_report(body), items(1), doubtful=Outcome.RETRY)
+    (found,) = outcomes(read_report(body), items(1), undecided=Outcome.RETRY)
     assert len(found.message) == 2_000
 
 
 def test_an_error_for_message_zero_reaches_every_item() -> None:
     """Its text and code, beside an item's own."""
     body = report(result(0, "6001", text="broken file"), result(2, "8541", text="own"), summary=(0, 0, 1, 0))
-    found = outcomes(read_report(body), items(3), doubtful=Outcome.UNKNOWN)
+    found = outcomes(read_report(body), items(3), undecided=Outcome.UNKNOWN)
     assert [(each.outcome, each.code) for each in found] == [
         (Outcome.REJECTED, "6001"),
         (Outcome.REJECTED, "8541"),
@@ -246,13 +246,13 @@ def test_a_feed_in_processing_has_no_report_yet() -> None:
 )
 def test_doubt_is_never_called_accepted(body: bytes, count: int) -> None:
     """Stock may be sent again; of a pickup nobody can tell. An item with its own error stays rejected."""
-    for doubtful in (Outcome.RETRY, Outcome.UNKNOWN):
-        found = judged(body, count, doubtful)
-        assert {outcome for outcome in found if not outcome.startswith("rejected")} == {f"{doubtful}:ReportIncomplete"}
+    for undecided in (Outcome.RETRY, Outcome.UNKNOWN):
+        found = judged(body, count, undecided)
+        assert {outcome for outcome in found if not outcome.startswith("rejected")} == {f"{undecided}:ReportIncomplete"}
 
 
-def test_a_warning_does_not_heal_a_doubtful_report() -> None:
-    """The item is doubtful all the same."""
+def test_a_warning_does_not_heal_a_undecided_report() -> None:
+    """The item is undecided all the same."""
     body = report(result(1, "5000", "Warning"), summary=(1, 1, 0, 1))
     assert judged(body, 2) == ["retry:ReportIncomplete"] * 2
 
@@ -357,7 +357,7 @@ def test_any_report_gives_exactly_one_outcome_per_item_in_order(
 ) -> None:
     """And an item with an error row is never anything but rejected; nothing is accepted of a feed not Complete."""
     body = report(*(result(number, "1", kind, text) for number, kind, text in rows), status=status, summary=summary)
-    found = outcomes(read_report(body), items(count), doubtful=Outcome.UNKNOWN)
+    found = outcomes(read_report(body), items(count), undecided=Outcome.UNKNOWN)
     assert [each.key for each in found] == [f"K{number}" for number in range(1, count + 1)]
     failed = {number for number, kind, _ in rows if kind == "Error"}
     for number, each in enumerate(found, 1):
@@ -373,7 +373,7 @@ async def test_a_report_on_thirty_thousand_errors_lets_others_run() -> None:
     batch = items(30_000)
     async with heartbeat() as beats:
         read = await in_slices(report_steps(body))
-        found = await in_slices(outcome_steps(read, batch, doubtful=Outcome.RETRY))
+        found = await in_slices(outcome_steps(read, batch, undecided=Outcome.RETRY))
     assert len(found) == 30_000
     assert {each.outcome for each in found} == {Outcome.REJECTED}
     assert beats.count > 200
@@ -436,7 +436,7 @@ def test_without_its_summary_a_flat_report_accepts_nothing() -> None:
 def test_headings_in_other_languages_are_tolerated(summary: str, heading: str, kind: str) -> None:
     """The columns stand where they always stand; numbers may be grouped or Arabic."""
     body = f"{summary}\n\n{heading}\n7\tK7\t90011\t{kind}\tnein\n".encode()
-    found = outcomes(read_report(body), items(1003), doubtful=Outcome.RETRY)
+    found = outcomes(read_report(body), items(1003), undecided=Outcome.RETRY)
     assert [each.key for each in found if each.outcome is not Outcome.ACCEPTED] == ["K7"]
     assert found[6] == ItemOutcome("K7", Outcome.REJECTED, "90011", "nein")
 
@@ -452,7 +452,7 @@ def test_columns_may_come_in_another_order_and_with_more_of_them() -> None:
     """English names say where they are; an order id is found in any column."""
     heading = "error-type\terror_code\tOrder ID\tother\tError Message\toriginal-record-number"
     body = flat("Error\t90012\tK3\tx\tnot easy ship\t1", heading=heading)
-    found = outcomes(read_report(body), items(3), doubtful=Outcome.UNKNOWN)
+    found = outcomes(read_report(body), items(3), undecided=Outcome.UNKNOWN)
     assert found[2] == ItemOutcome("K3", Outcome.REJECTED, "90012", "not easy ship")
     assert found[0].outcome is Outcome.ACCEPTED
 
@@ -460,9 +460,9 @@ def test_columns_may_come_in_another_order_and_with_more_of_them() -> None:
 def test_record_numbers_may_begin_elsewhere() -> None:
     """Where the heading counts as line 1; a number below the first is nobody's."""
     body = flat("3\t\t7\tError\tx")
-    second = outcomes(read_report(body, first_record=2), items(3), doubtful=Outcome.UNKNOWN)
+    second = outcomes(read_report(body, first_record=2), items(3), undecided=Outcome.UNKNOWN)
     assert [each.outcome for each in second] == [Outcome.ACCEPTED, Outcome.REJECTED, Outcome.ACCEPTED]
-    nobody = outcomes(read_report(flat("1\t\t7\tError\tx"), first_record=2), items(3), doubtful=Outcome.UNKNOWN)
+    nobody = outcomes(read_report(flat("1\t\t7\tError\tx"), first_record=2), items(3), undecided=Outcome.UNKNOWN)
     assert {each.outcome for each in nobody} == {Outcome.UNKNOWN}
 
 

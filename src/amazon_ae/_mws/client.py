@@ -188,7 +188,7 @@ class MwsClient:
             section: ``"Orders"``, ``"Feeds"``, ``"Reports"``, ``"Sellers"``, ``"EasyShip"``, or another with its
                 version: ``"Products/2011-10-01"``.
             params: without the common ones. ``None`` is left out; a list under ``"ASINList.ASIN"`` becomes
-                ``ASINList.ASIN.1`` and on; instants, decimals and booleans are written as Amazon wants them.
+                ``ASINList.ASIN.1`` and on; instants, decimals and booleans are written in Amazon's formats.
             idempotent: whether it may be sent again after it may have arrived; by default ``Get...`` and ``List...``
                 may.
             wait, deadline: how long a slot may be waited for. Operations outside the throttle table get

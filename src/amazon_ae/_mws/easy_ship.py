@@ -103,8 +103,8 @@ class EasyShip(Section):
             params |= _dimensions(f"{prefix}.PackageDimensions", dimensions)
         if weight is not None:
             params |= _weight(f"{prefix}.PackageWeight", weight)
-        for place, item in enumerate(items, 1):
-            path = f"{prefix}.PackageItemList.Item.{place}"
+        for index, item in enumerate(items, 1):
+            path = f"{prefix}.PackageItemList.Item.{index}"
             params[f"{path}.OrderItemId"] = item.order_item_id
             for number, serial in enumerate(item.serial_numbers, 1):
                 params[f"{path}.OrderItemSerialNumberList.member.{number}"] = serial

@@ -2,8 +2,8 @@
 
 The flow is Amazon's ("How to get Easy Ship documents", documented for India only): SubmitFeed with the order and the
 document type, GetFeedSubmissionList until it is done, the processing report's ``ReportReferenceId``, GetReportList,
-GetReport. One feed per document, so each costs a place of SubmitFeed's quota, which packing and stock share: prefer the
-panel where both work. (Several orders fit in one feed; how Amazon then hands out the PDFs is not published.)
+GetReport. One feed per document, so each costs a slot of SubmitFeed's quota, which packing and stock share: prefer the
+panel where both work. (Several orders fit in one feed; how Amazon then returns the PDFs is not published.)
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ __all__ = ["EASY_SHIP_DOCUMENTS_FEED", "EasyShipDocumentsFeed", "PdfFacts"]
 EASY_SHIP_DOCUMENTS_FEED: Final = "_POST_EASYSHIP_DOCUMENTS_"
 
 _TYPES: Final = MappingProxyType({DocumentKind.SHIPPING_LABEL: "ShippingLabel", DocumentKind.INVOICE: "Invoice"})
-_LANE: Final = "documents"
+_PRIORITY_CLASS: Final = "documents"
 
 
 class PdfFacts(Protocol):
@@ -67,16 +67,16 @@ class PdfFacts(Protocol):
 class EasyShipDocumentsFeed:
     """A second ``DocumentSource`` beside the panel. It has no packing slip: that kind always fails.
 
-    A feed that takes longer than ``patience_seconds`` is remembered in ``storage``: asking again goes on with it and
-    spends nothing. The places that it spends are booked in the scheduler's ledger.
+    A feed that takes longer than ``max_wait_seconds`` is remembered in ``storage``: the next call goes on with it and
+    spends nothing. The slots that it spends are booked in the scheduler's ledger.
 
     Args:
         client: stays yours.
         storage: the scheduler's, since they share a quota.
         inspect: checks that the bytes are this order's PDF and reads its size; it runs in a thread. By default the
             check that all documents of this library pass, which needs the extra ``portal``.
-        poll_seconds: between two looks at the feeds; GetFeedSubmissionList gives one place back per 45 s.
-        patience_seconds: how long a call waits for Amazon before it says ``DocumentNotReady``.
+        poll_seconds: between two status requests; GetFeedSubmissionList restores one slot per 45 s.
+        max_wait_seconds: how long a call waits for Amazon before it raises ``DocumentNotReady``.
     """
 
     def __init__(
@@ -86,13 +86,13 @@ class EasyShipDocumentsFeed:
         *,
         inspect: Callable[[bytes, str], PdfFacts] = inspect_pdf,
         poll_seconds: float = 60.0,
-        patience_seconds: float = 600.0,
+        max_wait_seconds: float = 600.0,
     ) -> None:
         self._client = client
         self._storage = storage
         self._inspect = inspect
         self._poll_seconds = poll_seconds
-        self._patience = timedelta(seconds=patience_seconds)
+        self._max_wait = timedelta(seconds=max_wait_seconds)
 
     async def documents(
         self, order_id: str, kinds: Collection[DocumentKind] = (DocumentKind.SHIPPING_LABEL, DocumentKind.INVOICE)
@@ -117,9 +117,9 @@ class EasyShipDocumentsFeed:
     async def _follow(
         self, order_id: str, feeds: dict[DocumentKind, str], results: dict[DocumentKind, Document | DocumentError]
     ) -> None:
-        """Look at all feeds at once until each is done or patience ends."""
+        """Ask for the status of all feeds at once until each is done or ``max_wait_seconds`` are over."""
         clock = self._client.clock
-        give_up_at = clock.now() + self._patience
+        give_up_at = clock.now() + self._max_wait
         while feeds:
             try:
                 listing = self._client.feeds.list(feed_submission_ids=list(feeds.values()))
@@ -152,8 +152,8 @@ class EasyShipDocumentsFeed:
                 self._client.credentials.seller_id, [EasyShipDocumentRequest(order_id, _TYPES[kind])]
             )
         )
-        ticket = f"{_LANE}/{uuid.uuid4()}"
-        await self._reserve(ticket, kind)
+        reservation = f"{_PRIORITY_CLASS}/{uuid.uuid4()}"
+        await self._reserve(reservation, kind)
         outcome: FeedSubmission | AmazonAeError | None = None
         try:
             outcome = feed = await self._client.feeds.submit(
@@ -168,23 +168,25 @@ class EasyShipDocumentsFeed:
             outcome = error
             raise _wrapped(error, kind) from error
         finally:
-            await self._book(ticket, outcome)
+            await self._book(reservation, outcome)
         await self._storage.change(
             self._name(order_id, kind), lambda _, __: (json.dumps({"feed_id": feed.feed_submission_id}), None)
         )
         return feed.feed_submission_id
 
-    async def _reserve(self, ticket: str, kind: DocumentKind) -> None:
+    async def _reserve(self, reservation: str, kind: DocumentKind) -> None:
         rule = self._client.feeds.submit_quota
-        wait = await self._storage.change(rule.name, lambda text, now: _reserved(Ledger.read(text, rule, now), ticket))
+        wait = await self._storage.change(
+            rule.name, lambda text, now: _reserved(Ledger.read(text, rule, now), reservation)
+        )
         if wait is not None:
-            raise DocumentNotReady("no place in SubmitFeed's quota", retry_after_seconds=max(wait, 1.0), step=kind)
+            raise DocumentNotReady("SubmitFeed's quota is used up", retry_after_seconds=max(wait, 1.0), step=kind)
 
-    async def _book(self, ticket: str, outcome: FeedSubmission | AmazonAeError | None) -> None:
+    async def _book(self, reservation: str, outcome: FeedSubmission | AmazonAeError | None) -> None:
         rule, client_now = self._client.feeds.submit_quota, self._client.clock.now()
 
         def book(text: str | None, now: datetime) -> tuple[str | None, None]:
-            return _booked(Ledger.read(text, rule, now), ticket, outcome, client_now).to_text(), None
+            return _booked(Ledger.read(text, rule, now), reservation, outcome, client_now).to_text(), None
 
         await self._storage.change(rule.name, book)
 
@@ -232,25 +234,25 @@ class EasyShipDocumentsFeed:
         return f"easy-ship-documents/{self._client.account}/{order_id}/{kind}"
 
 
-def _reserved(ledger: Ledger, ticket: str) -> tuple[str | None, float | None]:
-    after = ledger.reserve(ticket, _LANE)
+def _reserved(ledger: Ledger, reservation: str) -> tuple[str | None, float | None]:
+    after = ledger.reserve(reservation, _PRIORITY_CLASS)
     return (ledger.to_text(), ledger.wait_seconds()) if after is None else (after.to_text(), None)
 
 
-def _booked(ledger: Ledger, ticket: str, outcome: FeedSubmission | AmazonAeError | None, now: datetime) -> Ledger:
-    """What the ledger is told of a submission; ``None``: it was cancelled and may have arrived."""
+def _booked(ledger: Ledger, reservation: str, outcome: FeedSubmission | AmazonAeError | None, now: datetime) -> Ledger:
+    """The ledger after a submission; ``None``: it was cancelled and may have arrived."""
     match outcome:
         case NotSent() | ConfigurationError():
-            return ledger.cancel(ticket)
+            return ledger.cancel(reservation)
         case RequestThrottled():
-            return ledger.pin(ticket).throttled()
+            return ledger.pin(reservation).throttled()
         case QuotaExceeded():
             left = None if outcome.retry_at is None else (outcome.retry_at - now).total_seconds()
-            return ledger.pin(ticket).exceeded(left)
+            return ledger.pin(reservation).exceeded(left)
         case FeedSubmission():
-            return ledger.pin(ticket).observe(outcome.meta.quota)
+            return ledger.pin(reservation).observe(outcome.meta.quota)
         case _:
-            return ledger.pin(ticket)
+            return ledger.pin(reservation)
 
 
 def _wrapped(error: AmazonAeError, kind: DocumentKind) -> DocumentError:

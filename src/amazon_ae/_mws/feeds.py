@@ -82,17 +82,17 @@ class Feeds(Section):
             amazon_order_id, document_type: for ``_POST_EASYSHIP_DOCUMENTS_``; ``ShippingLabel``, ``Invoice`` or
                 ``Warranty``.
             paced: false: the caller keeps the quota itself; nothing waits, a throttle raises at once.
-            wait, deadline: how long a place in the quota may be waited for.
+            wait, deadline: how long to wait for a quota slot.
 
         Returns:
             What Amazon calls the feed; follow it with ``list``.
 
         Raises:
             NotSent: it surely never left; send it again.
-            OutcomeUnknown: it may have arrived: look with ``list`` before sending it again.
-            RequestThrottled, QuotaExceeded: nothing was taken; ``retry_at`` says when a place is free.
+            OutcomeUnknown: it may have arrived: check with ``list`` before sending it again.
+            RequestThrottled, QuotaExceeded: nothing was taken; ``retry_at`` says when a slot is free.
             AmazonError: nothing was taken.
-            QuotaTimeout: no place in time; nothing was sent.
+            QuotaTimeout: no slot in time; nothing was sent.
             ConfigurationError: a rule is broken; nothing was sent.
         """
         check_text("feed_type", feed_type)
@@ -147,7 +147,7 @@ class Feeds(Section):
             statuses: e.g. ``"_DONE_"``; all by default.
             submitted_from: 90 days ago by default (Amazon's).
             max_count: feeds per page, 1 to 100.
-            wait, deadline: how long a place in the quota (10, then one in 45 s, 80 an hour) may be waited for.
+            wait, deadline: how long to wait for a quota slot (10, then one in 45 s, 80 an hour).
 
         Raises:
             ConfigurationError: a rule is broken; nothing was sent.

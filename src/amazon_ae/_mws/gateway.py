@@ -148,7 +148,7 @@ class MwsGateway:
             return await self._pickups().report(self._client, feed_id, batch)
         report = await fetch_report(self._client, feed_id)
         # Stock is absolute: sending it again is safe whatever Amazon has.
-        outcomes = await in_slices(outcome_steps(report, batch.items, doubtful=Outcome.RETRY))
+        outcomes = await in_slices(outcome_steps(report, batch.items, undecided=Outcome.RETRY))
         return FeedReport(outcomes=self._retry_budget.apply(outcomes), processed=report.processed)
 
     async def recent(self, kind: ItemKind, since: datetime) -> Sequence[FeedStatus]:

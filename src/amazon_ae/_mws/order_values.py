@@ -159,7 +159,7 @@ def read_order(node: Node) -> Order:
 
 
 def read_broken_order(record: str) -> Order:
-    """What a look-up needs of an ``<Order>`` whose XML is broken: id, status, channel and Easy Ship status.
+    """The decisive fields of an ``<Order>`` whose XML is broken: id, status, channel and Easy Ship status.
 
     Raises:
         UnreadableResponse: id or status cannot be read.

@@ -96,7 +96,7 @@ class Orders(Section):
             buyer_email, seller_order_id: exclude each other and nearly every other filter. For Amazon's own order id
                 use ``get``.
             max_results_per_page: 1 to 100.
-            wait, deadline: how long a place in the quota (6, then one a minute) may be waited for.
+            wait, deadline: how long to wait for a quota slot (6, then one a minute).
 
         Raises:
             ConfigurationError: a rule is broken; the message says which. Nothing was sent.
@@ -210,7 +210,7 @@ class Orders(Section):
     def list_items(
         self, order_id: str, *, wait: bool = True, deadline: datetime | timedelta | None = None
     ) -> Listing[OrderItem]:
-        """The items of one order as a listing, for those who want the pages.
+        """The items of one order as a listing, page by page.
 
         Raises:
             ConfigurationError: that is not an Amazon order id.

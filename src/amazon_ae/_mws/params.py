@@ -81,7 +81,7 @@ def flatten(params: Params) -> dict[str, str]:
 
 def numbered(name: str, values: Sequence[Value]) -> dict[str, str]:
     """``{name.1: first, name.2: second, ...}``."""
-    return {f"{name}.{place}": _text(name, value) for place, value in enumerate(values, 1)}
+    return {f"{name}.{number}": _text(name, value) for number, value in enumerate(values, 1)}
 
 
 def settled_before(before: datetime | None, *, now: datetime) -> datetime | None:

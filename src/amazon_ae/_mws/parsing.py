@@ -173,7 +173,7 @@ def values(node: object, name: str) -> tuple[str, ...]:
 
 
 def fields(node: object, table: Fields) -> dict[str, Any]:
-    """What ``table`` knows of ``node``, read; unknown elements are passed over."""
+    """The attributes that ``table`` reads from ``node``; unknown elements are skipped."""
     found: dict[str, Any] = {}
     if isinstance(node, dict):
         for name, value in node.items():

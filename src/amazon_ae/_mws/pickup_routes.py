@@ -97,7 +97,7 @@ class SchedulePickupFeed:
         return receipt_of(submission, client.clock.now())
 
     async def report(self, client: MwsClient, feed_id: str, batch: FeedBatch) -> FeedReport:
-        """One outcome per pickup. Where the report leaves doubt it is ``UNKNOWN``: a pickup is not sent again blindly.
+        """One outcome per pickup. ``UNKNOWN`` where the report doesn't decide: no pickup is resent on a guess.
 
         Raises:
             AmazonError: ``retryable`` where the report is not ready yet.
@@ -106,12 +106,12 @@ class SchedulePickupFeed:
         report = await fetch_report(client, feed_id, first_record=self._first_record)
         good, refused = self._sort(batch)
         sent = [item for item, _ in good]
-        told = {
-            each.key: each for each in await in_slices(outcome_steps(report, sent, doubtful=Outcome.UNKNOWN))
+        found = {
+            each.key: each for each in await in_slices(outcome_steps(report, sent, undecided=Outcome.UNKNOWN))
         } | refused
         # A feed is recognised by its size as a batch: what was left out of the file belongs to it all the same.
         processed = None if report.processed is None else report.processed + len(refused)
-        return FeedReport(outcomes=tuple(told[item.key] for item in batch.items), processed=processed)
+        return FeedReport(outcomes=tuple(found[item.key] for item in batch.items), processed=processed)
 
     def _sort(self, batch: FeedBatch) -> tuple[list[tuple[FeedItem, PickupRequest]], dict[str, ItemOutcome]]:
         """What the file can carry, and an outcome for every order that it cannot."""

@@ -9,9 +9,9 @@ Rules, in this order (XML: ProcessingReport.xsd, 2017; flat file: recorded repor
 3. An item without a row was accepted, but only if ``StatusCode`` is Complete and a summary agrees: every message was
    processed, no more failed than there are error rows, and enough were successful.
    (Whether Amazon counts a message with a warning as successful is not published: both are taken as agreement.)
-4. An error that names no item of the batch, another ``StatusCode`` or a summary that disagrees casts doubt on every
-   item without an error row. A doubtful item gets the outcome that the caller chose: stock may be sent again, for a
-   pickup nobody can tell. Where the summary claims more successes than the error rows leave, the rows count.
+4. An error that names no item of the batch, another ``StatusCode`` or a summary that disagrees leaves every item
+   without an error row undecided. It gets the outcome that the caller chose: stock is sent again, a pickup is
+   unknown. Where the summary claims more successes than the error rows leave, the rows count.
 5. An item with warnings only was accepted with warnings. A result code other than Error counts as a warning.
 6. ``EasyShipProcessingReport`` says the same in other elements; it has no ``StatusCode``; a summary
    completes it.
@@ -36,19 +36,19 @@ _SLICE_ITEMS: Final = 500
 _LONGEST_MESSAGE: Final = 2_000  # our own bound: what a dead letter keeps of Amazon's words
 
 
-def outcomes(report: ProcessingReport, items: Sequence[FeedItem], *, doubtful: Outcome) -> tuple[ItemOutcome, ...]:
+def outcomes(report: ProcessingReport, items: Sequence[FeedItem], *, undecided: Outcome) -> tuple[ItemOutcome, ...]:
     """One outcome per item; see ``outcome_steps``."""
-    return at_once(outcome_steps(report, items, doubtful=doubtful))
+    return at_once(outcome_steps(report, items, undecided=undecided))
 
 
 def outcome_steps(
-    report: ProcessingReport, items: Sequence[FeedItem], *, doubtful: Outcome
+    report: ProcessingReport, items: Sequence[FeedItem], *, undecided: Outcome
 ) -> Generator[None, None, tuple[ItemOutcome, ...]]:
     """What came of each item, in slices of a few milliseconds: the return value has exactly one outcome per item.
 
     Args:
         items: the batch, in ``message_id`` order.
-        doubtful: the outcome where the report leaves doubt: ``RETRY`` for stock, ``UNKNOWN`` for pickups.
+        undecided: the outcome where the report doesn't decide: ``RETRY`` for stock, ``UNKNOWN`` for pickups.
 
     Raises:
         AmazonError: ``retryable``; the report says that Amazon is still processing.
@@ -58,8 +58,8 @@ def outcome_steps(
             "Amazon is still processing this feed", status=200, code="FeedProcessingResultNotReady", retryable=True
         )
     rows = yield from _sort_rows(report, items)
-    judge = _Judge(passing=Outcome.RETRY if doubtful is Outcome.RETRY else Outcome.REJECTED)
-    default = _default(report, len(items), rows, doubtful, judge)
+    judge = _Judge(passing=Outcome.RETRY if undecided is Outcome.RETRY else Outcome.REJECTED)
+    default = _default(report, len(items), rows, undecided, judge)
     result: list[ItemOutcome] = []
     for number, item in enumerate(items, 1):
         result.append(
@@ -74,17 +74,17 @@ def outcome_steps(
 
 @attrs.define
 class _Rows:
-    """Rows by the item they are about; hardly ever has an item more than one."""
+    """Rows by the item they are about; an item rarely has more than one."""
 
     first: dict[int, ReportRow] = attrs.Factory(dict)
     more: dict[int, list[ReportRow]] = attrs.Factory(dict)
     whole: list[ReportRow] = attrs.Factory(list)  # about the whole feed
     failed: set[int] = attrs.Factory(set)  # items with an error
     errors: int = 0  # rows that are errors of items
-    strangers: bool = False  # an error that names none of our items
+    foreign: bool = False  # an error that names none of our items
 
     def add(self, number: int, row: ReportRow) -> None:
-        """A row about the item in this place."""
+        """A row about the item with this number."""
         if number not in self.first:
             self.first[number] = row
         else:
@@ -105,10 +105,10 @@ def _sort_rows(report: ProcessingReport, items: Sequence[FeedItem]) -> Generator
         number = row.message_id if row.message_id is not None and 0 <= row.message_id <= len(items) else None
         if row.keys and (report.by_key or number is None):
             if by_key is None:
-                by_key = {item.key: place for place, item in enumerate(items, 1)}
+                by_key = {item.key: index for index, item in enumerate(items, 1)}
             number = next((by_key[key] for key in row.keys if key in by_key), number)
         if number is None:
-            rows.strangers = rows.strangers or row.is_error
+            rows.foreign = rows.foreign or row.is_error
         elif number == 0:
             rows.whole.append(row)
         else:
@@ -118,7 +118,7 @@ def _sort_rows(report: ProcessingReport, items: Sequence[FeedItem]) -> Generator
     return rows
 
 
-def _default(report: ProcessingReport, size: int, rows: _Rows, doubtful: Outcome, judge: _Judge) -> ItemOutcome:
+def _default(report: ProcessingReport, size: int, rows: _Rows, undecided: Outcome, judge: _Judge) -> ItemOutcome:
     """The outcome of an item without a row of its own; its key is filled in later."""
     if any(_refuses(row) for row in rows.whole):
         return judge("", [], rows.whole, None)
@@ -127,18 +127,18 @@ def _default(report: ProcessingReport, size: int, rows: _Rows, doubtful: Outcome
         if errors:
             return judge("", errors, [], None)
         return ItemOutcome("", Outcome.REJECTED, "FeedRejected", "Amazon refused the whole feed")
-    if reason := _doubt(report, size, rows):
-        return ItemOutcome("", doubtful, "ReportIncomplete", reason)
+    if reason := _objection(report, size, rows):
+        return ItemOutcome("", undecided, "ReportIncomplete", reason)
     return judge("", [], rows.whole, None)
 
 
-def _doubt(report: ProcessingReport, size: int, rows: _Rows) -> str:
+def _objection(report: ProcessingReport, size: int, rows: _Rows) -> str:
     """Why the report does not show that the items without a row were accepted; ``""`` where it does."""
     if report.status_code != "Complete":
         return f"the report's StatusCode is {report.status_code[:40]!r}, not Complete"
     if report.processed is None and report.successful is None and report.with_error is None:
         return "the report has no summary"
-    if rows.strangers:
+    if rows.foreign:
         return "the report has an error for an item that is not in this feed"
     if report.processed is not None and report.processed < size:
         return f"Amazon processed {report.processed} of {size} messages"
@@ -172,7 +172,7 @@ class _Judge:
         if any(row.is_error for row in own):  # its value equals an earlier one: Amazon has it
             return ItemOutcome(key, Outcome.ACCEPTED_WITH_WARNINGS, own[0].code, _join(own))
         if default is not None and default.outcome not in (Outcome.ACCEPTED, Outcome.ACCEPTED_WITH_WARNINGS):
-            return attrs.evolve(default, key=key)  # a warning does not heal a doubtful report
+            return attrs.evolve(default, key=key)  # a warning doesn't decide an undecided report
         if rows:
             return ItemOutcome(key, Outcome.ACCEPTED_WITH_WARNINGS, rows[0].code, _join(rows))
         return ItemOutcome(key, Outcome.ACCEPTED)

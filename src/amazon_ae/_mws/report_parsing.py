@@ -37,7 +37,7 @@ _COLUMNS: Final = {
     "error-message": "text",
 }
 # Where the columns stand in every recorded report, for headings in a language not known here.
-_PLACES: Final = {"record": 0, "code": 2, "type": 3, "text": 4}
+_DEFAULT_COLUMNS: Final = {"record": 0, "code": 2, "type": 3, "text": 4}
 # "<tab>Number of records processed<tab><tab>7" in any language; thousands may be grouped.
 _COUNT: Final = re.compile(r"\t*[^\t]*[^\t\d][^\t]*\t[\t ]*(\d[\d.,\u00a0\u202f ]{0,15})\s*")
 
@@ -47,7 +47,7 @@ class ReportRow:
     """One ``Result``: an error or a warning about one message.
 
     Attributes:
-        message_id: the item's place in the feed, from 1; 0 is the whole feed; ``None`` where the row has none.
+        message_id: the item's number in the feed, from 1; 0 is the whole feed; ``None`` where the row has none.
         is_error: else a warning.
         code: ``ResultMessageCode``; opaque, no full list is published.
         text: Amazon's words, at most 500 characters.
@@ -79,7 +79,7 @@ class ProcessingReport:
         feed_id: ``DocumentTransactionID``; ``None`` in a flat file.
         processed, successful, with_error: the summary's counts of messages, ``None`` where missing.
         by_key: rows name items by key rather than by number (flat files).
-        references: every ``ReportReferenceId``, wherever it stands (its place in the XML is not published).
+        references: every ``ReportReferenceId``, wherever it stands (where, is not published).
     """
 
     status_code: str
@@ -255,16 +255,16 @@ def _count(text: str | None) -> int | None:
 def _read_flat(text: str, first_record: int) -> ProcessingReport:
     counts: list[int] = []
     rows: list[ReportRow] = []
-    places: dict[str, int] | None = None
+    columns: dict[str, int] | None = None
     for line in re.split(r"\r\n|\r|\n", text):
         cells = [cell.strip() for cell in line.split("\t")]
-        if places is None and (found := _COUNT.fullmatch(line)):
+        if columns is None and (found := _COUNT.fullmatch(line)):
             counts.append(int(re.sub(r"\D", "", found[1])))
-        elif len(cells) >= 4 and (places is not None or cells[0].isdecimal()):
-            rows.append(_flat_row(cells, places or _PLACES, first_record))
+        elif len(cells) >= 4 and (columns is not None or cells[0].isdecimal()):
+            rows.append(_flat_row(cells, columns or _DEFAULT_COLUMNS, first_record))
         elif len(cells) >= 4 and sum(map(bool, cells)) >= 4:
-            places = _find_columns(cells)
-    if not counts and places is None:
+            columns = _find_columns(cells)
+    if not counts and columns is None:
         raise UnreadableResponse("not a processing report: neither XML nor a summary or table in a flat file")
     return ProcessingReport(
         # Without its summary the file does not say that it is whole.
@@ -279,16 +279,16 @@ def _read_flat(text: str, first_record: int) -> ProcessingReport:
 def _find_columns(headings: Sequence[str]) -> dict[str, int]:
     """Where the columns are: by their English names, else where they always stand."""
     known = {
-        _COLUMNS[name]: place
-        for place, heading in enumerate(headings)
+        _COLUMNS[name]: index
+        for index, heading in enumerate(headings)
         if (name := heading.lower().replace("_", "-").replace(" ", "-")) in _COLUMNS
     }
-    return {**_PLACES, **known}
+    return {**_DEFAULT_COLUMNS, **known}
 
 
-def _flat_row(cells: list[str], places: dict[str, int], first_record: int) -> ReportRow:
+def _flat_row(cells: list[str], columns: dict[str, int], first_record: int) -> ReportRow:
     def cell(name: str) -> str:
-        return cells[places[name]] if places[name] < len(cells) else ""
+        return cells[columns[name]] if columns[name] < len(cells) else ""
 
     record = _count(cell("record"))
     message_id = record  # 0 is the whole feed
@@ -299,5 +299,5 @@ def _flat_row(cells: list[str], places: dict[str, int], first_record: int) -> Re
         is_error=cell("type").lower() not in _WARNINGS,
         code=cell("code")[:40],
         text=cell("text")[:_LONGEST_TEXT],
-        keys=tuple(each for place, each in enumerate(cells) if each and place not in places.values()),
+        keys=tuple(each for index, each in enumerate(cells) if each and index not in columns.values()),
     )

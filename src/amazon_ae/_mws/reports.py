@@ -57,7 +57,7 @@ class Reports(Section):
             marketplace_ids: the client's marketplace by default.
 
         Raises:
-            OutcomeUnknown: it may have arrived; a second request costs a place of the quota and does no other harm.
+            OutcomeUnknown: it may have arrived; a second request costs a quota slot and does no other harm.
             ConfigurationError: a rule is broken; nothing was sent.
         """
         check_text("report_type", report_type)

@@ -56,7 +56,7 @@ def build_request(
     feed: bytes | None = None,
     content_type: str = _FORM,
 ) -> WireRequest:
-    """Sign one POST. Parameters travel in the body; with ``feed`` they travel in the URL and the feed is the body.
+    """Sign one POST. Parameters are the form body; with ``feed`` they are the URL's query and the feed is the body.
 
     Args:
         params: flat, without the common ones.

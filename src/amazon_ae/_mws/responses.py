@@ -175,7 +175,7 @@ def read_document(
     wanted = headers.get("content-md5", "").strip()
     kind = _kind_of(body)
     if not wanted and kind in (_NOTHING, _PAGE):
-        what = f"{action}: {kind} and no Content-MD5 in place of the document"
+        what = f"{action}: {kind} and no Content-MD5 instead of the document"
         raise _unreadable(what, body, status, meta, retryable=kind == _NOTHING)
     if wanted and wanted != content_md5(body):
         raise DamagedBody(

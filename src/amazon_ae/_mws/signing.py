@@ -1,4 +1,4 @@
-"""Signature version 2: what is signed is, byte for byte, what travels.
+"""Signature version 2: the signed bytes are the bytes sent.
 
 Source: MWS developer guide, "Query string" and "Signing a query request". Pure functions; no I/O.
 """
@@ -28,7 +28,7 @@ def encode(text: str) -> str:
     try:
         return quote(text, safe="-_.~")
     except UnicodeEncodeError as error:
-        raise ConfigurationError("a parameter holds a lone surrogate (broken Unicode): mend the text") from error
+        raise ConfigurationError("a parameter holds a lone surrogate (broken Unicode): correct the text") from error
 
 
 def canonical_query(params: Mapping[str, str]) -> str:
@@ -57,7 +57,7 @@ def signed_query(method: str, host: str, path: str, params: Mapping[str, str], s
 
 
 def signing_host(endpoint: str) -> str:
-    """The host of a URL as the signature wants it: lower case, with a port only where it is not the standard one."""
+    """The host of a URL as it is signed: lower case, with a port only where it is not the standard one."""
     parts = urlsplit(endpoint)
     host = parts.hostname or ""
     if ":" in host:
@@ -68,5 +68,5 @@ def signing_host(endpoint: str) -> str:
 
 
 def content_md5(content: bytes) -> str:
-    """Base64 of the raw MD5, as ``ContentMD5Value`` and ``Content-MD5`` want it."""
+    """Base64 of the raw MD5, as in ``ContentMD5Value`` and ``Content-MD5``."""
     return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode("ascii")

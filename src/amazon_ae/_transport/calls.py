@@ -1,7 +1,7 @@
 """The call loop of every backend: pace, build, send, read, classify, and send again where that is safe.
 
-What a call looks like on the wire, and what an answer means, a ``Dialect`` decides in plain functions; this coroutine
-performs it. All state of a call lives in the call.
+A ``Dialect`` decides in plain functions how a call is written and how its answer is read; the executor performs it. All
+state of a call lives in the call.
 
 1. A *repeatable* call (a read, or an absolute value) is sent again after a passing failure (``RetryPolicy``).
 2. Any other call is never sent again once it may have arrived: no answer, an unreadable answer and a 5xx (other than a
@@ -304,7 +304,7 @@ def _for_the_caller(error: AmazonAeError, call: Call) -> AmazonAeError:
         return error
     if isinstance(error, (NotSent, RequestThrottled, QuotaExceeded)):
         return error
-    # 408: a proxy gave up on the request; nobody knows how far it went.
+    # 408: a proxy gave up on the request; how far it went is unknown.
     unanswered = isinstance(error, AmazonError) and (error.status >= 500 or error.status == 408)
     if unanswered or isinstance(error, (UnreadableResponse, ServiceUnavailable)):
         return OutcomeUnknown(

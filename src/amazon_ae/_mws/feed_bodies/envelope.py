@@ -128,7 +128,7 @@ class FeedWriter:
 
 
 def join_feed(chunks: Iterable[bytes], *, max_bytes: int = MAX_BYTES) -> bytes:
-    """The whole body at once, for callers without an event loop to care for.
+    """The whole body at once, for callers without an event loop.
 
     Raises:
         ConfigurationError: the feed is larger than ``max_bytes``, or an item in it breaks a rule.

@@ -35,7 +35,7 @@ def _messages(updates: Iterable[InventoryUpdate], max_records: int | None) -> It
         if max_records is not None and done + len(chunk) > max_records:
             raise ConfigurationError(f"more than {max_records:,} records in one feed: split the batch")
         skus = [update.sku for update in chunk]
-        # One look at all SKUs of the chunk; nearly always there is nothing to escape.
+        # All SKUs of the chunk are checked at once; escaping is rarely needed.
         if not is_plain("".join(skus)):
             skus = [xml_text(sku, f"SKU {sku!r}") for sku in skus]
         yield "".join(

@@ -23,7 +23,7 @@ __all__ = [
     "one_of",
 ]
 
-#: ``CarrierCode``. A carrier that is not here travels as ``CarrierName``.
+#: ``CarrierCode``. Any other carrier is given as ``CarrierName``.
 CARRIER_CODES: Final = frozenset(
     {"USPS", "UPS", "UPSMI", "FedEx", "DHL", "Fastway", "GLS", "GO!", "Hermes Logistik Gruppe", "Royal Mail"}
     | {"Parcelforce", "City Link", "TNT", "Target", "SagawaExpress", "NipponExpress", "YamatoTransport"}

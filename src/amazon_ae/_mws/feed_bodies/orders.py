@@ -211,7 +211,7 @@ def _messages(bodies: Iterable[str]) -> Iterator[str]:
     number = 0
     for chunk in chunks_of(bodies, 100):
         yield "".join(
-            f"<Message><MessageID>{number + place}</MessageID>{body}</Message>\n" for place, body in enumerate(chunk, 1)
+            f"<Message><MessageID>{number + index}</MessageID>{body}</Message>\n" for index, body in enumerate(chunk, 1)
         )
         number += len(chunk)
 

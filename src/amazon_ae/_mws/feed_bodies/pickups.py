@@ -49,7 +49,7 @@ COLUMNS_WITH_TRANSPARENCY: Final = (*COLUMNS_WITH_INVOICE, "transparency_code")
 
 
 def _measures(request: PickupRequest) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
-    """Length, width and height as the template wants them: the largest first, the smallest last."""
+    """Length, width and height in the template's order: the largest first, the smallest last."""
     sides = (request.length_cm, request.width_cm, request.height_cm)
     if None in sides:
         return sides
@@ -90,7 +90,7 @@ def _time(text: str | None, clock_hours: int | None) -> str:
 
 @attrs.frozen(kw_only=True)
 class PickupFormat:
-    """How the marketplace's template looks. Every default is the published template's; for the UAE all are UNVERIFIED.
+    """The marketplace's template. Every default is the published template's; for the UAE all are UNVERIFIED.
 
     Attributes:
         columns: the column names in their order: ``COLUMNS_2017``, ``COLUMNS_WITH_INVOICE``,
