@@ -247,7 +247,8 @@ async def test_another_program_uses_the_quota_all_day(
 def test_processing_times_follow_the_hour_and_the_seed(clock: VirtualClock, state: SellerState) -> None:
     class Feed:
         def __init__(self, hour: int) -> None:
-            self.feed_type, self.ends_at, self.is_held = "", None, False
+            self.feed_type, self.is_held = "", False
+            self.ends_at: datetime | None = None
             self.submitted_at = clock.now().replace(hour=hour)
             self.starts_at: datetime | None = None
 

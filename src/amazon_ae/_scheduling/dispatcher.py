@@ -279,12 +279,16 @@ class Dispatcher:
                 terms[kind, priority] = own
         waits = {each: coalescing(each, now) for each in classes_of(stats, terms)}
         ready = [each for each, seconds in waits.items() if seconds <= 0]
-        busy_kinds = [kind for kind in KINDS if busy(kind, unfinished, self.runner.batches, now, context.timing)]
+        busy_routes = {
+            (kind, own.route)
+            for (kind, _), own in terms.items()
+            if busy(kind, own.route, unfinished, self.runner.batches, now, context.timing)
+        }
         obstacles = {kind: found for kind in KINDS if (found := self.obstacle(kind)) is not None}
         return _Picture(
             stats,
             ready,
-            grouped(ready, terms, obstacles, busy_kinds),
+            grouped(ready, terms, obstacles, busy_routes),
             [coalescing_departure(each, seconds) for each, seconds in waits.items() if seconds > 0],
         )
 

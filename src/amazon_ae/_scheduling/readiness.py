@@ -95,24 +95,30 @@ def grouped(
     classes: Iterable[ItemClass],
     terms: Mapping[tuple[ItemKind, str], BatchTerms],
     obstacles: Mapping[ItemKind, Obstacle],
-    busy_kinds: Collection[ItemKind],
+    busy_routes: Collection[tuple[ItemKind, str]],
 ) -> list[Group]:
     """The queues of these classes by the quota that they draw on.
+
+    A queue is busy with a feed of its own route. A feed of another one keeps only its own items back, in the store.
 
     A kind is in every group whose quota it may draw on, also with nothing waiting: the policy keeps slots for packing.
     """
     rules: dict[str | None, QuotaRule | None] = {}
     kinds: dict[str | None, dict[ItemKind, list[ItemClass]]] = {}
+    busy_queues: set[tuple[ItemKind, str | None]] = set()
     for (kind, _), each in terms.items():
         name = None if each.quota is None else each.quota.name
         rules[name] = each.quota
+        if (kind, each.route) in busy_routes:
+            busy_queues.add((kind, name))
         kinds.setdefault(name, {}).setdefault(kind, [])
     for item_class in classes:
         quota = item_class.terms.quota
         kinds[None if quota is None else quota.name][item_class.kind].append(item_class)
     return [
         Group(
-            rules[name], tuple(_queue(kind, own, obstacles.get(kind), kind in busy_kinds) for kind, own in by.items())
+            rules[name],
+            tuple(_queue(kind, own, obstacles.get(kind), (kind, name) in busy_queues) for kind, own in by.items()),
         )
         for name, by in kinds.items()
     ]
@@ -152,18 +158,19 @@ def obstacle(
 
 def busy(
     kind: ItemKind,
+    route: str,
     unfinished: Iterable[StoredBatch],
     carried: Mapping[str, InFlightBatch],
     now: datetime,
     timing: SchedulerTiming,
 ) -> bool:
-    """Whether a feed of this kind is being processed that the next one should wait for.
+    """Whether a feed of this kind and route is being processed that the next one should wait for.
 
     Not one whose answer is missing: it keeps only its own items back. Not one that is stuck either: pickups pass it
     then, and ordinary stock when its batch is settled (``SchedulerTiming.pass_after_seconds``).
     """
     for stored in unfinished:
-        if stored.kind is not kind:
+        if stored.kind is not kind or stored.route not in ("", route):  # no route: an earlier version opened it
             continue
         batch = carried.get(stored.batch_id)
         if batch is not None and batch.phase is BatchPhase.UNANSWERED:
