@@ -180,7 +180,7 @@ def memory_of(process: int) -> tuple[int, int]:
 async def many(marketplace: Marketplace, order_ids: list[str]) -> None:
     """Orders in a row in one scraper: memory, pages and processes at the quarters of the way."""
     seconds: list[float] = []
-    marks: list[tuple[int, int, int]] = []
+    signatures: list[tuple[int, int, int]] = []
     pages = 0
     async with scraper(marketplace) as portal:
         for index, order_id in enumerate(order_ids, 1):
@@ -189,13 +189,13 @@ async def many(marketplace: Marketplace, order_ids: list[str]) -> None:
             pages = max(pages, len(running.context.pages) if running else 0)
             if index % max(1, len(order_ids) // 4) == 0:
                 memory, count = memory_of(os.getpid())
-                marks.append((memory, count, pages))
+                signatures.append((memory, count, pages))
                 pages = 0
     print(
         f"{len(order_ids)} orders in a row     median {statistics.median(seconds):.2f} s, "
         f"p99 {sorted(seconds)[int(len(seconds) * 0.99)]:.2f} s"
     )
-    for quarter, (memory, count, most) in enumerate(marks, 1):
+    for quarter, (memory, count, most) in enumerate(signatures, 1):
         print(f"  after {quarter * len(order_ids) // 4:4d}: {memory / 1e6:5.0f} MB, {count} processes, {most} pages")
     half = len(seconds) // 2
     print(f"  second half / first half: {statistics.median(seconds[half:]) / statistics.median(seconds[:half]):.2f}")

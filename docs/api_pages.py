@@ -55,7 +55,7 @@ PAGES: Final = {
     "documents": ApiPage(
         "Documents and the panel",
         "Packing slip, invoice and shipping label. [The panel, page by page](../portal.md).",
-        ("_documents", "_models.documents", "_pdf", "_portal"),
+        ("_documents", "_models.documents", "_document_files", "_portal"),
     ),
     "storage": ApiPage(
         "Storages",

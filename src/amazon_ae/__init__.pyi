@@ -3,6 +3,9 @@
 from ._clocks import (
     SystemClock as SystemClock,
 )
+from ._document_files import (
+    save_documents as save_documents,
+)
 from ._documents.chain import (
     DocumentSourceChain as DocumentSourceChain,
 )
@@ -246,9 +249,6 @@ from ._orders.sync import (
     DeadOrder as DeadOrder,
     OrderSync as OrderSync,
     SyncedOrder as SyncedOrder,
-)
-from ._pdf import (
-    save_documents as save_documents,
 )
 from ._portal.browser import (
     BrowserOptions as BrowserOptions,

@@ -378,13 +378,17 @@ class PortalUnavailable(PortalError):
 
     Attributes:
         status: the HTTP status; 0 where no whole answer came.
+        retry_after_seconds: how long the site asks to wait (``Retry-After``); ``None`` where it does not say.
     """
 
     retryable = True
 
-    def __init__(self, message: str, *, status: int = 0, step: str = "") -> None:
+    def __init__(
+        self, message: str, *, status: int = 0, retry_after_seconds: float | None = None, step: str = ""
+    ) -> None:
         super().__init__(message, step=step)
         self.status = status
+        self.retry_after_seconds = retry_after_seconds
 
 
 class LoginRejected(PortalError):

@@ -1,44 +1,51 @@
-"""Decide whether bytes are that order's document, and put documents on a disk.
+"""Decide whether bytes are that order's document.
 
-Bytes are believed only when everything fits: they begin as a PDF and end as one, can be read, have a page, and hold
-the order's id in their text. A lost session answers with a web page, a hurried site with nothing, a confused one with
-another order's paper: each of these is told apart in the error.
+Bytes are believed only when everything fits: they begin as a PDF and end as one, can be read, have a page, name the
+order, and have no page that names only another order. A lost session answers with a web page, a hurried site with
+nothing, a confused one with another order's document or a credit note: each has its own message.
+
+The content is in no variable of the frames an error is raised from: error trackers collect those, and it holds names
+and addresses of buyers.
 """
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.util
-import os
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from io import BytesIO
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from amazon_ae._exceptions import ConfigurationError, DocumentInvalid, StorageError
-from amazon_ae._models.documents import Document, DocumentKind, DocumentSet
+from amazon_ae._exceptions import ConfigurationError, DocumentInvalid
+from amazon_ae._models.documents import DocumentKind
 from amazon_ae._models.text import ORDER_ID
 
-__all__ = [
-    "PdfFacts",
-    "inspect_pdf",
-    "page_texts",
-    "require_pypdf",
-    "save_documents",
-    "with_pages",
-    "write_atomically",
-]
+if TYPE_CHECKING:
+    from pypdf import PdfReader
+
+__all__ = ["PdfFacts", "inspect_pdf", "page_texts", "require_portal_extra", "with_pages"]
 
 MOST_BYTES: Final = 20_000_000
-_MOST_PAGES_READ: Final = 20
+_MOST_PAGES: Final = 200
 _MOST_PAGES_SPLIT: Final = 1000
 _POINT_MM: Final = 25.4 / 72
 # What typesetting turns a hyphen into: hyphen, non-breaking hyphen, figure dash, en dash, minus sign, soft hyphen.
 _HYPHENS: Final = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212\u00ad"), "-")
+_FORMATS: Final = (
+    (b"^XA", "a ZPL label (for Zebra printers)"),
+    (b"\x89PNG", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"GIF8", "a GIF picture"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"%!PS", "a PostScript file"),
+    (b"{", "JSON"),
+)
+# What a credit note calls itself before it says "invoice" anywhere; the text is compared without spaces.
+_CREDIT_WORDS: Final = ("creditnote", "creditmemo", "إشعاردائن", "اشعاردائن")
+_INVOICE_WORDS: Final = ("taxinvoice", "invoice", "فاتورة")
 
 
 @attrs.frozen(kw_only=True)
@@ -50,59 +57,53 @@ class PdfFacts:
     height_mm: float
 
 
-def require_pypdf(*, load: bool = False) -> None:
-    """Raise ``ConfigurationError`` if pypdf is missing; with ``load`` also import it, which takes a while once."""
-    if importlib.util.find_spec("pypdf") is None:
-        raise ConfigurationError("documents are verified with pypdf: pip install 'amazon-ae[portal]'")
-    if load:
-        importlib.import_module("pypdf")
+@attrs.frozen
+class _Fault:
+    """Why the bytes are not the document, and whether asking again may give it."""
+
+    message: str
+    retryable: bool = False
 
 
-def inspect_pdf(content: bytes, order_id: str, *, step: str = "", require_order_id: bool = True) -> PdfFacts:
+def require_portal_extra(*, load: bool = False) -> None:
+    """Check that pypdf and selectolax are installed; with ``load`` also import them, which takes a while once.
+
+    Raises:
+        ConfigurationError: one is missing; the message has the command.
+    """
+    for name in ("pypdf", "selectolax"):
+        if importlib.util.find_spec(name) is None:
+            raise ConfigurationError(f"the panel needs {name}: pip install 'amazon-ae[portal]'")
+        if load:
+            importlib.import_module("selectolax.lexbor" if name == "selectolax" else name)
+
+
+def inspect_pdf(
+    content: bytes,
+    order_id: str,
+    *,
+    kind: DocumentKind | None = None,
+    step: str = "",
+    require_order_id: bool = True,
+) -> PdfFacts:
     """Check one PDF. Takes tens of milliseconds of processor time: run it in a thread.
 
     Args:
+        kind: for an invoice it is also checked that it is no credit note.
         step: named in errors, e.g. ``"invoice"``.
         require_order_id: ``False`` for documents that are pictures without text.
 
     Raises:
         DocumentInvalid: it is not that order's document; the message says which check failed, never what the text is.
+            Ask once more if it is ``retryable``.
         ConfigurationError: pypdf is not installed: ``pip install 'amazon-ae[portal]'``.
     """
-    require_pypdf()
-    import pypdf
-
-    if not content:
-        raise DocumentInvalid("the answer is empty (zero bytes)", retryable=True, step=step)
-    if len(content) > MOST_BYTES:
-        raise DocumentInvalid(f"the answer has more than {MOST_BYTES // 1_000_000} MB", step=step)
-    if not content[:1024].lstrip().startswith(b"%PDF-"):
-        what = "a web page" if b"<" in content[:64] else "no PDF"
-        raise DocumentInvalid(f"the answer is {what}, not a PDF", retryable=True, step=step)
-    if b"%%EOF" not in content[-1024:]:
-        raise DocumentInvalid("the PDF ends early: it was cut on its way", retryable=True, step=step)
-    try:
-        reader = pypdf.PdfReader(BytesIO(content), strict=False)
-        if reader.is_encrypted and not reader.decrypt(""):
-            raise DocumentInvalid("the PDF asks for a password", step=step)
-        pages = len(reader.pages)
-        if not pages:
-            raise DocumentInvalid("the PDF has no page", step=step)
-        first = reader.pages[0]
-        unit = float(first.get("/UserUnit", 1)) * _POINT_MM
-        width, height = abs(float(first.mediabox.width)) * unit, abs(float(first.mediabox.height)) * unit
-        if int(first.rotation or 0) % 180:
-            width, height = height, width
-        if not (width and height):
-            raise DocumentInvalid("the PDF's page has no size", step=step)
-        if require_order_id:
-            _find_order(reader, order_id, step)
-    except DocumentInvalid:
-        raise
-    except Exception as error:  # pypdf has many ways to stumble over damaged bytes, recursion among them
-        # "from None": a parser's message may quote the document.
-        raise DocumentInvalid(f"the PDF cannot be read ({type(error).__name__})", retryable=True, step=step) from None
-    return PdfFacts(pages=pages, width_mm=round(width, 1), height_mm=round(height, 1))
+    require_portal_extra()
+    found = _examine(content, order_id if require_order_id else None, kind)
+    del content
+    if isinstance(found, _Fault):
+        raise DocumentInvalid(found.message, retryable=found.retryable, step=step)
+    return found
 
 
 def page_texts(content: bytes, *, step: str = "") -> list[str]:
@@ -112,7 +113,7 @@ def page_texts(content: bytes, *, step: str = "") -> list[str]:
         DocumentInvalid: it cannot be read.
         ConfigurationError: pypdf is not installed.
     """
-    require_pypdf()
+    require_portal_extra()
     import pypdf
 
     try:
@@ -128,7 +129,7 @@ def with_pages(content: bytes, numbers: Sequence[int], *, step: str = "") -> byt
     Raises:
         DocumentInvalid: it cannot be read.
     """
-    require_pypdf()
+    require_portal_extra()
     import pypdf
 
     try:
@@ -143,73 +144,79 @@ def with_pages(content: bytes, numbers: Sequence[int], *, step: str = "") -> byt
     return buffer.getvalue()
 
 
-def _find_order(reader: object, order_id: str, step: str) -> None:
-    others = False
-    empty = True
-    for page in list(reader.pages)[:_MOST_PAGES_READ]:  # type: ignore[attr-defined]  # pypdf is imported on use only
+def _examine(content: bytes, order_id: str | None, kind: DocumentKind | None) -> PdfFacts | _Fault:
+    import pypdf
+
+    if fault := _envelope_fault(content):
+        return fault
+    try:
+        reader = pypdf.PdfReader(BytesIO(content), strict=False)
+        # Invoices are often locked against changes: the password for reading is empty.
+        if reader.is_encrypted and not reader.decrypt(""):
+            return _Fault("the PDF asks for a password")
+        return _size(reader) if order_id is None else _text_fault(reader, order_id, kind) or _size(reader)
+    except Exception as error:  # pypdf has many ways to stumble over damaged bytes, recursion among them
+        return _Fault(f"the PDF cannot be read ({type(error).__name__})", retryable=True)
+
+
+def _envelope_fault(content: bytes) -> _Fault | None:
+    """What is wrong with the bytes before any of them is read as a PDF."""
+    if not content:
+        return _Fault("the answer is empty (zero bytes)", retryable=True)
+    if len(content) > MOST_BYTES:
+        return _Fault(f"the answer has more than {MOST_BYTES // 1_000_000} MB")
+    start = content[:1024].lstrip()
+    if not start.startswith(b"%PDF-"):
+        for magic, name in _FORMATS:
+            if start.startswith(magic):
+                return _Fault(f"the answer is {name}, not a PDF")
+        what = "a web page" if b"<" in content[:64] else "no PDF"
+        return _Fault(f"the answer is {what}, not a PDF", retryable=True)
+    if b"%%EOF" not in content[-1024:]:
+        return _Fault("the PDF ends early: it was cut on its way", retryable=True)
+    return None
+
+
+def _size(reader: PdfReader) -> PdfFacts | _Fault:
+    pages = len(reader.pages)
+    if not pages:
+        return _Fault("the PDF has no page")
+    first = reader.pages[0]
+    unit = float(first.get("/UserUnit", 1)) * _POINT_MM
+    width, height = abs(float(first.mediabox.width)) * unit, abs(float(first.mediabox.height)) * unit
+    if int(first.rotation or 0) % 180:
+        width, height = height, width
+    if not (width and height):
+        return _Fault("the PDF's page has no size")
+    return PdfFacts(pages=pages, width_mm=round(width, 1), height_mm=round(height, 1))
+
+
+def _text_fault(reader: PdfReader, order_id: str, kind: DocumentKind | None) -> _Fault | None:
+    """Every page that names an order must name ours, and one of them must."""
+    if not reader.pages:
+        return _Fault("the PDF has no page")
+    if len(reader.pages) > _MOST_PAGES:
+        return _Fault(f"the PDF has more than {_MOST_PAGES} pages: it is not one order's")
+    named = empty = 0
+    whole = ""
+    for number, page in enumerate(reader.pages, start=1):
         # Kerning and line ends may tear an id apart: spaces do not count.
         text = "".join(page.extract_text().split()).translate(_HYPHENS)
+        empty += not text
+        whole += text
         if order_id in text:
-            return
-        empty = empty and not text
-        others = others or ORDER_ID.search(text) is not None
-    if others:
-        raise DocumentInvalid("the PDF is another order's", step=step)
-    raise DocumentInvalid("the PDF holds no text" if empty else "the PDF does not name the order", step=step)
+            named += 1
+        elif ORDER_ID.search(text):
+            return _Fault(f"the PDF is another order's (page {number} of {len(reader.pages)})")
+    if not named:
+        return _Fault("the PDF holds no text" if empty == len(reader.pages) else "the PDF does not name the order")
+    if kind is DocumentKind.INVOICE and _is_credit_note(whole.casefold()):
+        return _Fault("the PDF is a credit note, not the invoice")
+    return None
 
 
-def save_documents(
-    papers: DocumentSet | Mapping[DocumentKind, Document], folder: str | Path
-) -> dict[DocumentKind, Path]:
-    """Write the documents that arrived to ``<folder>/<order id>-<kind>.pdf``; each file is whole or not there at all.
-
-    Returns:
-        The path per kind; kinds that failed are left out (``papers.failed`` says why).
-
-    Raises:
-        StorageError: the disk is full or the folder cannot be written. Files already complete stay; call again.
-    """
-    ready = papers.ready if isinstance(papers, DocumentSet) else papers
-    target = Path(folder)
-    paths: dict[DocumentKind, Path] = {}
-    for kind, document in ready.items():
-        path = target / f"{document.order_id}-{document.file_name}"
-        write_atomically(path, document.content)
-        paths[kind] = path
-    return paths
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside, flush to the disk, then replace.
-
-    Raises:
-        StorageError: nothing was changed, no half file is left.
-    """
-    name = ""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-        _flush_folder(path.parent)
-    except BaseException as error:
-        if name:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-        if isinstance(error, OSError):
-            raise StorageError(f"{path} cannot be written: {error.strerror}; free space and save again") from error
-        raise
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make a new name durable, where the system can (Windows cannot open a folder)."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _is_credit_note(text: str) -> bool:
+    """Whether it calls itself a credit note first: an invoice may mention one, a credit note names its invoice."""
+    credit = min((at for word in _CREDIT_WORDS if (at := text.find(word)) >= 0), default=None)
+    invoice = min((at for word in _INVOICE_WORDS if (at := text.find(word)) >= 0), default=None)
+    return credit is not None and (invoice is None or credit < invoice)

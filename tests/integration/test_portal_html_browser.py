@@ -12,7 +12,7 @@ from amazon_ae._portal.browser import BrowserOptions, new_page, start_browser
 from amazon_ae._portal.html import parse_html, read_form
 from amazon_ae._portal.login_rules import classify, snapshot_of_document
 from amazon_ae._portal.site_map import SITE
-from amazon_ae._portal.snapshot import look
+from amazon_ae._portal.snapshot import observe
 
 pytestmark = pytest.mark.browser
 
@@ -110,7 +110,7 @@ async def test_chromium_and_the_parser_agree_on_every_page() -> None:
         for html in PAGES:
             shown = html
             await page.goto(f"{ORIGIN}/home")
-            seen = await look(page, SITE, AE)
+            seen = await observe(page, SITE, AE)
             theirs = (
                 sorted(seen.snapshot.present),
                 sorted(seen.snapshot.visible),

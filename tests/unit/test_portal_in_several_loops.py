@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from amazon_ae import AE, BrowserNotFound, BrowserOptions, ConfigurationError
-from amazon_ae._portal.browser_pool import BrowserHolder
+from amazon_ae._portal.browser_pool import BrowserPool
 
 
 def test_a_second_event_loop_is_refused_and_closing_there_ends_quietly() -> None:
@@ -16,7 +16,7 @@ def test_a_second_event_loop_is_refused_and_closing_there_ends_quietly() -> None
     async def state() -> None:
         return None
 
-    pool = BrowserHolder(
+    pool = BrowserPool(
         BrowserOptions(executable_path="/no/such/chromium"),
         state=state,
         hosts=frozenset(),

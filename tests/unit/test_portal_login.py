@@ -78,6 +78,20 @@ KNOWN = [
     ),
     ("/merchant-picker", APP + '<div class="picker-app"><p class="picker-name"></p></div>', Page.OLD_PICKER),
     ("/global-picker", '<span class="picker-name"></span>', Page.OLD_PICKER),
+    ("/account-switcher/default/merchantMarketplace", APP + "<h1>Select an account</h1>", Page.PICKER_PENDING),
+    ("/home", APP + '<div class="full-page-account-switcher-accounts"></div>', Page.PICKER_PENDING),
+    ("/home", APP + '<input name="email" type="email"><p>invite a colleague</p>', Page.APP),
+    ("/home", APP + "<h3>an unauthorized AI agent</h3>", Page.APP),
+    ("/home", APP + '<script>{"news": "unauthorized AI agent"}</script>', Page.APP),
+    ("/home", APP + '<a href="/orders-v3">x</a><h1>Continued access by an unauthorized AI agent: news</h1>', Page.APP),
+    ("/ap/mfa", "<p>sent to the number ending in 12</p><input id=auth-mfa-otpcode>", Page.CODE_BY_MESSAGE),
+    (
+        "/ap/mfa",
+        "<p>Type the code of your Authenticator App</p><input id=auth-mfa-otpcode><p>or by text message</p>",
+        Page.CODE,
+    ),
+    ("/ap/enroll", '<div class="passkey-enrollment"><a href="/x">Not now</a></div>', Page.PASSKEY_NUDGE),
+    ("/ap/enroll", '<form id="passkey-x"><button>ليس الآن</button></form>', Page.PASSKEY_NUDGE),
     ("/authorization/failed", APP, Page.NO_PERMISSION),
     ("/home", APP, Page.APP),
     ("/orders-v3/order/1", APP + '<a id="continue">next</a>', Page.APP),
@@ -88,7 +102,7 @@ KNOWN = [
 
 @pytest.mark.parametrize(("path", "html", "page"), KNOWN)
 def test_every_page_of_the_reference_is_recognised(path: str, html: str, page: Page) -> None:
-    """By ids, addresses and hidden marks; no word of the page is needed."""
+    """By ids, addresses and hidden signatures; no word of the page is needed."""
     assert classify(snapshot_of_document(path, parse_html(f"<html><body>{html}</body></html>"), SITE)) is page
 
 

@@ -13,11 +13,12 @@ import pypdf
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from amazon_ae._document_files import save_documents
 from amazon_ae._exceptions import DocumentInvalid, DocumentNotReady, StorageError
 from amazon_ae._models.documents import Document, DocumentKind, DocumentSet
-from amazon_ae._pdf import inspect_pdf, save_documents
+from amazon_ae._pdf import inspect_pdf
 from amazon_ae.testing._papers import PortalPickup, paper_pages, sample_order
-from amazon_ae.testing._pdf import write_pdf
+from amazon_ae.testing._pdf import text_pages, write_pdf
 
 NOW = datetime(2021, 11, 18, 9, 0, tzinfo=UTC)
 ORDER = attrs.evolve(
@@ -69,7 +70,11 @@ def _locked() -> bytes:
     [
         (b"", "zero bytes", True),
         (b"<!doctype html><html>sign in</html>", "a web page", True),
-        (b"{}", "no PDF", True),
+        (b"%PSF", "no PDF", True),
+        (b"{}", "JSON", False),
+        (b"\n^XA^FO50,50^FDx^FS^XZ", "a ZPL label", False),
+        (b"\x89PNG\r\n\x1a\n....", "a PNG picture", False),
+        (b"PK\x03\x04....", "a ZIP archive", False),
         (LABEL[: len(LABEL) // 2], "cut on its way", True),
         (b"%PDF-1.4\nrubbish\n%%EOF\n", "cannot be read", True),
         (_without_pages(), "no page", False),
@@ -89,6 +94,42 @@ def test_what_is_not_the_orders_document_is_refused(content: bytes, reason: str,
     assert caught.value.retryable is retryable
     assert caught.value.step == "invoice"
     assert caught.value.__cause__ is None
+
+
+def test_a_page_of_another_order_is_refused_wherever_it_is() -> None:
+    """A batch of labels holds other buyers' addresses: the last of thirty pages counts as the first."""
+    ours = paper_pages(DocumentKind.SHIPPING_LABEL, ORDER)
+    other = paper_pages(DocumentKind.SHIPPING_LABEL, attrs.evolve(ORDER, order_id="408-7777777-7777777"))
+    assert inspect_pdf(write_pdf(ours * 30), ORDER.order_id).pages == 30
+    with pytest.raises(DocumentInvalid, match="page 31 of 31"):
+        inspect_pdf(write_pdf(ours * 30 + other), ORDER.order_id)
+    with pytest.raises(DocumentInvalid, match="page 1 of 2"):
+        inspect_pdf(write_pdf(other + ours), ORDER.order_id)
+    both = text_pages([f"Replaces order 408-7777777-7777777 by {ORDER.order_id}", "Terms"])
+    assert inspect_pdf(write_pdf(both), ORDER.order_id).pages == 1
+
+
+@pytest.mark.parametrize("algorithm", ["AES-256", "AES-128", "RC4-128"])
+def test_a_pdf_that_is_only_locked_against_changes_is_read(algorithm: str) -> None:
+    """Its password for reading is empty."""
+    writer = pypdf.PdfWriter(clone_from=BytesIO(LABEL))
+    writer.encrypt("", owner_password="the owner's", algorithm=algorithm)
+    out = BytesIO()
+    writer.write(out)
+    assert inspect_pdf(out.getvalue(), ORDER.order_id).pages == 1
+
+
+@pytest.mark.parametrize("title", ["Credit Note", "CREDIT NOTE No. 7", "Credit memo"])
+def test_a_credit_note_is_no_invoice(title: str) -> None:
+    """It names the order and its invoice; an invoice may name a credit note further down."""
+    lines = [title, f"Order {ORDER.order_id}", "for invoice INV-1"]
+    content = write_pdf(text_pages(lines))
+    with pytest.raises(DocumentInvalid, match="credit note") as caught:
+        inspect_pdf(content, ORDER.order_id, kind=DocumentKind.INVOICE)
+    assert not caught.value.retryable
+    assert inspect_pdf(content, ORDER.order_id, kind=DocumentKind.PACKING_SLIP).pages == 1
+    invoice = write_pdf(text_pages(["Tax invoice", f"Order {ORDER.order_id}", "A credit note follows on return."]))
+    assert inspect_pdf(invoice, ORDER.order_id, kind=DocumentKind.INVOICE).pages == 1
 
 
 def test_a_picture_may_be_let_through_without_its_order_id() -> None:
@@ -137,7 +178,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from amazon_ae._exceptions import StorageError
 from amazon_ae._models.documents import Document, DocumentKind
-from amazon_ae._pdf import save_documents
+from amazon_ae._document_files import save_documents
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 paper = Document(order_id="408-1234567-1234567", kind=DocumentKind.INVOICE, content=b"x" * 5000, pages=1,

@@ -163,11 +163,11 @@ def test_a_code_is_used_at_once_early_in_its_step() -> None:
 
 
 def test_near_the_end_of_a_step_the_next_one_is_awaited() -> None:
-    """With two seconds left the code would be stale on arrival."""
+    """With two seconds left the code would be stale on arrival; the next step is entered by two seconds."""
     secret = TotpSecret(key=KEY)
     now = STEP_START + timedelta(seconds=28)
     plan = plan_code(secret, now, last_counter=None)
-    assert (plan.wait_seconds, plan.counter) == (2.0, secret.counter_at(now) + 1)
+    assert (plan.wait_seconds, plan.counter) == (4.0, secret.counter_at(now) + 1)
 
 
 def test_a_used_counter_is_never_used_again() -> None:
@@ -175,8 +175,8 @@ def test_a_used_counter_is_never_used_again() -> None:
     secret = TotpSecret(key=KEY)
     now = STEP_START + timedelta(seconds=10)
     used = secret.counter_at(now)
-    assert plan_code(secret, now, last_counter=used).wait_seconds == 20.0
-    assert plan_code(secret, now, last_counter=used + 1).wait_seconds == 50.0
+    assert plan_code(secret, now, last_counter=used).wait_seconds == 22.0
+    assert plan_code(secret, now, last_counter=used + 1).wait_seconds == 52.0
 
 
 def test_a_clock_that_went_back_is_named() -> None:

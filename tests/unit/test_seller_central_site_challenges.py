@@ -85,6 +85,11 @@ async def meet(visitor: Visitor, challenge: Challenge) -> None:
         assert "cvf-widget-alert" in visitor.page.html
         await visitor.submit({"code": site.answer()})
         return
+    elif challenge is Challenge.SMS_IN_PLACE:
+        assert visitor.page.has("auth-mfa-otpcode")
+        assert "ending in" in visitor.page.texts()
+        await visitor.submit({"otpCode": site.answer(), "rememberDevice": ""})
+        return
     elif challenge is Challenge.PASSWORD_CHANGE:
         assert visitor.path == "/forgotpassword/reverification"
         await visitor.submit({"newPassword": "changed"})

@@ -126,7 +126,8 @@ async def invoice(visitor: Visitor, form: InvoiceForm, order_id: str) -> bytes:
         assert answer.headers["content-disposition"].startswith(kind)
         assert (await visitor.http.get(token.json()["url"])).status_code == 403
         return answer.content
-    (link,) = page.links("/documents/download")
+    *credit_notes, link = page.links("/documents/download")
+    assert len(credit_notes) == (form is InvoiceForm.MODAL_CREDIT_NOTE)
     assert link.startswith("https://sellercentral.sandbox.invalid/") is (form is InvoiceForm.MODAL_SIBLING)
     return (await visitor.http.get(link.removeprefix("https://sellercentral.sandbox.invalid"))).content
 

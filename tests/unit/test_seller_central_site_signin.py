@@ -17,7 +17,7 @@ from amazon_ae.testing._seller_central import (
     SiteVariants,
 )
 from amazon_ae.testing._seller_central.codes import code_of, step_of
-from amazon_ae.testing._seller_central.signin import Step, next_step, path_of
+from amazon_ae.testing._seller_central.sign_in_steps import Step, next_step, path_of
 from amazon_ae.testing._seller_central.state import Browser, SignIn
 
 
@@ -284,7 +284,8 @@ def test_nobody_is_done_without_password_and_code(
         assert sign_in.password_ok
         assert sign_in.code_ok or trusted or user is None or not user.totp_secret
         late = (Challenge.NONE, Challenge.CAPTCHA, Challenge.AGENT_POLICY)
-        assert variants.challenge in (*late, *sign_in.browser.passed)
+        by_code = Challenge.SMS_IN_PLACE if sign_in.code_ok else Challenge.NONE
+        assert variants.challenge in (*late, by_code, *sign_in.browser.passed)
     else:
         assert path_of(step, variants).startswith("/")
 

@@ -19,10 +19,10 @@ from typing import Any, Final, Protocol
 
 import attrs
 
+from amazon_ae._document_files import write_atomically
 from amazon_ae._easy_ship.labels import KeptArchive, LabelTexts
 from amazon_ae._exceptions import ConfigurationError, StorageError
 from amazon_ae._models.text import check_order_id
-from amazon_ae._pdf import write_atomically
 
 __all__ = ["LabelArchiveFolder", "LabelArchives"]
 

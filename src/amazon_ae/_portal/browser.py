@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from amazon_ae._exceptions import BrowserNotFound, ConfigurationError
-from amazon_ae._portal.cookies import Jar
-from amazon_ae._portal.pace import call
+from amazon_ae._portal.cookies import SessionCookies
+from amazon_ae._portal.playwright_calls import run_step
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, BrowserContext, Page, Playwright
@@ -106,7 +106,7 @@ async def new_page(context: BrowserContext, timeout_seconds: float) -> Page:
     """Open a page. An opening that was cancelled, or takes too long, leaves no page behind."""
     opening = asyncio.ensure_future(context.new_page())
     try:
-        return await call(asyncio.shield(opening), "browser", timeout_seconds)
+        return await run_step(asyncio.shield(opening), "browser", timeout_seconds)
     except BaseException:
         opening.add_done_callback(_close_late)
         raise
@@ -199,7 +199,7 @@ async def start_browser(
     """
     if options.context is not None:
         if state is not None:
-            await Jar(options.context, hosts).add(state["cookies"])
+            await SessionCookies(options.context, hosts).add(state["cookies"])
         return RunningBrowser(options.context, options.context.browser)
     starting = asyncio.ensure_future(
         _start(options, headless=headless, time_zone=time_zone, state=state, timeout_seconds=timeout_seconds)
@@ -280,7 +280,7 @@ async def _new_context(
             raise
     # A damaged session must not look like a browser that does not start: take of it what can be taken.
     context = await browser.new_context(locale=locale, timezone_id=time_zone, accept_downloads=True)
-    await Jar(context).add(state["cookies"])
+    await SessionCookies(context).add(state["cookies"])
     return context
 
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from amazon_ae._exceptions import ConfigurationError
-from amazon_ae._pdf import require_pypdf
+from amazon_ae._pdf import require_portal_extra
 from amazon_ae._portal.browser import BrowserOptions, RunningBrowser, close_page, new_page, start_browser
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-__all__ = ["BrowserHolder"]
+__all__ = ["BrowserPool"]
 
 # A browser page grows a little with every load; after so many it is replaced.
 _LOADS_PER_PAGE: Final = 50
@@ -31,7 +31,7 @@ class _LentPage:
     loads: int = 0
 
 
-class BrowserHolder:
+class BrowserPool:
     """One browser at a time.
 
     Args:
@@ -141,10 +141,10 @@ class BrowserHolder:
             )
 
     async def _start(self, *, headless: bool) -> RunningBrowser:
-        require_pypdf()
+        require_portal_extra()
         state = await self._state()
         # Importing the PDF reader takes 0.2 s: do it while the browser starts.
-        warming = asyncio.ensure_future(asyncio.to_thread(require_pypdf, load=True))
+        warming = asyncio.ensure_future(asyncio.to_thread(require_portal_extra, load=True))
         try:
             self.running = await start_browser(
                 self._options,

@@ -1,4 +1,4 @@
-"""Walk the pages with a real account and say which selector still fits: for the day the site changes."""
+"""Check the pages with a real account and say which selector still fits: for the day the site changes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from amazon_ae._models.documents import DocumentSet
 from amazon_ae._models.text import ORDER_ID
 from amazon_ae._portal.html import Document
 from amazon_ae._portal.site_map import Page, SiteMap
-from amazon_ae._portal.snapshot import View
+from amazon_ae._portal.snapshot import PageView
 
-__all__ = ["CheckReport", "CheckStep", "Walk"]
+__all__ = ["CheckRecorder", "CheckReport", "CheckStep"]
 
 # What each page of the ordinary way should show, by selector name.
 _SIGN_IN: Final[dict[Page, tuple[str, ...]]] = {
@@ -74,7 +74,7 @@ class CheckReport:
         return "\n".join(lines)
 
 
-class Walk:
+class CheckRecorder:
     """Collects the steps of one check."""
 
     def __init__(self, site: SiteMap) -> None:
@@ -89,7 +89,7 @@ class Walk:
         """Add a step."""
         self._steps.append(CheckStep(step=step, name=name, fits=fits, selector=selector, detail=detail))
 
-    def note_sign_in(self, views: Sequence[View]) -> None:
+    def note_sign_in(self, views: Sequence[PageView]) -> None:
         """What the pages of a sign-in showed."""
         for view in views:
             for name in _SIGN_IN.get(view.page, ()):

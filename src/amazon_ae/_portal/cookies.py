@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from amazon_ae._exceptions import BrowserLost, PortalError
-from amazon_ae._portal.pace import call
+from amazon_ae._portal.playwright_calls import run_step
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext
 
-__all__ = ["Jar", "belongs"]
+__all__ = ["SessionCookies", "belongs"]
 
 _log = logging.getLogger(__name__)
 _SECONDS: Final = 10.0
 
 
 @attrs.frozen
-class Jar:
+class SessionCookies:
     """The cookies that are the session.
 
     Attributes:
@@ -36,19 +36,19 @@ class Jar:
         """The session, in the shape of Playwright's ``storage_state``."""
         if self.hosts is None:
             # A plain dict to everybody but the type checker.
-            whole: Any = await call(self.context.storage_state(), "session", timeout_seconds)
+            whole: Any = await run_step(self.context.storage_state(), "session", timeout_seconds)
             return dict(whole)
-        cookies: Any = await call(self.context.cookies(), "session", timeout_seconds)
+        cookies: Any = await run_step(self.context.cookies(), "session", timeout_seconds)
         return {"cookies": self._ours(cookies), "origins": []}
 
     async def replace(self, state: dict[str, Any]) -> None:
         """Put another session in the place of this one."""
         if self.hosts is None:
-            await call(self.context.clear_cookies(), "session", _SECONDS)
+            await run_step(self.context.clear_cookies(), "session", _SECONDS)
         else:
-            cookies: Any = await call(self.context.cookies(), "session", _SECONDS)
+            cookies: Any = await run_step(self.context.cookies(), "session", _SECONDS)
             for domain in {cookie["domain"] for cookie in self._ours(cookies)}:
-                await call(self.context.clear_cookies(domain=domain), "session", _SECONDS)
+                await run_step(self.context.clear_cookies(domain=domain), "session", _SECONDS)
         await self.add(state["cookies"])
 
     async def add(self, cookies: Sequence[Any]) -> None:
@@ -61,7 +61,7 @@ class Jar:
     async def _takes(self, cookies: list[Any]) -> bool:
         """Add all of them or none."""
         try:
-            await call(self.context.add_cookies(cookies), "session", _SECONDS)
+            await run_step(self.context.add_cookies(cookies), "session", _SECONDS)
         except BrowserLost:
             raise
         except (PortalError, TypeError, KeyError, AttributeError):  # a damaged file may hold any shape

@@ -29,6 +29,7 @@ _MARKUP_PSEUDO_CLASS: Final = re.compile(
     "|(nth|nth-last|first|last|only)-(child|of-type)",
     re.IGNORECASE,
 )
+_ROWS: Final = ("tr", "li", "kat-table-row")
 _CONTROLS: Final = "input, select, textarea"
 _QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'|\[[^\]]*\]")
 _PSEUDO: Final = re.compile(r":([\w-]+)")
@@ -56,10 +57,25 @@ class Element:
         return self._node.text()
 
     @property
+    def label(self) -> str:
+        """What a button says: its text, or the attribute that stands for it."""
+        attributes = self.attributes
+        text = attributes.get("value", "") if self.tag == "input" else self.text
+        return " ".join((text or attributes.get("label", "") or attributes.get("aria-label", "")).split())
+
+    @property
     def parent(self) -> Element | None:
         """The element around it."""
         above = self._node.parent
         return None if above is None else Element(above)
+
+    @property
+    def row(self) -> Element | None:
+        """The row of a table or list around it."""
+        above = self.parent
+        while above is not None and above.tag not in _ROWS and above.attributes.get("role") != "row":
+            above = above.parent
+        return above
 
     @property
     def form(self) -> Element | None:

@@ -1,7 +1,7 @@
 """Fetch from Seller Central through the browser context's own HTTP client: its cookies, no page, no rendering.
 
-Every answer is looked at before anybody uses it: where it came from, whether it means "sign in first", whether the site
-is ill. What is left is the body.
+Every answer is examined before anybody uses it: where it came from, whether it means "sign in first", whether the site
+has a fault. What is left is the body. Bodies are in no variable that an error's frames show: they hold buyers' data.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from amazon_ae._exceptions import (
 from amazon_ae._portal.html import Document as HtmlDocument, Form
 from amazon_ae._portal.login_rules import FetchedPage, signed_out
 from amazon_ae._portal.navigation import RETRY_SECONDS
-from amazon_ae._portal.pace import Gate, call
+from amazon_ae._portal.pacing import RequestPacer
+from amazon_ae._portal.playwright_calls import run_step
 from amazon_ae._portal.site_map import Page, SiteMap
 from amazon_ae._portal.snapshot import origin_of
 from amazon_ae._ports import Clock
@@ -31,7 +32,7 @@ from amazon_ae._ports import Clock
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext
 
-__all__ = ["Answer", "Fetcher", "SignedOut"]
+__all__ = ["Answer", "PortalHttp", "RawResponse", "SignedOut", "retry_after_seconds"]
 
 _DEFAULT_RETRY_AFTER_SECONDS: Final = 5.0
 _LONGEST_RETRY_AFTER_SECONDS: Final = 3600.0
@@ -40,11 +41,26 @@ _PARSED_INLINE_BYTES: Final = 50_000
 
 
 class SignedOut(Exception):
-    """There is no usable session; mended once, never shown to a host."""
+    """There is no usable session, or a wall stands before it; renewed once, never shown to a host."""
 
     def __init__(self, page: Page) -> None:
         super().__init__(page.value)
         self.page = page
+
+
+@attrs.frozen(kw_only=True)
+class RawResponse:
+    """What came back. ``url`` is the final address; header names are in lower case, as Playwright gives them."""
+
+    status: int
+    url: str
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)
+
+    @property
+    def content_type(self) -> str:
+        """In lower case; ``""`` where the answer has none."""
+        return self.headers.get("content-type", "").lower()
 
 
 @attrs.frozen(kw_only=True)
@@ -59,16 +75,23 @@ class Answer:
     """The page's tree, where the answer calls itself a web page."""
 
 
-class Fetcher:
-    """Fetches for one context. Raises ``SignedOut`` for its owner to mend."""
+class PortalHttp:
+    """Fetches for one context. Raises ``SignedOut`` for its owner to renew the session."""
 
     def __init__(
-        self, context: BrowserContext, *, origin: str, site: SiteMap, gate: Gate, clock: Clock, timeout_seconds: float
+        self,
+        context: BrowserContext,
+        *,
+        origin: str,
+        site: SiteMap,
+        pacer: RequestPacer,
+        clock: Clock,
+        timeout_seconds: float,
     ) -> None:
         self._context = context
         self._origin = origin
         self._site = site
-        self._gate = gate
+        self._pacer = pacer
         self._clock = clock
         self._timeout_seconds = timeout_seconds
 
@@ -78,7 +101,7 @@ class Fetcher:
         return self._origin + parts.path + (f"?{parts.query}" if parts.query else "")
 
     async def get(self, url: str, *, step: str, referer: str | None = None) -> Answer:
-        """GET one address below the portal's origin; a fault of the site is asked about a second time.
+        """GET one address below the portal's origin; a passing fault of the site is asked about a second time.
 
         Raises:
             SignedOut: no session.
@@ -90,96 +113,97 @@ class Fetcher:
         """Submit a form in the session. A POST is sent once; it may have done something before it failed."""
         url = self.absolute(form.url)
         if form.method == "GET":
-            return await self._twice(url, step=step, referer=referer, params=form.fields)
-        return await self._once(url, step=step, referer=referer, form=form.fields)
+            return await self._twice(url, step=step, referer=referer, form=form)
+        return await self._once(url, step=step, referer=referer, form=form)
 
-    async def _twice(
-        self, url: str, *, step: str, referer: str | None, params: Mapping[str, str] | None = None
-    ) -> Answer:
+    async def _twice(self, url: str, *, step: str, referer: str | None, form: Form | None = None) -> Answer:
         try:
-            return await self._once(url, step=step, referer=referer, params=params)
-        except PortalUnavailable:
-            await self._clock.sleep(RETRY_SECONDS)
-            return await self._once(url, step=step, referer=referer, params=params)
+            return await self._once(url, step=step, referer=referer, form=form)
+        except PortalUnavailable as error:
+            if error.retry_after_seconds is not None:
+                raise  # the site said when; a caller decides whether to wait
+        await self._clock.sleep(RETRY_SECONDS)
+        return await self._once(url, step=step, referer=referer, form=form)
 
-    async def _once(
-        self,
-        url: str,
-        *,
-        step: str,
-        referer: str | None,
-        params: Mapping[str, str] | None = None,
-        form: Mapping[str, str] | None = None,
-    ) -> Answer:
-        await self._gate.enter(step)
-        return await call(self._fetch(url, step, referer, params, form), step, self._timeout_seconds)
+    async def _once(self, url: str, *, step: str, referer: str | None, form: Form | None = None) -> Answer:
+        await self._pacer.acquire(step)
+        return await run_step(self._fetch(url, step, referer, form), step, self._timeout_seconds)
 
-    async def _fetch(
-        self, url: str, step: str, referer: str | None, params: Mapping[str, str] | None, form: Mapping[str, str] | None
-    ) -> Answer:
+    async def _fetch(self, url: str, step: str, referer: str | None, form: Form | None) -> Answer:
+        is_post = form is not None and form.method != "GET"
         response = await self._context.request.fetch(
             url,
-            method="GET" if form is None else "POST",
-            params=dict(params) if params else None,
-            form=dict(form) if form is not None else None,
+            method="POST" if is_post else "GET",
+            params=dict(form.fields) if form is not None and not is_post else None,
+            form=dict(form.fields) if form is not None and is_post else None,
             headers={"Referer": referer} if referer else None,
             timeout=self._timeout_seconds * 1000,
         )
         try:
-            status, final, headers = response.status, response.url, response.headers
-            body = await response.body()
+            raw = RawResponse(
+                status=response.status, url=response.url, headers=response.headers, body=await response.body()
+            )
         finally:
             await response.dispose()
-        return await self.examine(status, final, headers, body, step=step)
+        return await self.examine(raw, step=step)
 
-    async def examine(self, status: int, url: str, headers: Mapping[str, str], body: bytes, *, step: str) -> Answer:
-        """Turn whatever came from ``url`` into an answer, or its error. A large page is parsed in a thread, once.
-
-        Args:
-            headers: names in lower case, as Playwright gives them.
-        """
+    async def examine(self, raw: RawResponse, *, step: str) -> Answer:
+        """Turn whatever came back into an answer, or its error. A large page is parsed in a thread, once."""
         shown: FetchedPage | None = None
-        if "html" in headers.get("content-type", "").lower():
-            arguments = urlsplit(url).path, body, self._site
-            if len(body) > _PARSED_INLINE_BYTES:
-                shown = await asyncio.to_thread(FetchedPage.read, *arguments)
+        if "html" in raw.content_type:
+            if len(raw.body) > _PARSED_INLINE_BYTES:
+                shown = await asyncio.to_thread(self._read_page, raw)
             else:
-                shown = FetchedPage.read(*arguments)
-        return self._check(status, url, headers, body, shown, step=step)
+                shown = self._read_page(raw)
+        self._check(raw, shown, step)
+        document = None if shown is None else shown.document
+        return Answer(status=raw.status, url=raw.url, content_type=raw.content_type, body=raw.body, document=document)
 
-    def _check(
-        self, status: int, url: str, headers: Mapping[str, str], body: bytes, shown: FetchedPage | None, *, step: str
-    ) -> Answer:
-        path = urlsplit(url).path
-        content_type = headers.get("content-type", "").lower()
-        if origin_of(url) != self._origin:
+    def _read_page(self, raw: RawResponse) -> FetchedPage:
+        return FetchedPage.read(urlsplit(raw.url).path, raw.body, self._site)
+
+    def _check(self, raw: RawResponse, shown: FetchedPage | None, step: str) -> None:
+        """Raise what stands in the way of the answer, if anything does."""
+        path, status = urlsplit(raw.url).path, raw.status
+        if origin_of(raw.url) != self._origin:
             # Where a site sends people who are not signed in is on no list; anything else from elsewhere is not ours.
             if path.startswith((self._site.urls["sign_in"], self._site.urls["claim"])):
                 raise SignedOut(Page.EMAIL)
             raise DocumentInvalid("the answer came from another address than the marketplace's", step=step)
-        if page := signed_out(status, path, content_type, body, shown, self._site):
+        if page := signed_out(status, path, raw.content_type, raw.body, shown, self._site):
             raise SignedOut(page)
+        if raw.headers.get("x-amzn-waf-action"):
+            raise SignedOut(Page.WAF)
         if path.startswith("/authorization/failed"):
             raise PermissionMissing(
                 "this user may not open it; the account's owner grants it under Settings, User Permissions", step=step
             )
-        retry_after = headers.get("retry-after")
-        if status == 202 or (status in (429, 503) and retry_after):
-            raise DocumentNotReady("it is still being made", retry_after_seconds=_seconds(retry_after), step=step)
-        if status >= 500 or status in (403, 429):
-            raise PortalUnavailable(f"Seller Central answered {status}; try again later", status=status, step=step)
-        if status in (404, 410):
-            raise DocumentInvalid("Seller Central does not know it", step=step)
-        if status >= 400:
-            raise PortalError(f"Seller Central answered {status}", step=step)
-        document = None if shown is None else shown.document
-        return Answer(status=status, url=url, content_type=content_type, body=body, document=document)
+        if status >= 202 and (error := _status_error(status, raw.headers.get("retry-after"), step)) is not None:
+            raise error
 
 
-def _seconds(retry_after: str | None) -> float:
-    """``Retry-After`` in seconds; a date or rubbish gives the default."""
+def _status_error(status: int, retry_after: str | None, step: str) -> Exception | None:
+    if status == 202:
+        seconds = retry_after_seconds(retry_after) or _DEFAULT_RETRY_AFTER_SECONDS
+        return DocumentNotReady("it is still being made", retry_after_seconds=seconds, step=step)
+    if status >= 500 or status in (403, 429):
+        return PortalUnavailable(
+            f"Seller Central answered {status}; try again later",
+            status=status,
+            retry_after_seconds=retry_after_seconds(retry_after),
+            step=step,
+        )
+    if status in (404, 410):
+        return DocumentInvalid("Seller Central does not know it", step=step)
+    return PortalError(f"Seller Central answered {status}", step=step) if status >= 400 else None
+
+
+def retry_after_seconds(header: str | None) -> float | None:
+    """``Retry-After`` in seconds, from 1 to 3600; a date or anything unreadable gives 5, no header ``None``."""
+    if header is None:
+        return None
     try:
-        seconds = float(retry_after or "")
+        seconds = float(header)
     except ValueError:
         return _DEFAULT_RETRY_AFTER_SECONDS
     return min(max(seconds, 1.0), _LONGEST_RETRY_AFTER_SECONDS)

@@ -1,77 +1,50 @@
-"""Perform the sign-in that ``login_rules`` decides: look, decide, act, until a page of the app is there.
-
-Two rules are kept here because only here something is typed. Credentials go into a field only if, at that moment, its
-page and its form belong to an allowed origin. A one-time code's counter is stored before the code is typed.
-"""
+"""Perform the sign-in that ``login_rules`` decides: see which page is there, decide, act, until the app is there."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Collection
-from typing import TYPE_CHECKING, Final, TypeVar
-
-import attrs
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
 
 from amazon_ae._exceptions import (
     ChallengeRequired,
-    ConfigurationError,
     LoginRejected,
     PageChanged,
     PortalError,
     PortalTimeout,
     PortalUnavailable,
 )
-from amazon_ae._models.marketplaces import Marketplace, PortalCredentials
-from amazon_ae._portal.login_rules import Action, Progress, decide
-from amazon_ae._portal.navigation import RETRY_SECONDS, Traffic, visit
-from amazon_ae._portal.pace import Gate, call
-from amazon_ae._portal.site_map import Page, SiteMap
-from amazon_ae._portal.snapshot import View, look, origin_of, picture
-from amazon_ae._portal.totp import TotpSecret, clock_skew_seconds, plan_code
+from amazon_ae._portal.http import retry_after_seconds
+from amazon_ae._portal.login_rules import UNSETTLED, Action, Progress, decide, ends
+from amazon_ae._portal.navigation import RETRY_SECONDS, navigate
+from amazon_ae._portal.network_monitor import NetworkMonitor
+from amazon_ae._portal.pacing import RequestPacer
+from amazon_ae._portal.playwright_calls import run_step
+from amazon_ae._portal.sign_in_actions import SIGN_IN_STEP, SignInActions, SignInPlan
+from amazon_ae._portal.site_map import Page
+from amazon_ae._portal.snapshot import PageView, observe, origin_of, picture
+from amazon_ae._portal.totp import CodePlan, clock_skew_seconds, refused_codes_text
 from amazon_ae._ports import Clock
 
 if TYPE_CHECKING:
-    from playwright.async_api import ElementHandle, Locator, Page as BrowserPage, Response
+    from playwright.async_api import Page as BrowserPage, Response
 
 __all__ = ["SignIn", "SignInPlan"]
 
-T = TypeVar("T")
-_STEP: Final = "sign-in"
-_LOOK_AGAIN_SECONDS: Final = 0.04
-# An app page is drawn by scripts: an unknown page that waits for no answer gets this long to become a known one.
+_OBSERVE_SECONDS: Final = 0.04
+# An app page is drawn by scripts: a page that is not known yet and waits for no answer gets this long to become known.
 _DRAW_SECONDS: Final = 5.0
-_PERSON_LOOKS_SECONDS: Final = 0.5
-_FORM_ORIGIN: Final = """element => [location.origin,
-  element.form ? new URL(element.form.getAttribute('action') || '', document.baseURI).origin : location.origin]"""
-
-
-@attrs.frozen(kw_only=True)
-class SignInPlan:
-    """What one sign-in needs; no part of it changes.
-
-    Attributes:
-        origins: where credentials may be typed.
-        account_name: the seller account to pick where a user has several.
-        timeout_seconds: for each page.
-        person_seconds: how long a person may take for each page that only a person passes; 0 without a person.
-    """
-
-    marketplace: Marketplace
-    credentials: PortalCredentials = attrs.field(repr=False)
-    secret: TotpSecret = attrs.field(repr=False)
-    site: SiteMap = attrs.field(repr=False)
-    origins: frozenset[str]
-    account_name: str | None = None
-    timeout_seconds: float = 30.0
-    person_seconds: float = 0.0
+# A page that ends the sign-in must stay what it is: this long, or, where the app shows nothing of its own yet, as long
+# as scripts were seen to take before an account picker is drawn (1.5 s).
+_SETTLED_SECONDS: Final = 0.4
+_BARE_APP_SECONDS: Final = 1.6
+_PERSON_OBSERVE_SECONDS: Final = 0.5
 
 
 class SignIn:
     """One sign-in on one page.
 
     Args:
-        use_counter: remembers a one-time code's counter for all processes; awaited before the code is typed.
-        last_counter: the newest counter used by any process.
+        reserve_code: as ``SignInActions``.
     """
 
     def __init__(
@@ -80,28 +53,36 @@ class SignIn:
         plan: SignInPlan,
         *,
         clock: Clock,
-        gate: Gate,
-        last_counter: int | None,
-        use_counter: Callable[[int], Awaitable[None]],
+        pacer: RequestPacer,
+        reserve_code: Callable[[], Awaitable[CodePlan]],
     ) -> None:
         self._page = page
         self._plan = plan
         self._clock = clock
-        self._gate = gate
-        self._last_counter = last_counter
-        self._use_counter = use_counter
+        self._pacer = pacer
         self._progress = Progress()
-        self._codes_typed = 0
         self._status = 0
-        self._traffic = Traffic(page, plan.origins)
+        self._retry_after: str | None = None
+        self._network = NetworkMonitor(page, plan.origins)
+        self._actions = SignInActions(
+            page, plan, clock=clock, pacer=pacer, network=self._network, reserve_code=reserve_code
+        )
         self.pages: list[Page] = []
         """The pages seen, in order."""
-        self.views: list[View] = []
+        self.views: list[PageView] = []
         """The looks they were recognised by."""
-        self.typed: bool = False
-        """Whether a credential was typed."""
         self.skew_seconds: float | None = None
         """Local clock minus the site's, where the site said its time."""
+
+    @property
+    def typed(self) -> bool:
+        """Whether a credential was typed."""
+        return self._actions.typed
+
+    @property
+    def password_typed(self) -> bool:
+        """Whether the password was typed."""
+        return self._progress.password_typed
 
     async def run(self) -> None:
         """Go to the home page and through whatever comes until the app is there.
@@ -113,15 +94,17 @@ class SignIn:
         """
         self._page.on("response", self._note_answer)
         try:
-            with self._traffic:
-                await self._walk()
+            with self._network:
+                await self._follow_pages()
         finally:
             self._page.remove_listener("response", self._note_answer)
 
-    async def _walk(self) -> None:
+    async def _follow_pages(self) -> None:
         view = await self._open(self._plan.marketplace.portal_origin + self._plan.site.urls["home"])
         while True:
-            self._gate.check(_STEP)
+            self._pacer.check(SIGN_IN_STEP)
+            if ends(view.page, self._progress):
+                view = await self._confirmed(view)
             self._check_health(view)
             self.pages.append(view.page)
             self.views.append(view)
@@ -132,269 +115,158 @@ class SignIn:
                 continue
             if action is Action.DONE:
                 return
-            await self._act(action, view)
+            await self._pacer.acquire(SIGN_IN_STEP)
+            await self._actions.perform(action, view)
             view = await self._next(view, self._plan.timeout_seconds)
 
-    def _decide(self, view: View) -> Action:
+    def _decide(self, view: PageView) -> Action:
         if view.page is Page.APP and view.origin != self._plan.marketplace.portal_origin:
-            raise PageChanged("the app's page is on another address than the marketplace's", step=_STEP)
-        if view.page is Page.CODE and self._codes_typed and self._clock_is_wrong():
-            raise LoginRejected(self._skew_text(), step=_STEP)
+            raise PageChanged("the app's page is on another address than the marketplace's", step=SIGN_IN_STEP)
+        refused = self._actions.codes_typed if view.page is Page.CODE else 0
+        if refused > 1 or (refused and self._clock_is_wrong()):
+            raise LoginRejected(refused_codes_text(self.skew_seconds), step=SIGN_IN_STEP)
         return decide(view.page, self._progress)
 
-    async def _person(self, view: View, error: PortalError) -> View:
+    async def _confirmed(self, view: PageView) -> PageView:
+        """The page once it has settled. A wrong name for a page that still draws itself would be the sign-in's end."""
+        bare = view.page is Page.APP and "app_navigation" not in view.snapshot.present
+        needed = _BARE_APP_SECONDS if bare else _SETTLED_SECONDS
+
+        async def settled() -> PageView:
+            latest, quiet = view, 0.0
+            while quiet < needed:
+                await self._page.wait_for_timeout(_OBSERVE_SECONDS * 1000)
+                seen = await self._try_observe()
+                if seen is None or seen.page is not latest.page or self._network.busy:
+                    quiet = 0.0
+                else:
+                    quiet += _OBSERVE_SECONDS
+                latest = seen or latest
+                if latest.page is not view.page and not ends(latest.page, self._progress):
+                    break
+            return latest
+
+        if view.page in UNSETTLED or view.origin == "null":
+            return view  # it was waited for already
+        try:
+            return await run_step(settled(), SIGN_IN_STEP, self._plan.timeout_seconds)
+        except PortalTimeout:
+            return view
+
+    async def _person(self, view: PageView, error: PortalError) -> PageView:
         """Let a person pass the page, if there is one; otherwise the error, with a picture, is the end."""
         if not self._plan.person_seconds:
             error.picture = await picture(self._page)
             raise error
         try:
+            if view.page is Page.CAPTCHA and "password" in view.matched and not self._progress.password_typed:
+                await self._actions.fill_for_person(view)
+                self._progress.password_typed = True
+                view = await self._observe()
             # A new start for every page: what the person did is not this program's repeated attempt.
-            self._progress = Progress()
-            return await self._next(view, self._plan.person_seconds, pause_seconds=_PERSON_LOOKS_SECONDS)
+            self._progress = Progress(password_typed=self._progress.password_typed)
+            return await self._next(view, self._plan.person_seconds, pause_seconds=_PERSON_OBSERVE_SECONDS)
         except PortalError:
             raise error from None
 
-    async def _open(self, url: str) -> View:
+    async def _open(self, url: str) -> PageView:
         for last in (False, True):  # a single fault of the site, or a bare 403 of its bot wall, is asked again once
-            await self._gate.enter(_STEP)
+            await self._pacer.acquire(SIGN_IN_STEP)
             try:
-                landing = await visit(
-                    self._page, url, until="domcontentloaded", step=_STEP, timeout_seconds=self._plan.timeout_seconds
+                result = await navigate(
+                    self._page,
+                    url,
+                    until="domcontentloaded",
+                    step=SIGN_IN_STEP,
+                    timeout_seconds=self._plan.timeout_seconds,
                 )
-                if landing.answer.status != 403 and landing.answer.status < 500:
+                if result.response.status != 403 and result.response.status < 500:
                     break
             except PortalUnavailable:
                 if last:
                     raise
             if not last:
                 await self._clock.sleep(RETRY_SECONDS)
-        return await self._settled(await self._look())
+        return await self._settled(await self._observe())
 
-    def _check_health(self, view: View) -> None:
+    def _check_health(self, view: PageView) -> None:
         """A page that is unknown because the site is ill is no changed page."""
         if view.page is not Page.UNKNOWN:
             return
         if self._status >= 500 or self._status in (403, 429):
-            raise PortalUnavailable(f"Seller Central answered {self._status}", status=self._status, step=_STEP)
+            raise PortalUnavailable(
+                f"Seller Central answered {self._status}; try again later",
+                status=self._status,
+                retry_after_seconds=retry_after_seconds(self._retry_after),
+                step=SIGN_IN_STEP,
+            )
         if view.origin == "null":  # the browser's own error page
-            raise PortalUnavailable("the connection failed; try again later", step=_STEP)
+            raise PortalUnavailable("the connection failed; try again later", step=SIGN_IN_STEP)
 
-    async def _look(self) -> View:
-        return await call(look(self._page, self._plan.site, self._plan.marketplace), _STEP, self._plan.timeout_seconds)
+    async def _observe(self) -> PageView:
+        return await run_step(
+            observe(self._page, self._plan.site, self._plan.marketplace), SIGN_IN_STEP, self._plan.timeout_seconds
+        )
 
-    async def _next(self, before: View, seconds: float, *, pause_seconds: float = _LOOK_AGAIN_SECONDS) -> View:
+    async def _next(self, before: PageView, seconds: float, *, pause_seconds: float = _OBSERVE_SECONDS) -> PageView:
         """The next page: another document, or another page drawn into the same one.
 
         The same page in the same document is no answer, whatever a script shows or hides on it, until it stays so.
         """
 
-        async def changed() -> View:
+        async def changed() -> PageView:
             quiet = 0.0
             while True:
-                view = await self._try_look()
+                view = await self._try_observe()
                 if view is not None and view.ready and view.key != before.key:
                     is_other = (view.born, view.page) != (before.born, before.page)
                     if is_other or quiet >= _DRAW_SECONDS:
                         return view
                 await self._page.wait_for_timeout(pause_seconds * 1000)
-                quiet = 0.0 if self._traffic.waits else quiet + pause_seconds
+                quiet = 0.0 if self._network.busy else quiet + pause_seconds
 
-        return await self._settled(await call(changed(), _STEP, seconds))
+        return await self._settled(await run_step(changed(), SIGN_IN_STEP, seconds))
 
-    async def _settled(self, view: View) -> View:
+    async def _settled(self, view: PageView) -> PageView:
         """A page that is not known yet may still be drawing itself; wait a little before calling it unknown."""
 
-        async def known() -> View:
+        async def known() -> PageView:
             quiet, seconds = 0.0, min(_DRAW_SECONDS, self._plan.timeout_seconds)
             while quiet < seconds:
-                again = await self._try_look()
-                if again is not None and again.page is not Page.UNKNOWN:
+                again = await self._try_observe()
+                if again is not None and again.page not in UNSETTLED:
                     return again
-                await self._page.wait_for_timeout(_LOOK_AGAIN_SECONDS * 1000)
-                if not self._traffic.waits:
-                    quiet += _LOOK_AGAIN_SECONDS
+                await self._page.wait_for_timeout(_OBSERVE_SECONDS * 1000)
+                if not self._network.busy:
+                    quiet += _OBSERVE_SECONDS
             return view
 
-        if view.page is not Page.UNKNOWN or self._status >= 400 or view.origin == "null":
+        if view.page not in UNSETTLED or self._status >= 400 or view.origin == "null":
             return view
         try:
-            return await call(known(), _STEP, self._plan.timeout_seconds)
+            return await run_step(known(), SIGN_IN_STEP, self._plan.timeout_seconds)
         except PortalTimeout:
             return view
 
-    async def _try_look(self) -> View | None:
-        """A look that may meet a page in the middle of a navigation."""
+    async def _try_observe(self) -> PageView | None:
+        """``None`` in the middle of a navigation."""
         try:
-            return await look(self._page, self._plan.site, self._plan.marketplace)
+            return await observe(self._page, self._plan.site, self._plan.marketplace)
         except Exception as error:
             text = str(error)
             if "context was destroyed" in text or "navigat" in text or "Cannot find context" in text:
                 return None
             raise
 
-    async def _act(self, action: Action, view: View) -> None:
-        work = {
-            Action.TYPE_EMAIL: self._type_email,
-            Action.TYPE_PASSWORD: self._type_password,
-            Action.TYPE_EMAIL_AND_PASSWORD: self._type_both,
-            Action.CHOOSE_AUTHENTICATOR: self._choose_authenticator,
-            Action.TYPE_CODE: self._type_code,
-            Action.PICK_IDENTITY: self._pick_identity,
-            Action.PICK_MARKETPLACE: self._pick_marketplace,
-            Action.PICK_MARKETPLACE_OLD: self._pick_marketplace_old,
-            Action.SWITCH_MARKETPLACE: self._switch_marketplace,
-            Action.RELOAD: self._reload,
-            Action.SKIP_PHONE: self._skip_phone,
-            Action.SKIP_REMINDER: self._skip_reminder,
-        }[action]
-        await self._gate.enter(_STEP)
-        await work(view)
-
-    async def _type_email(self, view: View) -> None:
-        await self._type(view, "email", self._plan.credentials.email)
-        await self._click(view, "email_next")
-
-    async def _type_password(self, view: View) -> None:
-        await self._tick(view, "remember_me")
-        await self._type(view, "password", self._plan.credentials.password)
-        await self._click(view, "sign_in")
-
-    async def _type_both(self, view: View) -> None:
-        await self._type(view, "email", self._plan.credentials.email)
-        await self._type_password(view)
-
-    async def _choose_authenticator(self, view: View) -> None:
-        selector = ", ".join(self._plan.site.selectors["device_totp"])
-        await self._do(self._page.locator(selector).first.check(timeout=self._milliseconds, force=True))
-        await self._click(view, "device_send")
-
-    async def _type_code(self, view: View) -> None:
-        while True:
-            planned = plan_code(self._plan.secret, self._clock.now(), last_counter=self._last_counter)
-            if planned.wait_seconds <= 0:
-                break
-            await self._clock.sleep(planned.wait_seconds)
-            self._gate.check(_STEP)
-        await self._tick(view, "remember_device")
-        # First remembered, then typed: a crash in between wastes a code, the other order would use one twice.
-        await self._use_counter(planned.counter)
-        self._last_counter = planned.counter
-        self._codes_typed += 1
-        await self._type(view, "code", self._plan.secret.code(planned.counter))
-        await self._click(view, "code_submit")
-
-    async def _pick_identity(self, view: View) -> None:
-        rows = await self._rows("identity_row")
-        ours = rows.filter(has_text=self._plan.credentials.email)
-        row = ours if await self._count(ours) else rows
-        await self._do(row.first.click(timeout=self._milliseconds))
-
-    async def _pick_marketplace(self, view: View) -> None:
-        await self._pick("picker_row", "picker_confirm")
-
-    async def _pick_marketplace_old(self, view: View) -> None:
-        await self._pick("old_picker_row", "old_picker_confirm")
-
-    async def _pick(self, row_name: str, confirm_name: str) -> None:
-        """Open the account where the marketplaces do not show yet, choose ours, confirm. Clicks are trusted ones."""
-        names = self._plan.site.marketplace_names[self._plan.marketplace.code]
-        rows = await self._rows(row_name)
-        marketplace = rows.filter(has_text=_any_of(names))
-        if not await self._count(marketplace):
-            wanted = self._plan.account_name
-            account = rows.filter(has_text=wanted) if wanted else rows
-            count = await self._count(account)
-            if count > 1 and not wanted:
-                raise ConfigurationError(f"this user has {count} seller accounts: pass account_name= to pick one")
-            if not count:
-                raise PageChanged("no row of the account picker has this account's name", step=_STEP)
-            await self._do(account.first.click(timeout=self._milliseconds))
-        await self._do(marketplace.last.click(timeout=self._milliseconds))
-        confirm = await self._rows(confirm_name)
-        await self._do(confirm.last.click(timeout=self._milliseconds, no_wait_after=True))
-
-    async def _switch_marketplace(self, view: View) -> None:
-        selector = ", ".join(self._plan.site.selectors["marketplace_switch"])
-        options = self._page.locator(selector).first.locator("option")
-        values: list[str] = await self._do(options.evaluate_all("options => options.map(option => option.value)"))
-        marketplace = self._plan.marketplace
-        ours = [value for value in values if value == marketplace.code or marketplace.marketplace_id in value]
-        if not ours:
-            raise PageChanged("the marketplace is not in the page's list of marketplaces", step=_STEP)
-        await self._do(self._page.locator(selector).first.select_option(ours[0], timeout=self._milliseconds))
-
-    async def _reload(self, view: View) -> None:
-        await self._do(self._page.reload(wait_until="domcontentloaded", timeout=self._milliseconds))
-
-    async def _skip_phone(self, view: View) -> None:
-        await self._click(view, "phone_nag_skip")
-
-    async def _skip_reminder(self, view: View) -> None:
-        await self._click(view, "remind_nag_skip")
-
-    async def _type(self, view: View, name: str, value: str) -> None:
-        """Fill one field. Check and typing are on the same element: a page that comes in between gets neither."""
-        field = await self._do(self._locator(view, name).element_handle(timeout=self._milliseconds))
-        await self._check_origin(field)
-        self.typed = True
-        await self._do(field.fill(value, timeout=self._milliseconds))
-
-    async def _check_origin(self, field: ElementHandle) -> None:
-        origins: list[str] = await self._do(field.evaluate(_FORM_ORIGIN))
-        if not {*origins, origin_of(self._page.url)} <= self._plan.origins:
-            raise PageChanged(
-                "the page that asks for credentials is not the marketplace's own; nothing was typed", step=_STEP
-            )
-
-    async def _tick(self, view: View, name: str) -> None:
-        if name in view.matched:
-            await self._do(self._locator(view, name).check(timeout=self._milliseconds))
-
-    async def _click(self, view: View, name: str) -> None:
-        await self._do(self._locator(view, name).click(timeout=self._milliseconds, no_wait_after=True))
-
-    def _locator(self, view: View, name: str) -> Locator:
-        if name not in view.matched:
-            raise PageChanged(f"nothing on the page fits {name!r}", step=_STEP)
-        selector = self._plan.site.selectors[name][view.matched[name]]
-        return self._page.locator(selector).locator("visible=true").first
-
-    async def _rows(self, name: str) -> Locator:
-        """What the first fitting selector finds; not all of them at once, for one may lie inside another."""
-        for selector in self._plan.site.selectors[name]:
-            rows = self._page.locator(selector).locator("visible=true")
-            if await self._count(rows):
-                return rows
-        raise PageChanged(f"nothing on the page fits {name!r}", step=_STEP)
-
-    async def _count(self, locator: Locator) -> int:
-        return await self._do(locator.count())
-
-    async def _do(self, work: Awaitable[T]) -> T:
-        return await call(work, _STEP, self._plan.timeout_seconds)
-
-    @property
-    def _milliseconds(self) -> float:
-        return self._plan.timeout_seconds * 1000
-
     def _note_answer(self, response: Response) -> None:
         if origin_of(response.url) in self._plan.origins:
             skew = clock_skew_seconds(response.headers.get("date"), self._clock.now())
-            self.skew_seconds = skew if skew is not None else self.skew_seconds
+            # An answer that was long on its way makes the clocks seem further apart than they are.
+            known = [value for value in (skew, self.skew_seconds) if value is not None]
+            self.skew_seconds = min(known, key=abs, default=None)
         if response.request.is_navigation_request() and response.frame == self._page.main_frame:
             self._status = response.status
+            self._retry_after = response.headers.get("retry-after")
 
     def _clock_is_wrong(self) -> bool:
         return self.skew_seconds is not None and abs(self.skew_seconds) > self._plan.secret.period / 2
-
-    def _skew_text(self) -> str:
-        skew = self.skew_seconds or 0.0
-        side = "ahead of" if skew > 0 else "behind"
-        return (
-            f"Amazon refused the one-time code, and this machine's clock is {abs(skew):.0f} s {side} Amazon's: "
-            "set the clock, then call login() once"
-        )
-
-
-def _any_of(names: Collection[str]) -> re.Pattern[str]:
-    return re.compile("|".join(re.escape(name) for name in names), re.IGNORECASE)

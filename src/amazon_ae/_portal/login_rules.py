@@ -9,7 +9,7 @@ refused is read from the fact that the password page is back, not from an error 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -18,25 +18,35 @@ import attrs
 
 from amazon_ae._exceptions import ChallengeRequired, LoginRejected, PageChanged, PermissionMissing, PortalError
 from amazon_ae._portal.html import Document, parse_html
-from amazon_ae._portal.site_map import MARKS, Mark, Page, SiteMap
+from amazon_ae._portal.site_map import (
+    BUTTON_PHRASES,
+    BUTTONS,
+    PAGE_SIGNATURES,
+    PHRASE_SELECTORS,
+    Page,
+    PageSignature,
+    SiteMap,
+)
 
 __all__ = [
+    "CHALLENGES",
     "SIGNED_OUT",
     "TABLE",
+    "UNSETTLED",
     "Action",
     "FetchedPage",
     "Progress",
     "Rule",
     "Snapshot",
     "classify",
+    "comes_first",
     "decide",
+    "ends",
     "signed_out",
     "snapshot_of_document",
 ]
 
 _MOST_STEPS: Final = 25
-# Not the whole text: a news item on the home page may well name the agent policy.
-PHRASE_PLACES: Final = ("title", "h1", "h2", "h3", "script:not([src])")
 
 
 @attrs.frozen(kw_only=True)
@@ -58,22 +68,22 @@ class Snapshot:
     marketplace: bool | None = None
 
 
-def classify(snapshot: Snapshot, marks: Collection[Mark] = MARKS) -> Page:
-    """The first mark that fits names the page; ``Page.UNKNOWN`` if none does."""
-    page = next((mark.page for mark in marks if _fits(snapshot, mark)), Page.UNKNOWN)
+def classify(snapshot: Snapshot, signatures: Collection[PageSignature] = PAGE_SIGNATURES) -> Page:
+    """The first signature that fits names the page; ``Page.UNKNOWN`` if none does."""
+    page = next((signature.page for signature in signatures if _fits(snapshot, signature)), Page.UNKNOWN)
     return Page.WRONG_MARKETPLACE if page is Page.APP and snapshot.marketplace is False else page
 
 
-def _fits(snapshot: Snapshot, mark: Mark) -> bool:
-    if any(snapshot.path.startswith(path) for path in mark.paths):
+def _fits(snapshot: Snapshot, signature: PageSignature) -> bool:
+    if any(snapshot.path.startswith(path) for path in signature.paths):
         return True
-    if not (snapshot.visible.isdisjoint(mark.absent) and snapshot.present.isdisjoint(mark.missing)):
+    if not (snapshot.visible.isdisjoint(signature.absent) and snapshot.present.isdisjoint(signature.missing)):
         return False
-    if not snapshot.phrases.isdisjoint(mark.phrases):
+    if not snapshot.phrases.isdisjoint(signature.phrases):
         return True
-    if not (mark.visible or mark.present):
+    if not (signature.visible or signature.present):
         return False
-    return snapshot.visible.issuperset(mark.visible) and snapshot.present.issuperset(mark.present)
+    return snapshot.visible.issuperset(signature.visible) and snapshot.present.issuperset(signature.present)
 
 
 @attrs.frozen
@@ -100,9 +110,26 @@ def snapshot_of_document(path: str, document: Document, site: SiteMap) -> Snapsh
             if element.visible:
                 visible.add(name)
                 break
-    spoken = "\n".join(element.text for element in document.find(PHRASE_PLACES)).casefold()
-    phrases = {name for name, texts in site.phrases.items() if any(text.casefold() in spoken for text in texts)}
+    found = {name: _first(document, places, site.phrases[name]) for name, places in PHRASE_SELECTORS.items()}
+    phrases = {name for name, at in found.items() if at is not None}
+    buttons = {element.label.casefold() for element in document.find([BUTTONS]) if element.visible}
+    said = {name for name in BUTTON_PHRASES if not buttons.isdisjoint(text.casefold() for text in site.phrases[name])}
+    if comes_first(found["code_by_message"], found["code_by_app"]):
+        said.add("code_by_message")
+    visible |= said
+    present |= said
     return Snapshot(path=path, visible=frozenset(visible), present=frozenset(present), phrases=frozenset(phrases))
+
+
+def _first(document: Document, selectors: Sequence[str], phrases: Collection[str]) -> int | None:
+    """Where in the text of such elements the first of the phrases begins."""
+    said = "\n".join(element.text for element in document.find(selectors)).casefold()
+    return min((at for phrase in phrases if (at := said.find(phrase.casefold())) >= 0), default=None)
+
+
+def comes_first(one: int | None, other: int | None) -> bool:
+    """Whether ``one`` was found, and before ``other``."""
+    return one is not None and (other is None or one < other)
 
 
 class Action(StrEnum):
@@ -120,7 +147,11 @@ class Action(StrEnum):
     RELOAD = "reload"
     SKIP_PHONE = "skip the phone number"
     SKIP_REMINDER = "put the reminder off"
+    SKIP_PASSKEY = "decline the passkey"
     DONE = "done"
+
+
+_TYPES_PASSWORD: Final = frozenset({Action.TYPE_PASSWORD, Action.TYPE_EMAIL_AND_PASSWORD})
 
 
 @attrs.frozen
@@ -159,6 +190,7 @@ TABLE: Final[Mapping[Page, Rule]] = MappingProxyType(
         Page.PASSKEY: _challenge("passkey", "a passkey"),
         Page.DEVICE_APPROVAL: _challenge("device_approval", "approval on another device"),
         Page.PASSWORD_CHANGE: _challenge("password_change", "a new password"),
+        Page.CODE_BY_MESSAGE: _challenge("sms_code", "a code sent by SMS or call in place of the authenticator's"),
         Page.SMS_CODE: _challenge("sms_code", "a code sent by mail or SMS"),
         Page.NO_AUTHENTICATOR: _challenge("sms_code", "a code by SMS or call: this user has no authenticator app"),
         # The ordinary way.
@@ -176,6 +208,8 @@ TABLE: Final[Mapping[Page, Rule]] = MappingProxyType(
         Page.IDENTITY_CHOICE: Rule(Action.PICK_IDENTITY, 1, _changed("the choice of user came back")),
         Page.PHONE_NAG: Rule(Action.SKIP_PHONE, 2, _changed("the request for a phone number cannot be skipped")),
         Page.REMIND_NAG: Rule(Action.SKIP_REMINDER, 2, _changed("the reminder cannot be put off")),
+        Page.PASSKEY_NUDGE: Rule(Action.SKIP_PASSKEY, 2, _changed("the offer of a passkey cannot be declined")),
+        Page.PICKER_PENDING: Rule(None, 0, _changed("the account picker shows no rows")),
         Page.PICKER: Rule(Action.PICK_MARKETPLACE, 2, _changed("the account picker came back")),
         Page.PICKER_FAULT: Rule(Action.RELOAD, 2, _changed("the account picker does not load")),
         Page.OLD_PICKER: Rule(Action.PICK_MARKETPLACE_OLD, 2, _changed("the account picker came back")),
@@ -193,6 +227,12 @@ TABLE: Final[Mapping[Page, Rule]] = MappingProxyType(
     }
 )
 
+CHALLENGES: Final = frozenset({Page.AGENT_POLICY, Page.CAPTCHA, Page.WAF, Page.PASSKEY, Page.DEVICE_APPROVAL})
+"""Walls that may stand before any page, signed in or not."""
+
+UNSETTLED: Final = frozenset({Page.UNKNOWN, Page.PICKER_PENDING})
+"""Pages that may still be drawing themselves."""
+
 SIGNED_OUT: Final = frozenset(
     # A captcha or a robot check is no proof of being signed out, but the sign-in flow is where it is named and raised.
     set(Page) - {Page.APP, Page.WRONG_MARKETPLACE, Page.UNKNOWN, Page.NO_PERMISSION, Page.PICKER_FAULT}
@@ -201,11 +241,22 @@ SIGNED_OUT: Final = frozenset(
 
 
 class Progress:
-    """How often each page was acted on in this sign-in, and how many one-time codes were typed."""
+    """How often each page was acted on in this sign-in, and whether the password was typed.
 
-    def __init__(self) -> None:
+    Args:
+        password_typed: it was, before a person passed a page: it is not typed again.
+    """
+
+    def __init__(self, *, password_typed: bool = False) -> None:
         self.acted: dict[Page, int] = {}
         self.steps = 0
+        self.password_typed = password_typed
+
+
+def ends(page: Page, progress: Progress) -> bool:
+    """Whether ``decide`` would end the sign-in on this page, well or with an error."""
+    rule = TABLE[page]
+    return rule.action in (None, Action.DONE) or progress.acted.get(page, 0) >= rule.at_most
 
 
 def decide(page: Page, progress: Progress) -> Action:
@@ -221,6 +272,11 @@ def decide(page: Page, progress: Progress) -> Action:
         raise rule.otherwise()
     if progress.steps > _MOST_STEPS:
         raise PageChanged("sign-in does not end; run check()", step="sign-in")
+    if rule.action in _TYPES_PASSWORD:
+        # Whichever form asks next: a second wrong password may lock the account.
+        if progress.password_typed:
+            raise rule.otherwise()
+        progress.password_typed = True
     progress.acted[page] = acted + 1
     return rule.action
 

@@ -6,8 +6,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from amazon_ae._portal.browser import BrowserOptions
-from amazon_ae._portal.browser_pool import BrowserHolder
-from amazon_ae._portal.pace import call
+from amazon_ae._portal.browser_pool import BrowserPool
+from amazon_ae._portal.playwright_calls import run_step
 
 if TYPE_CHECKING:
     from playwright.async_api import Page, Route
@@ -32,7 +32,7 @@ class ChromiumPrinter:
         self, browser: BrowserOptions | None = None, *, timeout_seconds: float = 30.0, max_pages: int = 2
     ) -> None:
         self._timeout_seconds = timeout_seconds
-        self._holder = BrowserHolder(
+        self._pool = BrowserPool(
             browser or BrowserOptions(),
             state=_no_state,
             hosts=frozenset(),
@@ -49,9 +49,9 @@ class ChromiumPrinter:
             BrowserLost, PortalTimeout: it ended, or took too long; call again.
             ConfigurationError: the printer was closed, or Playwright or pypdf is missing.
         """
-        running = await self._holder.get()
-        async with self._holder.page(running, True) as page:
-            return await call(_print(page, html), _STEP, self._timeout_seconds)
+        running = await self._pool.get()
+        async with self._pool.page(running, True) as page:
+            return await run_step(_print(page, html), _STEP, self._timeout_seconds)
 
     async def __aenter__(self) -> Self:
         return self
@@ -63,7 +63,7 @@ class ChromiumPrinter:
 
     async def aclose(self) -> None:
         """End the browser; twice is fine."""
-        await self._holder.aclose()
+        await self._pool.aclose()
 
 
 async def _no_state() -> dict[str, Any] | None:

@@ -34,19 +34,21 @@ from amazon_ae._models.documents import Document, DocumentKind, DocumentSet, kin
 from amazon_ae._models.events import DocumentEvent, Event, EventSink
 from amazon_ae._models.marketplaces import Marketplace, PortalCredentials
 from amazon_ae._models.text import check_order_id
-from amazon_ae._pdf import inspect_pdf
 from amazon_ae._portal.browser import BrowserOptions, RunningBrowser, close_context
-from amazon_ae._portal.browser_pool import BrowserHolder
-from amazon_ae._portal.check import CheckReport, Walk
-from amazon_ae._portal.cookies import Jar, belongs
-from amazon_ae._portal.document_fetchers import OrderPage, Sources
+from amazon_ae._portal.browser_pool import BrowserPool
+from amazon_ae._portal.check import CheckRecorder, CheckReport
+from amazon_ae._portal.cookies import SessionCookies, belongs
+from amazon_ae._portal.document_fetchers import fetch_document, fetch_order_page
+from amazon_ae._portal.fetch_context import FetchContext, OrderPage
 from amazon_ae._portal.html import Document as HtmlDocument
-from amazon_ae._portal.http import Fetcher, SignedOut
+from amazon_ae._portal.http import PortalHttp, SignedOut
 from amazon_ae._portal.login_flow import SignInPlan
-from amazon_ae._portal.pace import Gate, call
+from amazon_ae._portal.login_rules import CHALLENGES, TABLE
+from amazon_ae._portal.pacing import RequestPacer
+from amazon_ae._portal.playwright_calls import run_step
 from amazon_ae._portal.session import PortalSession
 from amazon_ae._portal.session_store import MemorySessionStore, SessionStore
-from amazon_ae._portal.site_map import SITE, SiteMap
+from amazon_ae._portal.site_map import SITE, Page, SiteMap
 from amazon_ae._portal.snapshot import origin_of
 from amazon_ae._portal.totp import TotpSecret
 from amazon_ae._ports import Clock
@@ -131,10 +133,11 @@ class SellerPortalScraper:
         self._timeout_seconds = _seconds("timeout", timeout)
         self._label_wait_seconds = _seconds("label_wait", label_wait)
         self._pictures = frozenset(pictures_without_text)
+        self._label_batches: dict[str, str] = {}
         self._on_event = on_event
-        self._gate = Gate(self._clock, burst=burst, restore_seconds=restore_seconds, stopped=stopped)
+        self._pacer = RequestPacer(self._clock, burst=burst, restore_seconds=restore_seconds, stopped=stopped)
         self._session = PortalSession(
-            self.account, sessions or MemorySessionStore(), clock=self._clock, gate=self._gate, on_sign_in=self._emit
+            self.account, sessions or MemorySessionStore(), clock=self._clock, pacer=self._pacer, on_sign_in=self._emit
         )
         self._plan = SignInPlan(
             marketplace=marketplace,
@@ -146,7 +149,7 @@ class SellerPortalScraper:
             timeout_seconds=self._timeout_seconds,
         )
         self._hosts = frozenset(urlsplit(origin).hostname or "" for origin in self._plan.origins)
-        self._browser = BrowserHolder(
+        self._browser = BrowserPool(
             self._options,
             state=self._session.load,
             hosts=self._hosts,
@@ -168,17 +171,17 @@ class SellerPortalScraper:
         running = self._browser.running
         try:
             if running is not None and running.alive:
-                await self._session.remember(self._jar(running), at_once=True)
+                await self._session.save(self._cookies(running), at_once=True)
         finally:
             await self._browser.aclose()
 
     def stop(self) -> None:
         """The kill switch: from now on nothing is sent; what runs ends with ``PortalStopped`` at its next request."""
-        self._gate.stop()
+        self._pacer.stop()
 
     def resume(self) -> None:
         """Undo ``stop``."""
-        self._gate.resume()
+        self._pacer.resume()
 
     async def documents(self, order_id: str, kinds: Collection[DocumentKind] = _ALL) -> DocumentSet:
         """The verified papers of one order, fetched side by side.
@@ -194,10 +197,10 @@ class SellerPortalScraper:
         """
         check_order_id(order_id)
         wanted = kinds_asked(kinds)
-        self._gate.check("documents")
+        self._pacer.check("documents")
         running = await self._browser.get()
         if wanted and not self._session.usable:
-            await self._mend(running, self._session.generation)
+            await self._renew(running, self._session.generation)
         # Per session: the forms of a page hold tokens that end with the session they were made for.
         shared: dict[int, asyncio.Task[OrderPage]] = {}
 
@@ -205,7 +208,7 @@ class SellerPortalScraper:
             generation = self._session.generation
             task = shared.get(generation)
             if task is None or task.cancelled() or (task.done() and task.exception() is not None):
-                task = shared[generation] = asyncio.ensure_future(self._sources(running).order_page(order_id))
+                task = shared[generation] = asyncio.ensure_future(fetch_order_page(self._context(running), order_id))
             return await asyncio.shield(task)
 
         results: dict[DocumentKind, Document | DocumentError | PortalError] = {}
@@ -230,7 +233,7 @@ class SellerPortalScraper:
                 await asyncio.wait(left)
         if broken:
             raise broken[0]
-        await self._session.remember(self._jar(running))
+        await self._session.save(self._cookies(running))
         return DocumentSet(order_id, {kind: results[kind] for kind in wanted})
 
     async def login(self, *, headed: bool = False, person: float | timedelta = 300.0) -> None:
@@ -244,11 +247,11 @@ class SellerPortalScraper:
         Raises:
             ChallengeRequired, LoginRejected, PermissionMissing, PageChanged, ...: there is no session; see the error.
         """
-        self._gate.check("sign-in")
-        self._session.forgive()
+        self._pacer.check("sign-in")
+        self._session.allow_retry()
         if not headed:
             running = await self._browser.get()
-            await self._mend(running, self._session.generation)
+            await self._renew(running, self._session.generation)
             return
         running = await self._browser.restart(headless=False)
         try:
@@ -282,10 +285,10 @@ class SellerPortalScraper:
         if not fits:
             raise ConfigurationError(f"the session holds no cookie of {host}: sign in there, then export it again")
         running = self._browser.running
-        await self._session.import_state(self._jar(running) if running and running.alive else None, values)
+        await self._session.import_state(self._cookies(running) if running and running.alive else None, values)
 
     async def check(self, order_id: str | None = None, *, sign_in: bool = False) -> CheckReport:
-        """Walk the pages with the real account and say, step by step, which selector still fits. Changes nothing.
+        """Check the pages with the real account and say, step by step, which selector still fits. Changes nothing.
 
         Args:
             order_id: the order to look at; by default the newest of the list of shipped ones.
@@ -295,42 +298,42 @@ class SellerPortalScraper:
         Returns:
             The report; a step that cannot be done is in it as missing, with its error. ``print(report)`` shows it.
         """
-        walk = Walk(self._site)
+        recorder = CheckRecorder(self._site)
         try:
             running = await self._browser.get()
-            walk.note("browser", "start")
+            recorder.note("browser", "start")
             self._session.last_views = []
             try:
                 if sign_in:
-                    await self._rehearse(running)
+                    await self._try_sign_in(running)
                 elif not self._session.usable:
-                    await self._mend(running, self._session.generation)
+                    await self._renew(running, self._session.generation)
             finally:
-                walk.note_sign_in(self._session.last_views)
-            sources = self._sources(running)
+                recorder.note_sign_in(self._session.last_views)
+            http = self._context(running).http
 
             async def page(name: str, url: str) -> HtmlDocument:
-                answer = await self._mended(running, name, lambda: sources.fetcher.get(self._origin + url, step=name))
+                answer = await self._with_session(running, name, lambda: http.get(self._origin + url, step=name))
                 if answer.document is None:
                     raise PageChanged("the address gives no page", step=name)
                 return answer.document
 
-            if order := await walk.pages(page, order_id):
-                walk.note_papers(await self.documents(order))
+            if order := await recorder.pages(page, order_id):
+                recorder.note_papers(await self.documents(order))
         except AmazonAeError as error:
-            walk.note("stopped", type(error).__name__, fits=False, detail=str(error))
-        return walk.report()
+            recorder.note("stopped", type(error).__name__, fits=False, detail=str(error))
+        return recorder.report()
 
-    async def _rehearse(self, running: RunningBrowser) -> None:
+    async def _try_sign_in(self, running: RunningBrowser) -> None:
         if running.browser is None:
             raise ConfigurationError("check(sign_in=True) needs a browser of its own, not a context of the host")
-        context = await call(
+        context = await run_step(
             running.browser.new_context(locale=self._options.locale, timezone_id=self._marketplace.time_zone),
             "browser",
             self._timeout_seconds,
         )
         try:
-            await self._session.rehearse(context, self._plan)
+            await self._session.try_sign_in(context, self._plan)
         finally:
             await close_context(context)
 
@@ -343,16 +346,15 @@ class SellerPortalScraper:
         outcome: Document | None = None
         name = "cancelled"
         try:
-            content = await self._mended(
-                running, str(kind), lambda: self._sources(running).content(kind, order_id, order_page)
+            context = self._context(running)
+            fetched = await self._with_session(
+                running, str(kind), lambda: fetch_document(context, kind, order_id, order_page)
             )
-            facts = await asyncio.to_thread(
-                inspect_pdf, content, order_id, step=str(kind), require_order_id=kind not in self._pictures
-            )
+            facts = await asyncio.to_thread(fetched.inspect, kind not in self._pictures)
             outcome = Document(
                 order_id=order_id,
                 kind=kind,
-                content=content,
+                content=fetched.content,
                 pages=facts.pages,
                 width_mm=facts.width_mm,
                 height_mm=facts.height_mm,
@@ -380,21 +382,24 @@ class SellerPortalScraper:
                 )
             )
 
-    async def _mended(self, running: RunningBrowser, step: str, work: Callable[[], Awaitable[T]]) -> T:
+    async def _with_session(self, running: RunningBrowser, step: str, work: Callable[[], Awaitable[T]]) -> T:
         """Do it; where the session turns out to be lost, mend it and do it once more."""
         generation = self._session.generation
         try:
             return await work()
         except SignedOut:
-            self._session.lost(generation)
-        await self._mend(running, generation)
+            self._session.invalidate(generation)
+        await self._renew(running, generation)
+        wall = Page.EMAIL
         try:
             return await work()
-        except SignedOut:
-            pass
+        except SignedOut as error:
+            wall = error.page
+        if wall in CHALLENGES:
+            raise TABLE[wall].otherwise()
         raise PortalUnavailable("the site signs out again right after a sign-in; try again later", step=step)
 
-    async def _mend(self, running: RunningBrowser, generation: int) -> None:
+    async def _renew(self, running: RunningBrowser, generation: int) -> None:
         try:
             await self._sign_in(running, self._plan, generation)
         except BrowserLost:
@@ -402,31 +407,33 @@ class SellerPortalScraper:
             raise
 
     async def _sign_in(self, running: RunningBrowser, plan: SignInPlan, generation: int) -> None:
-        await self._session.mend(
-            self._jar(running), plan, lambda: self._browser.page(running, False), generation=generation
+        await self._session.renew(
+            self._cookies(running), plan, lambda: self._browser.page(running, False), generation=generation
         )
 
-    def _jar(self, running: RunningBrowser) -> Jar:
-        return Jar(running.context, None if running.owns_context else self._hosts)
+    def _cookies(self, running: RunningBrowser) -> SessionCookies:
+        return SessionCookies(running.context, None if running.owns_context else self._hosts)
 
-    def _sources(self, running: RunningBrowser) -> Sources:
-        fetcher = Fetcher(
+    def _context(self, running: RunningBrowser) -> FetchContext:
+        http = PortalHttp(
             running.context,
             origin=self._origin,
             site=self._site,
-            gate=self._gate,
+            pacer=self._pacer,
             clock=self._clock,
             timeout_seconds=self._timeout_seconds,
         )
-        return Sources(
-            fetcher,
+        return FetchContext(
+            http=http,
             site=self._site,
             origin=self._origin,
-            gate=self._gate,
+            pacer=self._pacer,
             clock=self._clock,
             open_page=lambda printing: self._browser.page(running, printing),
             timeout_seconds=self._timeout_seconds,
             label_wait_seconds=self._label_wait_seconds,
+            pictures=self._pictures,
+            label_batches=self._label_batches,
         )
 
     def _emit(self, event: Event) -> None:

@@ -21,14 +21,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from amazon_ae._exceptions import AmazonAeError, ChallengeRequired, LoginRejected, PortalError, StorageError
+from amazon_ae._exceptions import (
+    AmazonAeError,
+    ChallengeRequired,
+    ConfigurationError,
+    LoginRejected,
+    StorageError,
+)
 from amazon_ae._models.events import SignInEvent
 from amazon_ae._portal.browser import close_page, new_page
-from amazon_ae._portal.cookies import Jar
+from amazon_ae._portal.cookies import SessionCookies
 from amazon_ae._portal.login_flow import SignIn, SignInPlan
-from amazon_ae._portal.pace import Gate
+from amazon_ae._portal.pacing import RequestPacer
 from amazon_ae._portal.session_store import SavedSession, SessionStore
-from amazon_ae._portal.snapshot import View
+from amazon_ae._portal.snapshot import PageView
+from amazon_ae._portal.totp import CodePlan
+from amazon_ae._portal.used_codes import UsedCodes
 from amazon_ae._ports import Clock
 
 if TYPE_CHECKING:
@@ -39,7 +47,9 @@ __all__ = ["PortalSession"]
 _log = logging.getLogger(__name__)
 # Cookies change with every answer. Saved this often, a crash loses little and a packer waits for no disk.
 _SAVE_EVERY: Final = timedelta(seconds=60)
-_SAVE_PATIENCE_SECONDS: Final = 2.0
+_SAVE_TIMEOUT_SECONDS: Final = 2.0
+# A hung site after a right password is worth another attempt, an account that may get locked is not worth many.
+_MOST_PASSWORDS: Final = 3
 
 
 class PortalSession:
@@ -51,23 +61,25 @@ class PortalSession:
         store: SessionStore,
         *,
         clock: Clock,
-        gate: Gate,
+        pacer: RequestPacer,
         on_sign_in: Callable[[SignInEvent], None],
     ) -> None:
         self._account = account
         self._store = store
         self._clock = clock
-        self._gate = gate
+        self._pacer = pacer
         self._on_sign_in = on_sign_in
         self._lock = asyncio.Lock()
         self._saved = SavedSession()
         # Which sign-in the store held when it was last read or written: another one there is somebody else's.
         self._stored_at: str | None = None
         self._saved_at: datetime | None = None
-        self._refusal: PortalError | None = None
+        self._refusal: AmazonAeError | None = None
         self._attempts = 0
+        # How often the password was typed since a sign-in last succeeded or ``login()`` was called.
+        self._passwords = 0
         self._last_failure: AmazonAeError | None = None
-        self.last_views: list[View] = []
+        self.last_views: list[PageView] = []
         """The looks of the newest sign-in, for ``check()``."""
         self.generation: int = 0
         self.usable: bool = False
@@ -79,18 +91,19 @@ class PortalSession:
         self.usable = self._saved.state is not None
         return self._saved.state
 
-    def lost(self, generation: int) -> None:
+    def invalidate(self, generation: int) -> None:
         """Somebody saw that the session of ``generation`` is gone."""
         if generation == self.generation:
             self.usable = False
 
-    def forgive(self) -> None:
+    def allow_retry(self) -> None:
         """Allow a new attempt after a refusal."""
         self._refusal = None
+        self._passwords = 0
 
-    async def mend(
+    async def renew(
         self,
-        jar: Jar,
+        cookies: SessionCookies,
         plan: SignInPlan,
         open_page: Callable[[], AbstractAsyncContextManager[Page]],
         *,
@@ -99,7 +112,7 @@ class PortalSession:
         """Have a good session; at once if the one in use is newer than ``generation``.
 
         Args:
-            jar: the session in the browser.
+            cookies: the session in the browser.
             open_page: lends a page of the same context.
 
         Raises:
@@ -114,19 +127,35 @@ class PortalSession:
                 raise self._last_failure.with_traceback(None)
             try:
                 async with self._store.lock(self._account):
-                    await self._mend_alone(jar, plan, open_page)
+                    await self._renew_locked(cookies, plan, open_page)
             except AmazonAeError as error:
                 self._attempts += 1
                 self._last_failure = error
-                if isinstance(error, LoginRejected | ChallengeRequired):
-                    self._refusal = error
+                self._refusal = self._refusal_after(error)
                 raise
             self._attempts += 1
             self._last_failure = None
             self.generation += 1
             self.usable = True
 
-    async def rehearse(self, context: BrowserContext, plan: SignInPlan) -> None:
+    def _refusal_after(self, error: AmazonAeError) -> AmazonAeError | None:
+        """What every further call gets without an attempt of its own; ``None`` if the next one may try."""
+        if isinstance(error, LoginRejected | ChallengeRequired | ConfigurationError):
+            return error
+        if not self._passwords:
+            return None
+        # The password was typed, and the page after it was none we know: each call would type it again.
+        if not getattr(error, "retryable", False):
+            return error
+        if self._passwords >= _MOST_PASSWORDS:
+            return LoginRejected(
+                f"the password was typed {self._passwords} times and no sign-in came to its end ({error}); look at the "
+                "account in a browser, then call login() once",
+                step="sign-in",
+            )
+        return None
+
+    async def try_sign_in(self, context: BrowserContext, plan: SignInPlan) -> None:
         """Sign in somewhere else, with no cookies and for no other purpose than to see the pages. Keeps nothing."""
         async with self._lock, self._store.lock(self._account):
             stored_at = self._stored_at
@@ -138,40 +167,40 @@ class PortalSession:
                 self._stored_at = stored_at  # a newer session there was looked at, not taken
                 await close_page(page)
 
-    async def import_state(self, jar: Jar | None, state: dict[str, Any]) -> None:
+    async def import_state(self, cookies: SessionCookies | None, state: dict[str, Any]) -> None:
         """Take a session that a person made elsewhere, and keep it."""
         async with self._lock, self._store.lock(self._account):
             saved = SavedSession.from_bytes(await self._store.load(self._account))
-            if jar is not None:
-                await jar.replace(state)
+            if cookies is not None:
+                await cookies.replace(state)
             await self._keep(attrs.evolve(saved, state=state, signed_in_at=self._stamp()))
             self._refusal = None
             self.generation += 1
             self.usable = True
 
-    async def remember(self, jar: Jar, *, at_once: bool = False) -> None:
+    async def save(self, cookies: SessionCookies, *, at_once: bool = False) -> None:
         """Save the present cookies, unless it was done lately or another process has a newer session. Never raises."""
         now = self._clock.now()
         if not self.usable or not (at_once or self._saved_at is None or now - self._saved_at >= _SAVE_EVERY):
             return
         self._saved_at = now
         try:
-            async with asyncio.timeout(_SAVE_PATIENCE_SECONDS), self._store.lock(self._account):
+            async with asyncio.timeout(_SAVE_TIMEOUT_SECONDS), self._store.lock(self._account):
                 saved = SavedSession.from_bytes(await self._store.load(self._account))
                 if saved.signed_in_at == self._stored_at:
                     at = self._saved.signed_in_at
-                    await self._keep(attrs.evolve(saved, state=await jar.state(), signed_in_at=at))
+                    await self._keep(attrs.evolve(saved, state=await cookies.state(), signed_in_at=at))
         except Exception as error:
             # The cookies of the last sign-in are still there; at worst the next run signs in once more.
             _log.warning("portal %s: the session was not saved: %s", self._account, type(error).__name__)
 
-    async def _mend_alone(
-        self, jar: Jar, plan: SignInPlan, open_page: Callable[[], AbstractAsyncContextManager[Page]]
+    async def _renew_locked(
+        self, cookies: SessionCookies, plan: SignInPlan, open_page: Callable[[], AbstractAsyncContextManager[Page]]
     ) -> None:
         saved = SavedSession.from_bytes(await self._store.load(self._account))
         if saved.state is not None and saved.signed_in_at != self._stored_at:
             # Another process, or a person, signed in: the home page will tell whether it is still good.
-            await jar.replace(saved.state)
+            await cookies.replace(saved.state)
             self._refusal = None
         elif self._refusal is not None:
             raise self._refusal.with_traceback(None)
@@ -179,27 +208,32 @@ class PortalSession:
         async with open_page() as page:
             is_new = await self._sign_in(page, plan)
             # While the page is open: without a page of an origin Playwright opens one to read its storage.
-            state = await jar.state(plan.timeout_seconds)
+            state = await cookies.state(plan.timeout_seconds)
         at = self._stamp() if is_new or self._saved.signed_in_at is None else self._saved.signed_in_at
         new = attrs.evolve(self._saved, state=state, signed_in_at=at)
         try:
             await self._keep(new)
         except StorageError as error:
-            # The session is in the browser, and parcels wait. It is saved when the store works again (``remember``).
+            # The session is in the browser, and parcels wait. It is saved when the store works again (``save``).
             _log.warning("portal %s: the new session was not saved: %s", self._account, type(error).__name__)
             self._saved = new
 
     async def _sign_in(self, page: Page, plan: SignInPlan) -> bool:
-        async def use_counter(counter: int) -> None:
-            await self._keep(attrs.evolve(self._saved, last_counter=counter))
+        used_codes = UsedCodes(plan.secret, self._clock)
+
+        async def reserve_code() -> CodePlan:
+            planned = await used_codes.reserve(self._saved.last_counter)
+            if planned.wait_seconds <= 0:
+                # First remembered, then typed: a crash in between wastes a code, the other order would use one twice.
+                await self._keep(attrs.evolve(self._saved, last_counter=planned.counter))
+            return planned
 
         sign_in = SignIn(
             page,
             plan,
             clock=self._clock,
-            gate=self._gate,
-            last_counter=self._saved.last_counter,
-            use_counter=use_counter,
+            pacer=self._pacer,
+            reserve_code=reserve_code,
         )
         started = self._clock.now()
         outcome, detail = "cancelled", ""
@@ -212,6 +246,7 @@ class PortalSession:
             raise
         finally:
             self.last_views = sign_in.views
+            self._passwords = 0 if outcome == "signed in" else self._passwords + sign_in.password_typed
             _log.info("portal %s: sign-in: %s %s", self._account, outcome, detail)
             self._on_sign_in(
                 SignInEvent(

@@ -20,8 +20,8 @@ from typing import Any, Protocol
 import attrs
 
 from amazon_ae._clocks import SystemClock
+from amazon_ae._document_files import write_atomically
 from amazon_ae._exceptions import ConfigurationError, PortalTimeout, StorageError
-from amazon_ae._pdf import write_atomically
 from amazon_ae._ports import Clock
 
 __all__ = ["FileSessionStore", "MemorySessionStore", "SavedSession", "SessionStore"]

@@ -1,4 +1,4 @@
-"""Seller Central as data: every address, selector and mark that this library relies on.
+"""Seller Central as data: every address, selector and page signature this library relies on.
 
 The site has no published contract. What is here was read off public code for the marketplaces named beside each entry;
 the UAE's own label and invoice addresses are UNVERIFIED, so links are discovered from the order's page. A host mends a
@@ -24,7 +24,16 @@ import attrs
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._portal.html import check_selector
 
-__all__ = ["MARKS", "SITE", "Mark", "Page", "SiteMap"]
+__all__ = [
+    "BUTTONS",
+    "BUTTON_PHRASES",
+    "PAGE_SIGNATURES",
+    "PHRASE_SELECTORS",
+    "SITE",
+    "Page",
+    "PageSignature",
+    "SiteMap",
+]
 
 T = TypeVar("T")
 
@@ -36,9 +45,11 @@ class Page(StrEnum):
     CAPTCHA = "captcha"
     WAF = "robot check (AWS WAF)"
     PASSKEY = "passkey"
+    PASSKEY_NUDGE = "offer to set up a passkey"
     DEVICE_APPROVAL = "approval on another device"
     PASSWORD_CHANGE = "forced password change"
     SMS_CODE = "code by mail or SMS"
+    CODE_BY_MESSAGE = "one-time code, sent by SMS or call"
     DEVICE_CHOICE = "choice of code device"
     NO_AUTHENTICATOR = "choice of code device without an authenticator"
     CODE = "one-time code"
@@ -49,6 +60,7 @@ class Page(StrEnum):
     PICKER_FAULT = "account picker failed to load"
     PICKER = "account picker"
     OLD_PICKER = "account picker, older"
+    PICKER_PENDING = "account picker, not drawn yet"
     NO_PERMISSION = "permission missing"
     EMAIL_AND_PASSWORD = "e-mail and password"
     PASSWORD = "password"
@@ -59,8 +71,10 @@ class Page(StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class Mark:
+class PageSignature:
     """What a page is recognised by: one of ``paths`` or ``phrases``, or (all of ``visible`` and ``present``).
+
+    A page that may be another one is better called unknown: it is looked at again until it has settled.
 
     Attributes:
         paths: beginnings of the address's path.
@@ -80,31 +94,56 @@ class Mark:
     missing: tuple[str, ...] = ()
 
 
-MARKS: Final[tuple[Mark, ...]] = (
+PAGE_SIGNATURES: Final[tuple[PageSignature, ...]] = (
     # The order is the rule: what only a person may pass comes first, then choosers, then permission, sign-in, the app.
-    Mark(page=Page.AGENT_POLICY, phrases=("agent_policy",), visible=("agent_policy",)),
-    Mark(page=Page.CAPTCHA, paths=("/errors/validateCaptcha",), visible=("captcha",)),
-    Mark(page=Page.WAF, phrases=("waf",), present=("waf",), missing=("app",)),
-    Mark(page=Page.DEVICE_APPROVAL, present=("approval",)),
-    Mark(page=Page.PASSWORD_CHANGE, paths=("/forgotpassword/reverification", "/ap/forgotpassword")),
-    Mark(page=Page.DEVICE_CHOICE, visible=("device_form",), present=("device_totp",)),
-    Mark(page=Page.NO_AUTHENTICATOR, visible=("device_form",)),
-    Mark(page=Page.CODE, visible=("code",)),
-    Mark(page=Page.SMS_CODE, visible=("cvf_code",)),
-    Mark(page=Page.PASSKEY, paths=("/ap/passkey", "/ax/claim/webauthn"), visible=("passkey",), absent=("password",)),
-    Mark(page=Page.UNKNOWN_ACCOUNT, visible=("unknown_account",)),
-    Mark(page=Page.PHONE_NAG, visible=("phone_nag_skip",)),
-    Mark(page=Page.REMIND_NAG, visible=("remind_nag_skip",)),
-    Mark(page=Page.IDENTITY_CHOICE, visible=("identity_row",)),
-    Mark(page=Page.PICKER_FAULT, visible=("picker_fault",)),
-    Mark(page=Page.PICKER, visible=("picker_row",)),
-    Mark(page=Page.OLD_PICKER, visible=("old_picker_row",)),
-    Mark(page=Page.NO_PERMISSION, paths=("/authorization/failed",)),
-    Mark(page=Page.EMAIL_AND_PASSWORD, visible=("email", "password")),
-    Mark(page=Page.PASSWORD, visible=("password",)),
-    Mark(page=Page.EMAIL, visible=("email",)),
-    Mark(page=Page.APP, present=("app",)),
+    PageSignature(page=Page.AGENT_POLICY, visible=("agent_policy",)),
+    PageSignature(page=Page.AGENT_POLICY, phrases=("agent_policy",), missing=("app_navigation",)),
+    PageSignature(page=Page.CAPTCHA, paths=("/errors/validateCaptcha",), visible=("captcha",)),
+    PageSignature(page=Page.WAF, phrases=("waf", "waf_block"), present=("waf",), missing=("app",)),
+    PageSignature(page=Page.DEVICE_APPROVAL, present=("approval",)),
+    PageSignature(page=Page.PASSWORD_CHANGE, paths=("/forgotpassword/reverification", "/ap/forgotpassword")),
+    PageSignature(page=Page.DEVICE_CHOICE, visible=("device_form",), present=("device_totp",)),
+    PageSignature(page=Page.NO_AUTHENTICATOR, visible=("device_form",)),
+    PageSignature(page=Page.CODE_BY_MESSAGE, visible=("code", "code_by_message")),
+    PageSignature(page=Page.CODE, visible=("code",)),
+    PageSignature(page=Page.SMS_CODE, visible=("cvf_code",)),
+    PageSignature(page=Page.PASSKEY_NUDGE, visible=("not_now",), present=("passkey_hint",), absent=("password",)),
+    PageSignature(
+        page=Page.PASSKEY, paths=("/ap/passkey", "/ax/claim/webauthn"), visible=("passkey",), absent=("password",)
+    ),
+    PageSignature(page=Page.UNKNOWN_ACCOUNT, visible=("unknown_account",)),
+    PageSignature(page=Page.PHONE_NAG, visible=("phone_nag_skip",)),
+    PageSignature(page=Page.REMIND_NAG, visible=("remind_nag_skip",)),
+    PageSignature(page=Page.IDENTITY_CHOICE, visible=("identity_row",)),
+    PageSignature(page=Page.PICKER_FAULT, visible=("picker_fault",)),
+    PageSignature(page=Page.PICKER, visible=("picker_row",)),
+    PageSignature(page=Page.OLD_PICKER, visible=("old_picker_row",)),
+    # Its rows come by script, later than the shell of the app that it stands in.
+    PageSignature(page=Page.PICKER_PENDING, paths=("/account-switcher/", "/merchant-picker", "/global-picker")),
+    PageSignature(page=Page.PICKER_PENDING, present=("picker_shell",)),
+    PageSignature(page=Page.NO_PERMISSION, paths=("/authorization/failed",)),
+    # The app asks for e-mails too (invitations, filters); no page of the sign-in is a page of the app.
+    PageSignature(page=Page.EMAIL_AND_PASSWORD, visible=("email", "password"), missing=("app",)),
+    PageSignature(page=Page.PASSWORD, visible=("password",), missing=("app",)),
+    PageSignature(page=Page.EMAIL, visible=("email",), missing=("app",)),
+    PageSignature(page=Page.APP, present=("app",)),
 )
+
+
+PHRASE_SELECTORS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        # The page's own headline only: a news item of the app may well name the agent policy.
+        "agent_policy": ("title", "h1", "h2"),
+        "waf": ("script:not([src])",),
+        "waf_block": ("body",),
+        "code_by_message": ("h1, h2, label, p, form span",),
+        "code_by_app": ("h1, h2, label, p, form span",),
+    }
+)
+"""Where a phrase counts if it is part of a text."""
+BUTTON_PHRASES: Final = ("not_now",)
+"""Phrases that count if they are the whole text of a visible button or link."""
+BUTTONS: Final = "a, button, input[type=submit], input[type=button], kat-button, kat-link, [role=button]"
 
 
 def _texts(items: Mapping[str, str]) -> Mapping[str, str]:
@@ -122,7 +161,7 @@ class SiteMap:
     Attributes:
         urls: addresses below the marketplace's portal origin; ``{order_id}`` is filled in.
         selectors: CSS, several per name, tried in their order.
-        phrases: texts that headings or inline scripts hold on the few pages without an id.
+        phrases: texts of the few pages and buttons without an id; ``PHRASE_SELECTORS`` says where each counts.
         marketplace_names: how the pickers name a marketplace, in every language, by marketplace code.
     """
 
@@ -221,6 +260,8 @@ SITE: Final = SiteMap(
         "device_send": ["input#auth-send-code", "#auth-send-code input", "#auth-send-code"],
         "code": ["#auth-mfa-otpcode", "form#auth-mfa-form input[name=otpCode]"],
         "remember_device": ["#auth-mfa-remember-device", "input[name=rememberDevice]"],
+        # Which device sent the code is not in an id (UNVERIFIED): a hidden field names it, or the page's words do.
+        "code_by_message": ["input[name=otpDeviceContext][value*=SMS]", "input[name=otpDeviceContext][value*=VOICE]"],
         "code_submit": ["#auth-signin-button", "form#auth-mfa-form [type=submit]"],
         # What a person must pass.
         "captcha": [
@@ -251,11 +292,22 @@ SITE: Final = SiteMap(
         # Nags and choices.
         "phone_nag_skip": ["#ap-account-fixup-phone-skip-link"],
         "remind_nag_skip": ["#remind-me-later"],
+        "passkey_hint": [  # UNVERIFIED
+            "[id*=passkey]",
+            "[class*=passkey]",
+            "[name*=passkey]",
+            "[data-test-id*=passkey]",
+            "[id*=webauthn]",
+            "form[action*=passkey]",
+            "form[action*=webauthn]",
+        ],
+        "not_now": ["#passkey-nudge-not-now"],  # UNVERIFIED; or a button that says so, see phrases
         "identity_row": [".cvf-account-switcher-claim", "[data-test-id=switch-account-row]"],  # UNVERIFIED
         "picker_row": [
             "button.full-page-account-switcher-account-details",
             "div.full-page-account-switcher-account",
         ],
+        "picker_shell": ["[class*=account-switcher]", ".picker-app"],
         "picker_confirm": ["kat-button.full-page-account-switcher-button", "kat-button"],
         "picker_fault": [".full-page-account-switcher-accounts-error"],
         "old_picker_row": [".picker-app button.picker-button", "button.picker-button", ".picker-name"],
@@ -263,14 +315,26 @@ SITE: Final = SiteMap(
         "marketplace_switch": ["select#sc-mkt-picker-switcher-select"],
         # The app.
         "app": ["meta[name=anti-csrftoken-a2z]"],
+        "app_navigation": ["a[href*='/orders-v3']", "a[href*='/inventory']", "[data-test-id=order-id-value]"],
         "tour_close": [
             ".react-joyride__tooltip button[data-action=skip]",
             ".react-joyride__tooltip button[data-action=close]",
             "kat-modal.sellerOnboardingPopup [data-test-id=close]",
             "kat-modal.sellerOnboardingPopup button.close",
+            "#sp-cc-rejectall-link",  # cookie consent; UNVERIFIED for Seller Central
+            "#sp-cc-decline",
         ],
         "orders_row": ["#orders-table tbody tr a[href*='/orders-v3/order/']", "a[href*='/orders-v3/order/']"],
         "order": ["[data-test-id=order-id-value]", "[data-test-id=order-details-header-action-buttons]"],
+        # The packing slip: what a page that only names the order does not have.
+        "slip_content": ["[class*=packing-slip]", "[id*=packing-slip]", "table td"],
+        "page_error": [  # a page that is shown in place of another
+            ".a-alert-error",
+            ".a-alert-content",
+            "[role=alert]",
+            "kat-alert[variant=danger]",
+            "kat-alert[variant=error]",
+        ],
         # Invoice: a link, a form, or a button that opens a list. Seen: EU. Whether the UAE shows them is UNVERIFIED.
         "invoice_link": [
             "[href*='/invoice/download']",  # kat-link has an href too
@@ -315,8 +379,48 @@ SITE: Final = SiteMap(
     },
     phrases={
         # Seen in public test data, English only; the Arabic wording is UNVERIFIED.
-        "agent_policy": ["unauthorized AI agent"],
+        "agent_policy": ["access by an unauthorized AI agent"],
         "waf": ["gokuProps"],
+        "waf_block": ["Request blocked"],
+        # What stands above the field of a code that was sent; UNVERIFIED.
+        "code_by_message": [
+            "text message",
+            "SMS",
+            "ending in",
+            "phone number",
+            "mobile number",
+            "sent to you",
+            "we sent",
+            "رسالة نصية",
+            "رقم الهاتف",
+            "ينتهي",
+        ],
+        # Whichever comes first counts: a page may offer the other way below.
+        "code_by_app": ["authenticator", "تطبيق المصادقة"],
+        # The whole text of a button or link.
+        "not_now": ["Not now", "Maybe later", "No thanks", "Skip", "Skip for now", "ليس الآن", "تخطي", "لاحقاً"],
+        "close_overlay": [
+            "Close",
+            "Skip",
+            "Dismiss",
+            "Not now",
+            "No thanks",
+            "Got it",
+            "Done",
+            "×",
+            "✕",
+            "Reject",
+            "Reject all",
+            "Decline",
+            "Continue without accepting",
+            "Only necessary",
+            "Only essential",
+            "إغلاق",
+            "تخطي",
+            "ليس الآن",
+            "رفض",
+            "رفض الكل",
+        ],
     },
     marketplace_names={
         "AE": ["United Arab Emirates", "الإمارات العربية المتحدة", "amazon.ae"],

@@ -9,14 +9,15 @@ from urllib.parse import urlsplit
 import attrs
 
 from amazon_ae._models.marketplaces import Marketplace
-from amazon_ae._portal.login_rules import PHRASE_PLACES, Snapshot, classify
-from amazon_ae._portal.pace import call
-from amazon_ae._portal.site_map import Page, SiteMap
+from amazon_ae._portal.html import Form
+from amazon_ae._portal.login_rules import Snapshot, classify
+from amazon_ae._portal.playwright_calls import run_step
+from amazon_ae._portal.site_map import BUTTON_PHRASES, BUTTONS, PHRASE_SELECTORS, Page, SiteMap
 
 if TYPE_CHECKING:
     from playwright.async_api import Frame, Page as BrowserPage
 
-__all__ = ["View", "discover", "look", "origin_of", "picture"]
+__all__ = ["Offer", "PageView", "discover", "observe", "origin_of", "picture"]
 
 # Walks open shadow roots, as Playwright's own locators do. A selector the browser cannot read matches nothing.
 _ROOTS: Final = """
@@ -26,6 +27,8 @@ for (let i = 0; i < roots.length; i++)
 const all = selector => {
   try { return roots.flatMap(root => [...root.querySelectorAll(selector)]) } catch { return [] }
 };
+const label = element => ((element.tagName === 'INPUT' ? element.value : element.textContent)
+  || element.getAttribute('label') || element.getAttribute('aria-label') || '').split(/\\s+/).join(' ').trim();
 const seen = element => element.getClientRects().length > 0 && getComputedStyle(element).visibility !== 'hidden';
 """
 _LOOK: Final = (
@@ -43,9 +46,18 @@ for (const [name, selectors] of Object.entries(arg.selectors)) {
   });
   if (found) present.push(name);
 }
-const spoken = arg.places.flatMap(all).map(element => element.textContent).join('\\n').toLowerCase();
-for (const [name, texts] of Object.entries(arg.phrases))
-  if (texts.some(text => spoken.includes(text.toLowerCase()))) phrases.push(name);
+const first = {};
+for (const [name, selectors] of Object.entries(arg.places)) {
+  const said = selectors.flatMap(all).map(element => element.textContent).join('\\n').toLowerCase();
+  const found = arg.phrases[name].map(text => said.indexOf(text.toLowerCase())).filter(at => at >= 0);
+  first[name] = Math.min(...found);
+  if (found.length) phrases.push(name);
+}
+const say = name => { if (!(name in visible)) visible[name] = -1; if (!present.includes(name)) present.push(name) };
+const buttons = new Set(all(arg.buttons).filter(seen).map(element => label(element).toLowerCase()));
+for (const name of arg.buttonPhrases)
+  if (arg.phrases[name].some(text => buttons.has(text.toLowerCase()))) say(name);
+if (first.code_by_message < first.code_by_app) say('code_by_message');
 const list = arg.selectors.marketplace_switch.flatMap(all)[0];
 const value = list && list.selectedOptions && list.selectedOptions.length ? list.selectedOptions[0].value : null;
 let marketplace = null;
@@ -61,10 +73,10 @@ _DISCOVER: Final = (
     "arg => {"
     + _ROOTS
     + """
-const first = names => names.flatMap(all)[0] || null;
-const link = first(arg.links);
-if (link && link.getAttribute('href')) return {link: new URL(link.getAttribute('href'), document.baseURI).href};
-const form = first(arg.forms);
+const links = arg.links.flatMap(all).map(link => link.getAttribute('href')).filter(href => href && href[0] !== '#')
+  .map(href => new URL(href, document.baseURI)).filter(url => /^https?:$/.test(url.protocol)).map(url => url.href);
+if (links.length) return {links: [...new Set(links)]};
+const form = arg.forms.flatMap(all)[0] || null;
 if (form) {
   const data = new FormData(form), fields = {};
   for (const [name, value] of data) if (typeof value === 'string') fields[name] = value;
@@ -97,11 +109,11 @@ _PICTURE_SECONDS: Final = 5.0
 
 
 @attrs.frozen(kw_only=True)
-class View:
+class PageView:
     """One look at a live page.
 
     Attributes:
-        matched: per visible name, which of its selectors fits.
+        matched: per visible name, which of its selectors fits; -1 where the page's words do.
         origin: scheme and host of the address.
         born: when the document was made; another number is another document.
     """
@@ -119,14 +131,35 @@ class View:
         return self.born, self.snapshot
 
 
-async def look(page: BrowserPage, site: SiteMap, marketplace: Marketplace) -> View:
+@attrs.frozen(kw_only=True)
+class Offer:
+    """What a page offers to get at a document: addresses, or a form, or the selector of something to click on."""
+
+    links: tuple[str, ...] = attrs.field(default=(), repr=False)
+    form: Form | None = None
+    click: str = ""
+
+    @classmethod
+    def of(cls, found: dict[str, Any]) -> Offer:
+        """As the browser reports it."""
+        form = found.get("form")
+        return cls(
+            links=tuple(found.get("links", ())),
+            form=None if form is None else Form(form["method"], form["url"], form["fields"]),
+            click=found.get("click", ""),
+        )
+
+
+async def observe(page: BrowserPage, site: SiteMap, marketplace: Marketplace) -> PageView:
     """See the page, in one round trip."""
     seen: dict[str, Any] = await page.evaluate(
         _LOOK,
         {
             "selectors": {name: list(value) for name, value in site.selectors.items()},
             "phrases": {name: list(value) for name, value in site.phrases.items()},
-            "places": list(PHRASE_PLACES),
+            "places": {name: list(value) for name, value in PHRASE_SELECTORS.items()},
+            "buttons": BUTTONS,
+            "buttonPhrases": list(BUTTON_PHRASES),
             "code": marketplace.code,
             "marketplaceId": marketplace.marketplace_id,
         },
@@ -138,7 +171,7 @@ async def look(page: BrowserPage, site: SiteMap, marketplace: Marketplace) -> Vi
         phrases=frozenset(seen["phrases"]),
         marketplace=seen["marketplace"],
     )
-    return View(
+    return PageView(
         snapshot=snapshot,
         page=classify(snapshot),
         matched=seen["visible"],
@@ -150,12 +183,12 @@ async def look(page: BrowserPage, site: SiteMap, marketplace: Marketplace) -> Vi
 
 async def discover(
     frame: Frame, *, links: tuple[str, ...], forms: tuple[str, ...], clicks: tuple[str, ...]
-) -> dict[str, Any] | None:
-    """The first link, else form, else thing to click: ``{"link": url}``, ``{"form": {...}}`` or ``{"click": css}``."""
+) -> Offer | None:
+    """Every link, else the first form, else the first thing to click; ``None`` where there is none of them."""
     found: dict[str, Any] | None = await frame.evaluate(
         _DISCOVER, {"links": list(links), "forms": list(forms), "clicks": list(clicks)}
     )
-    return found
+    return None if found is None else Offer.of(found)
 
 
 def origin_of(url: str) -> str:
@@ -169,7 +202,7 @@ def origin_of(url: str) -> str:
 async def picture(page: BrowserPage) -> bytes | None:
     """A PNG that shows the page's layout and not a letter of it; ``None`` if the page gives none in time."""
     with contextlib.suppress(Exception):
-        return await call(
+        return await run_step(
             page.screenshot(
                 style=_UNREADABLE,
                 mask=[page.locator(_MASKED)],

@@ -5,6 +5,7 @@ The rules (RFC 6238; Amazon uses SHA1, 6 digits, 30 seconds):
 1. A code belongs to a counter, ``unix time // period``. A counter is used once, ever, whoever used it.
 2. Near the end of a step the code may be stale on arrival: wait for the next step.
 3. A refused code is followed by the next counter at the earliest, and after two refusals by nothing.
+   A step that is waited for is entered by two seconds, so that a clock slightly ahead does not type it too early.
 4. Where the site's ``Date`` header and this clock differ by more than half a step, blame the clock, not the secret.
 
 Nothing here reads the time or waits: the caller passes an instant in and gets seconds to wait back.
@@ -27,7 +28,7 @@ from pyotp.hotp import HOTP
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.text import clean_pasted
 
-__all__ = ["CodePlan", "TotpSecret", "clock_skew_seconds", "plan_code"]
+__all__ = ["CodePlan", "TotpSecret", "clock_skew_seconds", "is_ahead", "plan_code", "refused_codes_text"]
 
 _DIGESTS: Final = {"SHA1": hashlib.sha1, "SHA256": hashlib.sha256, "SHA512": hashlib.sha512}
 # Google Authenticator's export, message OtpParameters: enum values as numbers (0 means "not said").
@@ -35,6 +36,9 @@ _MIGRATION_ALGORITHMS: Final = {0: "SHA1", 1: "SHA1", 2: "SHA256", 3: "SHA512"}
 _MIGRATION_DIGITS: Final = {0: 6, 1: 6, 2: 8}
 _MIGRATION_TOTP: Final = 2
 _FRESH_SECONDS: Final = 4.0
+_INSIDE_SECONDS: Final = 2.0
+# A difference this small is the network's, not the clock's: ``Date`` has whole seconds and travels a while.
+_SAME_TIME_SECONDS: Final = 5.0
 # Beyond this many steps into the future a used counter cannot be another process's: this clock went back.
 _MOST_STEPS_AHEAD: Final = 4
 
@@ -114,12 +118,32 @@ def plan_code(
         counter += 1
     if last_counter is not None and last_counter >= counter:
         counter = last_counter + 1
-    if counter - secret.counter_at(now) > _MOST_STEPS_AHEAD:
+    if is_ahead(secret, counter - 1, now):
         behind = counter * secret.period - seconds
         raise ConfigurationError(
             f"totp: a code {behind:.0f} s in the future was used already: this machine's clock went back; set the clock"
         )
-    return CodePlan(wait_seconds=max(0.0, counter * secret.period - seconds), counter=counter)
+    inside = _INSIDE_SECONDS if counter > secret.counter_at(now) else 0.0
+    return CodePlan(wait_seconds=max(0.0, counter * secret.period + inside - seconds), counter=counter)
+
+
+def is_ahead(secret: TotpSecret, counter: int, now: datetime) -> bool:
+    """Whether a used counter lies so far in the future that a wrong clock must have made it."""
+    return counter + 1 - secret.counter_at(now) > _MOST_STEPS_AHEAD
+
+
+def refused_codes_text(skew_seconds: float | None) -> str:
+    """Why Amazon refused two codes, as far as the clocks tell. While they differ, the secret is not blamed."""
+    if skew_seconds is not None and abs(skew_seconds) > _SAME_TIME_SECONDS:
+        side = "ahead of" if skew_seconds > 0 else "behind"
+        return (
+            f"Amazon refused the one-time code, and this machine's clock is {abs(skew_seconds):.0f} s {side} Amazon's: "
+            "set the clock, then call login() once"
+        )
+    return (
+        "Amazon refused two one-time codes: the authenticator secret is wrong, or another program types the same "
+        "codes; correct it, then call login() once"
+    )
 
 
 def clock_skew_seconds(date_header: str | None, now: datetime) -> float | None:

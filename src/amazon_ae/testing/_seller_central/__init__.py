@@ -11,6 +11,7 @@ from amazon_ae.testing._seller_central.state import SiteCounts, SiteRequest, Sit
 from amazon_ae.testing._seller_central.variants import (
     AccountPicker,
     Challenge,
+    Drawing,
     InvoiceForm,
     LabelForm,
     Language,
@@ -24,6 +25,7 @@ from amazon_ae.testing._seller_central.variants import (
 __all__ = [
     "AccountPicker",
     "Challenge",
+    "Drawing",
     "Fault",
     "InvoiceForm",
     "LabelForm",

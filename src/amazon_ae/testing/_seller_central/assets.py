@@ -121,15 +121,15 @@ INVOICE_MODAL: Final = """
 (() => {
   const modal = document.querySelector('.a-popover-modal');
   const place = modal.querySelector('.a-popover-content');
-  const button = document.querySelector('[data-test-id=manage-idu-invoice-button]:not(.a-button-primary) input');
   modal.querySelector('[name=close]').onclick = () => modal.setAttribute('aria-hidden', 'true');
-  if (button) button.onclick = async event => {
+  document.addEventListener('click', async event => {
+    if (!event.target.closest('[data-test-id=manage-idu-invoice-button]:not(.a-button-primary)')) return;
     event.preventDefault();
     const address = modal.dataset.address;
     if (modal.dataset.frame) place.innerHTML = `<iframe src="${address}?frame=1"></iframe>`;
     else place.innerHTML = await (await fetch(address)).text();
     modal.setAttribute('aria-hidden', 'false');
-  };
+  });
   document.addEventListener('click', async event => {
     const download = event.target.closest('[data-invoice]');
     if (!download || !event.isTrusted) return;
@@ -141,24 +141,35 @@ INVOICE_MODAL: Final = """
 })();
 """
 
-# Both account pickers: the account opens its marketplaces, a marketplace can be chosen, the button sends the choice.
+# Both account pickers: an account opens its marketplaces, a marketplace can be chosen, the button sends the choice.
 PICKER: Final = """
 (() => {
   const form = document.getElementById('sandbox-pick');
   const button = document.querySelector('main kat-button, .picker-switch-accounts-button');
-  const account = document.getElementById('sandbox-account');
-  const rows = document.querySelectorAll('[data-choice]');
-  account.onclick = () => {
-    account.classList.add('selected');
-    document.getElementById('sandbox-marketplaces').hidden = false;
-  };
-  rows.forEach(row => row.onclick = () => {
+  const select = (rows, row) => {
     rows.forEach(other => { other.classList.remove('selected'); other.parentElement.classList.remove('selected') });
     row.classList.add('selected');
     row.parentElement.classList.add('selected');
-    form.marketplace.value = row.dataset.choice;
-    button.removeAttribute('disabled');
-  });
+  };
+  const draw = () => {
+    document.getElementById('sandbox-rows').append(document.getElementById('sandbox-late').content);
+    const accounts = document.querySelectorAll('[data-account]');
+    const choices = document.querySelectorAll('[data-choice]');
+    accounts.forEach(account => account.onclick = () => {
+      select(accounts, account);
+      form.account.value = account.dataset.account;
+      const lists = [...document.querySelectorAll('[data-marketplaces]')];
+      const own = lists.find(list => list.dataset.marketplaces === account.dataset.account) || lists[0];
+      own.hidden = false;
+    });
+    choices.forEach(choice => choice.onclick = () => {
+      select(choices, choice);
+      form.account.value = choice.closest('[data-marketplaces]').dataset.marketplaces || form.account.value;
+      form.marketplace.value = choice.dataset.choice;
+      button.removeAttribute('disabled');
+    });
+  };
+  if (drawAfter) setTimeout(draw, drawAfter); else draw();
   button.addEventListener('click', () => form.submit());
 })();
 """

@@ -27,6 +27,12 @@ class Fault(StrEnum):
     STRANGE_PAGE = "strange_page"  # 200 with a page that nobody knows
     WRONG_ORDER = "wrong_order"  # another order's document
     NO_TEXT = "no_text"  # a document that holds no text at all
+    ERROR_PAGE = "error_page"  # 200 with a page that names the order and says that something failed
+    CUT_SHORT = "cut_short"  # half of the body, and nothing that says so
+    THROTTLED = "throttled"  # 429 with Retry-After: `seconds`
+    BUSY = "busy"  # 503 with Retry-After: `seconds`
+    WAF_CHALLENGE = "waf_challenge"  # AWS WAF's 202 with a page that needs a script
+    WAF_BLOCK = "waf_block"  # AWS WAF's 403
     NOT_READY = "not_ready"  # 202 with Retry-After: `seconds`
 
 
@@ -40,7 +46,7 @@ class PlannedFault:
 
     Attributes:
         where: a kind of document, or the beginning of a path such as ``"/orders-v3"``.
-        seconds: for ``DELAY`` how long; for ``NOT_READY`` the ``Retry-After``.
+        seconds: for ``DELAY`` how long; for ``NOT_READY``, ``THROTTLED`` and ``BUSY`` the ``Retry-After``.
         times: how many more requests it hits; ``None`` for ever.
         order_id: hits only this order's requests, where not ``None``.
     """

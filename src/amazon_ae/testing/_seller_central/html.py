@@ -23,6 +23,7 @@ def seller_page(
     language: Language,
     csrf: str,
     switcher: str = "",
+    navigation: bool = True,
     tours: Tour = Tour.NONE,
     closed: frozenset[str] = frozenset(),
 ) -> str:
@@ -30,11 +31,12 @@ def seller_page(
 
     Args:
         switcher: what the header holds to change the marketplace.
+        navigation: the links to the app's pages; before an account was picked there are none.
         tours: what lies over the page, unless it is named in ``closed``.
     """
+    links = f'<a href="/home">{say("home", language)}</a><a href="/orders-v3">{say("orders", language)}</a>'
     header = (
-        '<header id="sc-navbar"><span class="mark">seller sandbox</span>'
-        f'<a href="/home">{say("home", language)}</a><a href="/orders-v3">{say("orders", language)}</a>'
+        f'<header id="sc-navbar"><span class="mark">seller sandbox</span>{links if navigation else ""}'
         f'{switcher}<form method="post" action="/ap/signout">'
         f'<input type="submit" value="{say("sign_out", language)}"></form></header>'
     )
@@ -57,7 +59,7 @@ def hidden(**fields: str) -> str:
 
 def _tours(tours: Tour, closed: frozenset[str], language: Language) -> str:
     out = ""
-    if tours in (Tour.JOYRIDE, Tour.BOTH) and "joyride" not in closed:
+    if tours in (Tour.JOYRIDE, Tour.BOTH, Tour.STACKED) and "joyride" not in closed:
         close = "sandboxClose('joyride');document.getElementById('react-joyride-portal').remove()"
         out += (
             '<div id="react-joyride-portal"><div class="react-joyride__overlay"></div>'
@@ -65,7 +67,15 @@ def _tours(tours: Tour, closed: frozenset[str], language: Language) -> str:
             f'role="alertdialog"><p>{say("tour", language)}</p><button type="button" data-action="skip" '
             f'onclick="{close}">{say("skip", language)}</button></div></div>'
         )
-    if tours in (Tour.KATAL, Tour.BOTH) and "katal" not in closed:
+    if tours in (Tour.CONSENT, Tour.STACKED) and "consent" not in closed:
+        remove = "sandboxClose('consent');document.getElementById('sandbox-consent').remove()"
+        out += (
+            '<div id="sandbox-consent" role="dialog" style="position: fixed; inset: 0; z-index: 50; background: #0008">'
+            f'<div style="background: #fff; padding: 20px"><p>{say("consent", language)}</p>'
+            f'<button type="button">{say("consent_accept", language)}</button> '
+            f'<button type="button" onclick="{remove}">{say("consent_reject", language)}</button></div></div>'
+        )
+    if tours in (Tour.KATAL, Tour.BOTH, Tour.STACKED) and "katal" not in closed:
         out += f'<kat-modal class="sellerOnboardingPopup" visible><p>{say("tour", language)}</p></kat-modal>'
     return out
 

@@ -68,6 +68,12 @@ def home_page(frame: Frame) -> str:
     """``/home``."""
     language = frame.language
     body = f'<h1>{say("welcome", language)}</h1><p><a href="/orders-v3">{say("orders", language)}</a></p>'
+    if frame.variants.decoys:
+        body += (
+            "<h3>News: Continued access by an unauthorized AI agent</h3>"
+            '<script type="application/json">{"news": "unauthorized AI agent"}</script>'
+            f'<form><label>{say("invite", language)}<input type="email" name="email"></label></form>'
+        )
     return frame.page(say("home", language), body, tours=True)
 
 
@@ -122,7 +128,8 @@ def order_page(frame: Frame, order: PortalOrder) -> str:
     body = (
         f"<h1>{say('order', language)}</h1><p>{say('order_id', language)}: "
         f'<b data-test-id="order-id-value" dir="ltr">{order.order_id}</b></p>'
-        f'<div class="actions" data-test-id="order-details-header-action-buttons">{_actions(frame, order)}</div>'
+        '<div class="actions" data-test-id="order-details-header-action-buttons">'
+        f"{_drawn(frame, _actions(frame, order))}</div>"
         f"<h2>{say('order', language)}</h2><dl>{summary}</dl><h2>{say('ship_to', language)}</h2>"
         f'<div data-test-id="shipping-section-buyer-address">{escape(order.buyer_name)}<br>{address}</div>'
         f'<p>{say("buyer", language)}: <a href="#" data-test-id="buyer-name-with-link">{escape(order.buyer_name)}</a>'
@@ -141,6 +148,17 @@ def _actions(frame: Frame, order: PortalOrder) -> str:
         f"{say('packing_slip', language)}</a>"
     )
     return slip + _invoice_action(frame, order) + _label_action(frame, order)
+
+
+def _drawn(frame: Frame, html: str) -> str:
+    """The markup, or a script that draws it later."""
+    milliseconds = frame.variants.drawing.milliseconds
+    if not milliseconds:
+        return html
+    draw = "const late = document.getElementById('sandbox-late'); late.replaceWith(late.content)"
+    return (
+        f'<template id="sandbox-late">{html}</template><script>setTimeout(() => {{ {draw} }}, {milliseconds})</script>'
+    )
 
 
 def _invoice_action(frame: Frame, order: PortalOrder) -> str:
@@ -197,12 +215,19 @@ def invoice_rows(frame: Frame, order: PortalOrder, invoice_id: str) -> str:
     else:
         host = "https://sellercentral.sandbox.invalid" if form is InvoiceForm.MODAL_SIBLING else ""
         way = f'<a href="{host}{address}">{say("download", language)}</a>'
+    credit = ""
+    if form is InvoiceForm.MODAL_CREDIT_NOTE:
+        credit = (
+            '<kat-table-row role="row"><kat-table-cell>0</kat-table-cell><kat-table-cell></kat-table-cell>'
+            f'<kat-table-cell>CN-1</kat-table-cell><kat-table-cell><a href="{address}?credit=1">'
+            f"{say('download', language)}</a></kat-table-cell></kat-table-row>"
+        )
     return (
         "<kat-table><kat-table-head><kat-table-row><kat-table-cell></kat-table-cell>"
         f"<kat-table-cell>{say('purchased', language)}</kat-table-cell>"
         f"<kat-table-cell>{say('invoice_number', language)}</kat-table-cell><kat-table-cell></kat-table-cell>"
         "</kat-table-row></kat-table-head>"
-        '<kat-table-body><kat-table-row role="row"><kat-table-cell>1</kat-table-cell>'
+        f'<kat-table-body>{credit}<kat-table-row role="row"><kat-table-cell>1</kat-table-cell>'
         f"<kat-table-cell>{order.purchased_at:%Y-%m-%d}</kat-table-cell>"
         f"<kat-table-cell>{escape(order.invoice_number or '')}</kat-table-cell><kat-table-cell>{way}</kat-table-cell>"
         "</kat-table-row>"
@@ -236,20 +261,23 @@ def packing_slip_page(language: Language, orders: Iterable[PortalOrder]) -> str:
     return narrow_page(say("slip_title", language), sheets, language=language, head=style)
 
 
-def batch_page(frame: Frame, batch: LabelBatch, *, done: bool) -> str:
-    """The page on which labels are made in the background."""
+def batch_page(frame: Frame, address: str, batches: Sequence[LabelBatch], *, now: datetime) -> str:
+    """The page on which labels are made in the background; ``address`` is the last part of its own."""
     language = frame.language
-    download = ""
-    if done:
-        address = f"/easyship/label/batch/{batch.batch_id}/labels.pdf"
-        download = f'<a href="{address}">{say("download_labels", language)}</a>'
-    state = say("done" if done else "in_progress", language)
+    rows = ""
+    for number, batch in enumerate(batches, start=1):
+        done = now >= batch.ready_at
+        link = f"/easyship/label/batch/{batch.batch_id}/labels.pdf"
+        download = f'<a href="{link}">{say("download_labels", language)}</a>' if done else ""
+        whose = batch.order_id if frame.variants.label is LabelForm.BATCH else f"{number} - 1"
+        rows += (
+            f'<tr><td dir="ltr">{whose}</td><td class="batch-status">{say("done" if done else "in_progress", language)}'
+            f"</td><td>{download}</td></tr>"
+        )
     body = (
-        f'<h1>{say("batch_title", language)}</h1><form method="get" action="/easyship/label/batch/{batch.batch_id}">'
-        f'<input type="submit" name="refresh" value="{say("refresh", language)}"></form><table id="label-batches">'
-        "<tbody><tr>"
-        f'<td dir="ltr">{batch.order_id}</td><td class="batch-status">{state}</td><td>{download}</td></tr></tbody>'
-        "</table>"
+        f'<h1>{say("batch_title", language)}</h1><form method="get" action="/easyship/label/batch/{address}">'
+        f'<input type="submit" name="refresh" value="{say("refresh", language)}"></form>'
+        f'<table id="label-batches"><tbody>{rows}</tbody></table>'
     )
     return frame.page(say("batch_title", language), body)
 

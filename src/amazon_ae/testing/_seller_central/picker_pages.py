@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import Final
 
@@ -9,7 +10,7 @@ from amazon_ae._models.marketplaces import AE, EG, SA
 from amazon_ae.testing._seller_central.assets import PICKER
 from amazon_ae.testing._seller_central.html import hidden, seller_page
 from amazon_ae.testing._seller_central.texts import say
-from amazon_ae.testing._seller_central.variants import Language
+from amazon_ae.testing._seller_central.variants import Language, SiteVariants
 
 __all__ = ["MARKETPLACES", "older_picker_page", "older_switcher", "picker_page"]
 
@@ -18,9 +19,16 @@ MARKETPLACES: Final = {marketplace.code: marketplace for marketplace in (AE, SA,
 
 
 def picker_page(
-    account: str, chosen: str | None, return_to: str, language: Language, *, csrf: str, fails: bool = False
+    accounts: Sequence[str],
+    chosen: str | None,
+    return_to: str,
+    variants: SiteVariants,
+    *,
+    csrf: str,
+    fails: bool = False,
 ) -> str:
     """``/account-switcher/default/merchantMarketplace``: open the account, choose a marketplace, press the button."""
+    language = variants.language
     title = say("pick_account", language)
     if fails:
         body = (
@@ -28,46 +36,54 @@ def picker_page(
             '<div class="a-alert-content">'
             f"{say('pick_error', language)}</div></div>"
         )
-        return seller_page(title, body, language=language, csrf=csrf)
-    rows = "".join(
+        return seller_page(title, body, language=language, csrf=csrf, navigation=False)
+    marketplaces = "".join(
         '<div class="full-page-account-switcher-account">'
         '<button type="button" class="full-page-account-switcher-account-details" '
         f'data-choice="{code}"><span>{say(code, language)}'
         f"{' (' + say('current', language) + ')' if code == chosen else ''}</span></button></div>"
         for code in MARKETPLACES
     )
-    body = (
-        f'<h1>{title}</h1><div class="full-page-account-switcher-accounts">'
-        '<div class="full-page-account-switcher-account">'
-        '<button type="button" class="full-page-account-switcher-account-details" id="sandbox-account">'
-        f"<b>{escape(account)}</b></button>"
-        f'<div id="sandbox-marketplaces" hidden>{rows}</div></div></div>'
-        f'{_form(return_to, csrf)}<p><kat-button label="{say("pick_button", language)}" variant="primary" disabled>'
-        "</kat-button></p>"
-        f"<script>{PICKER}</script>"
-    )
-    return seller_page(title, body, language=language, csrf=csrf)
-
-
-def older_picker_page(account: str, return_to: str, language: Language, *, csrf: str) -> str:
-    """``/merchant-picker``: one column of accounts, one of marketplaces, then "Select account"."""
-    title = say("pick_account", language)
+    hidden_at_first = "" if variants.accounts_open else "hidden"
     rows = "".join(
+        '<div class="full-page-account-switcher-account">'
+        f'<button type="button" class="full-page-account-switcher-account-details" data-account="{escape(account)}">'
+        f"<b>{escape(account)}</b></button>"
+        f'<div data-marketplaces="{escape(account)}" {hidden_at_first}>{marketplaces}</div></div>'
+        for account in accounts
+    )
+    body = (
+        f'<h1>{title}</h1><div class="full-page-account-switcher-accounts" id="sandbox-rows"></div>'
+        f'{_form(return_to, csrf)}<p><kat-button label="{say("pick_button", language)}" variant="primary" disabled>'
+        f"</kat-button></p>{_script(rows, variants)}"
+    )
+    return seller_page(title, body, language=language, csrf=csrf, navigation=False)
+
+
+def older_picker_page(accounts: Sequence[str], return_to: str, variants: SiteVariants, *, csrf: str) -> str:
+    """``/merchant-picker``: one column of accounts, one of marketplaces, then "Select account"."""
+    language = variants.language
+    title = say("pick_account", language)
+    columns = "".join(
+        f'<button type="button" class="picker-button" data-account="{escape(account)}">'
+        f'<span class="picker-name">{escape(account)}</span></button>'
+        for account in accounts
+    )
+    marketplaces = "".join(
         f'<button type="button" class="picker-button" data-choice="{code}">'
         f'<span class="picker-name">{say(code, language)}</span></button>'
         for code in MARKETPLACES
     )
-    body = (
-        f'<h1>{title}</h1><div class="picker-app"><div class="picker-column">'
-        '<button type="button" class="picker-button" id="sandbox-account">'
-        f'<span class="picker-name">{escape(account)}</span></button></div>'
-        f'<div class="picker-column" id="sandbox-marketplaces" hidden>{rows}</div></div>'
-        f"{_form(return_to, csrf)}<p>"
-        f'<button type="button" class="picker-switch-accounts-button primary" disabled>{say("pick_button", language)}'
-        "</button></p>"
-        f"<script>{PICKER}</script>"
+    rows = (
+        f'<div class="picker-column">{columns}</div>'
+        f'<div class="picker-column" data-marketplaces hidden>{marketplaces}</div>'
     )
-    return seller_page(title, body, language=language, csrf=csrf)
+    body = (
+        f'<h1>{title}</h1><div class="picker-app" id="sandbox-rows"></div>{_form(return_to, csrf)}<p>'
+        f'<button type="button" class="picker-switch-accounts-button primary" disabled>{say("pick_button", language)}'
+        f"</button></p>{_script(rows, variants)}"
+    )
+    return seller_page(title, body, language=language, csrf=csrf, navigation=False)
 
 
 def older_switcher(chosen: str | None, language: Language) -> str:
@@ -84,5 +100,13 @@ def older_switcher(chosen: str | None, language: Language) -> str:
 
 
 def _form(return_to: str, csrf: str) -> str:
-    fields = hidden(**{"anti-csrftoken-a2z": csrf, "marketplace": "", "returnTo": return_to})
+    fields = hidden(**{"anti-csrftoken-a2z": csrf, "marketplace": "", "account": "", "returnTo": return_to})
     return f'<form id="sandbox-pick" method="post" action="/account-switcher/select">{fields}</form>'
+
+
+def _script(rows: str, variants: SiteVariants) -> str:
+    """The rows are drawn by a script, as on the real site: at once, or a while after the page is there."""
+    return (
+        f'<template id="sandbox-late">{rows}</template>'
+        f"<script>const drawAfter = {variants.drawing.milliseconds};{PICKER}</script>"
+    )

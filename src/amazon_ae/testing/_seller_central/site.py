@@ -12,11 +12,11 @@ from starlette.routing import Route
 from amazon_ae._models.documents import DocumentKind
 from amazon_ae._ports import Clock
 from amazon_ae.testing._papers import PortalOrder
-from amazon_ae.testing._seller_central.control import ControlPages
-from amazon_ae.testing._seller_central.desk import SignInDesk
+from amazon_ae.testing._seller_central.control_handlers import ControlHandlers
+from amazon_ae.testing._seller_central.fault_middleware import FaultMiddleware
 from amazon_ae.testing._seller_central.faults import Fault, PlannedFault
-from amazon_ae.testing._seller_central.gate import Gate
-from amazon_ae.testing._seller_central.seller import SellerPages
+from amazon_ae.testing._seller_central.seller_handlers import SellerHandlers
+from amazon_ae.testing._seller_central.sign_in_handlers import SignInHandlers
 from amazon_ae.testing._seller_central.state import SiteCounts, SiteRequest, SiteState, SiteUser
 from amazon_ae.testing._seller_central.variants import SiteVariants
 from amazon_ae.testing._serving import Receive, Scope, Send
@@ -58,17 +58,17 @@ class SellerCentralSite:
     ) -> None:
         self._state = SiteState(clock=clock, users=users, orders=orders, variants=variants or SiteVariants())
         self._state.schedule = schedule
-        desk = SignInDesk(self._state)
+        sign_in = SignInHandlers(self._state)
         app = Starlette(
             routes=[
                 Route("/", lambda request: RedirectResponse("/home", 302)),
                 Route("/favicon.ico", lambda request: PlainTextResponse("", status_code=204)),
-                *ControlPages(self._state).routes(),
-                *desk.routes(),
-                *SellerPages(self._state, desk).routes(),
+                *ControlHandlers(self._state).routes(),
+                *sign_in.routes(),
+                *SellerHandlers(self._state, sign_in).routes(),
             ]
         )
-        self._gate = Gate(self._state, app)
+        self._app = FaultMiddleware(self._state, app)
 
     @property
     def variants(self) -> SiteVariants:
@@ -96,6 +96,15 @@ class SellerCentralSite:
     @batch_seconds.setter
     def batch_seconds(self, seconds: float) -> None:
         self._state.batch_seconds = seconds
+
+    @property
+    def remembered_emails(self) -> tuple[str, ...] | None:
+        """Whom the list of users (``switch_accounts``) offers; ``None`` for every user."""
+        return self._state.remembered_emails
+
+    @remembered_emails.setter
+    def remembered_emails(self, emails: tuple[str, ...] | None) -> None:
+        self._state.remembered_emails = emails
 
     @property
     def session_seconds(self) -> float:
@@ -144,7 +153,7 @@ class SellerCentralSite:
         Args:
             where: a kind of document, or the beginning of a path: ``"/ap/mfa"``, ``"/orders-v3/order/"``, ``"/"``.
             times: ``None`` is for ever.
-            seconds: how long a ``DELAY`` is, or what ``NOT_READY`` says in ``Retry-After``.
+            seconds: how long a ``DELAY`` is, or what ``NOT_READY``, ``THROTTLED`` and ``BUSY`` say in ``Retry-After``.
             order_id: only requests about this order.
 
         Raises:
@@ -182,4 +191,4 @@ class SellerCentralSite:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI 3)."""
-        await self._gate(scope, receive, send)
+        await self._app(scope, receive, send)

@@ -40,7 +40,8 @@ class SiteUser:
 
     Attributes:
         totp_secret: Base32, spaces allowed; ``""`` means two-step verification is off.
-        name: the seller account's name in the account picker.
+        name: the seller account's name in the account picker; the orders are this account's.
+        other_accounts: further seller accounts of this user, which have no orders.
 
     Raises:
         ValueError: ``totp_secret`` is not Base32.
@@ -50,6 +51,7 @@ class SiteUser:
     password: str = attrs.field(repr=False)
     totp_secret: str = attrs.field(default="", repr=False, validator=_is_base32)
     name: str = "Dhow Trading"
+    other_accounts: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -77,6 +79,7 @@ class SiteCounts:
     reused_codes: int = 0
     messages_sent: int = 0
     documents: Counter[DocumentKind] = attrs.field(factory=Counter)
+    accounts: Counter[str] = attrs.field(factory=Counter)
     requests: int = 0
     in_flight: int = 0
     most_in_flight: int = 0
@@ -84,13 +87,14 @@ class SiteCounts:
 
 @attrs.define(eq=False)
 class Session:
-    """A signed-in browser. ``marketplace`` is ``None`` until the account picker was answered."""
+    """A signed-in browser. ``marketplace`` and ``account`` are ``None`` until the account picker was answered."""
 
     session_id: str = attrs.field(repr=False)
     email: str = attrs.field(repr=False)
     csrf: str = attrs.field(repr=False)
     expires_at: datetime
     marketplace: str | None = None
+    account: str | None = None
 
 
 @attrs.define(eq=False)
@@ -147,6 +151,7 @@ class SiteState:
         self.orders = orders
         self.variants = variants
         self.faults: FaultBook = FaultBook()
+        self.remembered_emails: tuple[str, ...] | None = None
         self.schedule: Callable[[str, date], None] | None = None
         self.session_seconds: float = 12 * 3600.0
         self.label_seconds: float = 0.0

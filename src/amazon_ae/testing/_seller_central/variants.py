@@ -17,6 +17,7 @@ import attrs
 __all__ = [
     "AccountPicker",
     "Challenge",
+    "Drawing",
     "InvoiceForm",
     "LabelForm",
     "Language",
@@ -55,6 +56,7 @@ class Challenge(StrEnum):
     PASSKEY = "passkey"  # ids UNVERIFIED
     APPROVAL = "approval"  # a push message to another device
     SMS_CODE = "sms_code"  # /ap/cvf asks for a code sent by SMS or e-mail
+    SMS_IN_PLACE = "sms_in_place"  # the authenticator's own page asks for a code that was sent by SMS
     PASSWORD_CHANGE = "password_change"  # /forgotpassword/reverification
     AGENT_POLICY = "agent_policy"  # an interstitial on the first page after sign-in; markup UNVERIFIED
 
@@ -66,6 +68,7 @@ class Nag(StrEnum):
     PHONE = "phone"
     REMIND_LATER = "remind_later"
     BOTH = "both"
+    PASSKEY = "passkey"  # offers to set up a passkey, with "Not now"; markup UNVERIFIED
 
 
 class Tour(StrEnum):
@@ -75,6 +78,8 @@ class Tour(StrEnum):
     JOYRIDE = "joyride"
     KATAL = "katal"
     BOTH = "both"
+    CONSENT = "consent"  # a banner about cookies over the whole page; markup UNVERIFIED
+    STACKED = "stacked"  # all three, one over the other
 
 
 class AccountPicker(StrEnum):
@@ -85,6 +90,19 @@ class AccountPicker(StrEnum):
     CURRENT_FAILS_ONCE = "current_fails_once"  # its error box first; a reload mends it
     OLDER = "older"  # /merchant-picker, and a list of marketplaces in the header
     HEADER = "header"  # no page, but the session begins in Saudi Arabia; the list in the header changes that
+
+
+class Drawing(StrEnum):
+    """When a script draws the rows of the account picker and the actions of an order."""
+
+    AT_ONCE = "at_once"
+    LATE = "late"  # half a second after the page is there
+    VERY_LATE = "very_late"  # 1.5 seconds after
+
+    @property
+    def milliseconds(self) -> int:
+        """How long after the page's own script."""
+        return {"at_once": 0, "late": 500, "very_late": 1500}[self.value]
 
 
 class SignedOutAnswer(StrEnum):
@@ -104,6 +122,7 @@ class InvoiceForm(StrEnum):
     MODAL_FORM = "modal_form"  # the modal holds a form to submit
     MODAL_CLICK = "modal_click"  # the modal holds a button that only a real click makes download
     MODAL_POPUP = "modal_popup"  # that button shows the document in a new window instead
+    MODAL_CREDIT_NOTE = "modal_credit_note"  # it lists a credit note before the invoice
     MODAL_FRAME = "modal_frame"  # the modal's table is inside an iframe
     LINK = "link"  # a plain link on the order page
     MISSING = "missing"  # the button has the primary style: nothing was uploaded yet
@@ -113,6 +132,8 @@ class LabelForm(StrEnum):
     """How the order page leads to the shipping label. The UAE's own addresses are UNVERIFIED."""
 
     LINK = "link"  # a link to the PDF
+    BATCH_HISTORY = "batch_history"  # that page lists older batches of other orders too, which are done
+    BATCH_LIST = "batch_list"  # so does one whose address and rows do not say whose each batch is
     BATCH = "batch"  # a page that makes the label in the background: refresh until "Done"
 
 
@@ -121,6 +142,10 @@ class SiteVariants:
     """One face of the site. Change it with ``attrs.evolve``.
 
     Attributes:
+        accounts_open: every account of the current picker lists its marketplaces from the beginning.
+        decoys: pages of the app hold what other pages are known by: an e-mail field, and a headline and inline JSON
+            about the agent policy.
+        drawing: when a script draws the rows of the account picker and the actions of an order.
         switch_accounts: begin with a list of e-mails to choose from; its markup is UNVERIFIED.
         device_choice: ask which device shows the code before asking for the code.
         honour_trust: a browser that ticked "don't ask again" is not asked for a code again.
@@ -136,6 +161,9 @@ class SiteVariants:
     challenge: Challenge = Challenge.NONE
     nag: Nag = Nag.NONE
     account_picker: AccountPicker = AccountPicker.NONE
+    accounts_open: bool = False
+    drawing: Drawing = Drawing.AT_ONCE
+    decoys: bool = False
     tour: Tour = Tour.NONE
     signed_out: SignedOutAnswer = SignedOutAnswer.REDIRECT
     may_see_orders: bool = True

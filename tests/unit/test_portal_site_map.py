@@ -9,7 +9,7 @@ import pytest
 
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._portal.html import parse_html
-from amazon_ae._portal.site_map import MARKS, SITE, Page
+from amazon_ae._portal.site_map import PAGE_SIGNATURES, SITE, Page
 
 
 def test_every_selector_is_in_the_subset_that_fetched_html_is_read_with() -> None:
@@ -21,17 +21,17 @@ def test_every_selector_is_in_the_subset_that_fetched_html_is_read_with() -> Non
 
 
 def test_every_name_in_a_mark_is_in_the_map() -> None:
-    """A typing error in a mark would make a page unrecognisable."""
-    for mark in MARKS:
-        for name in (*mark.visible, *mark.present, *mark.absent, *mark.missing):
-            assert name in SITE.selectors, mark
-        for phrase in mark.phrases:
-            assert phrase in SITE.phrases, mark
+    """A typing error in a signature would make a page unrecognisable."""
+    for signature in PAGE_SIGNATURES:
+        for name in (*signature.visible, *signature.present, *signature.absent, *signature.missing):
+            assert name in SITE.selectors, signature
+        for phrase in signature.phrases:
+            assert phrase in SITE.phrases, signature
 
 
 def test_every_page_has_a_mark() -> None:
     """Except the unknown page, and another marketplace, which is a state of the app's page."""
-    assert {mark.page for mark in MARKS} == set(Page) - {Page.UNKNOWN, Page.WRONG_MARKETPLACE}
+    assert {signature.page for signature in PAGE_SIGNATURES} == set(Page) - {Page.UNKNOWN, Page.WRONG_MARKETPLACE}
 
 
 def test_a_host_overrides_single_entries() -> None:

@@ -1,4 +1,4 @@
-"""The gate, and the translation of foreign errors."""
+"""The pacer, and the translation of foreign errors."""
 
 from __future__ import annotations
 
@@ -9,38 +9,39 @@ import pytest
 from playwright.async_api import Error, TimeoutError as PlaywrightTimeout
 
 from amazon_ae._exceptions import BrowserLost, PageChanged, PortalError, PortalStopped, PortalTimeout, PortalUnavailable
-from amazon_ae._portal.pace import Gate, call
+from amazon_ae._portal.pacing import RequestPacer
+from amazon_ae._portal.playwright_calls import run_step
 from amazon_ae.testing._clocks import VirtualClock
 
 
 async def test_the_pace_is_kept() -> None:
     """A burst at once, then one request per interval."""
     clock = VirtualClock()
-    gate = Gate(clock, burst=3, restore_seconds=2.0)
+    pacer = RequestPacer(clock, burst=3, restore_seconds=2.0)
     started = clock.now()
     for _ in range(6):
-        await gate.enter("x")
+        await pacer.acquire("x")
     assert (clock.now() - started).total_seconds() == pytest.approx(6.0, abs=0.1)
 
 
 async def test_nothing_passes_a_stopped_gate() -> None:
     """Until it is resumed."""
-    gate = Gate(VirtualClock(), burst=3, restore_seconds=1.0)
-    gate.stop()
+    pacer = RequestPacer(VirtualClock(), burst=3, restore_seconds=1.0)
+    pacer.stop()
     with pytest.raises(PortalStopped, match="kill switch"):
-        await gate.enter("invoice")
-    gate.resume()
-    await gate.enter("invoice")
+        await pacer.acquire("invoice")
+    pacer.resume()
+    await pacer.acquire("invoice")
 
 
 async def test_a_switch_that_comes_on_during_the_wait_counts() -> None:
     """A request that waited for its place is not sent."""
     clock = VirtualClock()
-    gate = Gate(clock, burst=1, restore_seconds=10.0)
-    await gate.enter("x")
-    waiting = asyncio.ensure_future(gate.enter("x"))
+    pacer = RequestPacer(clock, burst=1, restore_seconds=10.0)
+    await pacer.acquire("x")
+    waiting = asyncio.ensure_future(pacer.acquire("x"))
     await asyncio.sleep(0)
-    gate.stop()
+    pacer.stop()
     with pytest.raises(PortalStopped):
         await waiting
 
@@ -48,10 +49,10 @@ async def test_a_switch_that_comes_on_during_the_wait_counts() -> None:
 async def test_the_hosts_own_switch_is_asked_every_time() -> None:
     """A file, a row, an event: any function."""
     answers = iter([False, False, True])
-    gate = Gate(VirtualClock(), burst=9, restore_seconds=1.0, stopped=lambda: next(answers))
-    await gate.enter("x")
+    pacer = RequestPacer(VirtualClock(), burst=9, restore_seconds=1.0, stopped=lambda: next(answers))
+    await pacer.acquire("x")
     with pytest.raises(PortalStopped):
-        await gate.enter("x")
+        await pacer.acquire("x")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ async def test_a_browser_error_becomes_ours_without_a_trace_of_it(error: Error, 
         raise type(error)(f"{error} filling {typed}")
 
     with pytest.raises(expected) as caught:
-        await call(work(), "sign-in", 30.0)
+        await run_step(work(), "sign-in", 30.0)
     assert caught.value.step == "sign-in"
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
@@ -86,7 +87,7 @@ async def test_a_browser_error_becomes_ours_without_a_trace_of_it(error: Error, 
 async def test_work_that_never_ends_is_ended() -> None:
     """Some of Playwright's calls have no time-out of their own."""
     with pytest.raises(PortalTimeout):
-        await call(asyncio.Event().wait(), "look", -0.99)
+        await run_step(asyncio.Event().wait(), "observe", -0.99)
 
 
 async def test_our_own_errors_and_foreign_bugs_pass_unchanged() -> None:
@@ -99,7 +100,7 @@ async def test_our_own_errors_and_foreign_bugs_pass_unchanged() -> None:
         raise KeyError("x")
 
     with pytest.raises(PortalTimeout) as caught:
-        await call(ours(), "outer", 1.0)
+        await run_step(ours(), "outer", 1.0)
     assert caught.value.step == "inner"
     with pytest.raises(KeyError):
-        await call(bug(), "outer", 1.0)
+        await run_step(bug(), "outer", 1.0)

@@ -13,11 +13,11 @@ from amazon_ae._models.documents import DocumentKind
 from amazon_ae.testing._seller_central.codes import code_of, step_of
 from amazon_ae.testing._seller_central.faults import Fault, PlannedFault
 from amazon_ae.testing._seller_central.html import narrow_page
+from amazon_ae.testing._seller_central.request_context import VARIANTS_COOKIE, read_form, visit_of
 from amazon_ae.testing._seller_central.state import SiteState
 from amazon_ae.testing._seller_central.variants import Language, choices_of
-from amazon_ae.testing._seller_central.visits import VARIANTS_COOKIE, read_form, visit_of
 
-__all__ = ["ControlPages"]
+__all__ = ["ControlHandlers"]
 
 _SHOWN_REQUESTS = 25
 _STYLE = """<style>
@@ -29,7 +29,7 @@ td, th { padding: 4px 9px }
 </style>"""
 
 
-class ControlPages:
+class ControlHandlers:
     """The control page and the addresses behind its buttons."""
 
     def __init__(self, state: SiteState) -> None:

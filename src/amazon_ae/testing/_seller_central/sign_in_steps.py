@@ -35,6 +35,7 @@ class Step(StrEnum):
     CODE = "code"
     PHONE = "phone"
     REMIND = "remind"
+    PASSKEY = "passkey"
     DONE = "done"
 
 
@@ -50,9 +51,10 @@ def next_step(sign_in: SignIn, variants: SiteVariants, user: SiteUser | None, *,
         (not sign_in.password_ok, Step.PASSWORD),
         (pending in AFTER_PASSWORD, Step.CHALLENGE),
         (code_due and variants.device_choice and not sign_in.device_chosen, Step.DEVICE),
-        (code_due, Step.CODE),
+        (code_due or (pending is Challenge.SMS_IN_PLACE and not sign_in.code_ok), Step.CODE),
         (nags in (Nag.PHONE, Nag.BOTH) and "phone" not in done, Step.PHONE),
         (nags in (Nag.REMIND_LATER, Nag.BOTH) and "remind_later" not in done, Step.REMIND),
+        (nags is Nag.PASSKEY and "passkey" not in done, Step.PASSKEY),
     )
     return next((step for holds, step in rules if holds), Step.DONE)
 
@@ -74,6 +76,7 @@ _STEP_PATHS: Final = {
     Step.CODE: "/ap/mfa",
     Step.PHONE: "/ap/accountfixup",
     Step.REMIND: "/ap/accountfixup",
+    Step.PASSKEY: "/ap/accountfixup",
 }
 
 

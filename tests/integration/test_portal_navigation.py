@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from amazon_ae._exceptions import PortalUnavailable
 from amazon_ae._portal.browser import BrowserOptions, new_page, start_browser
-from amazon_ae._portal.navigation import Landing, visit
+from amazon_ae._portal.navigation import NavigationResult, navigate
 from amazon_ae.testing._serving import drop_connection, serve
 
 pytestmark = pytest.mark.browser
@@ -47,8 +47,8 @@ async def browser_page() -> AsyncIterator[Page]:
 async def test_an_empty_answer_keeps_its_status_and_the_page_stays_usable(browser_page: Page) -> None:
     """Each is followed at once by a good visit, which the browser's own error page does not break off."""
 
-    async def go(path: str) -> Landing:
-        return await visit(browser_page, origin + path, until="load", step="test", timeout_seconds=8.0)
+    async def go(path: str) -> NavigationResult:
+        return await navigate(browser_page, origin + path, until="load", step="test", timeout_seconds=8.0)
 
     async with serve(site) as origin:
         for status in (401, 403, 404, 500, 503):
@@ -65,6 +65,6 @@ async def test_no_answer_at_all_is_a_failed_connection(browser_page: Page) -> No
     async with serve(site) as origin:
         for path in ("/drop", "/to/drop", "/drop"):
             with pytest.raises(PortalUnavailable, match="connection"):
-                await visit(browser_page, origin + path, until="load", step="test", timeout_seconds=8.0)
-        good = await visit(browser_page, origin + "/page", until="load", step="test", timeout_seconds=8.0)
+                await navigate(browser_page, origin + path, until="load", step="test", timeout_seconds=8.0)
+        good = await navigate(browser_page, origin + "/page", until="load", step="test", timeout_seconds=8.0)
         assert good.shown

@@ -16,6 +16,7 @@ __all__ = [
     "code_page",
     "device_page",
     "intent_page",
+    "passkey_nudge_page",
     "password_page",
     "remind_page",
     "sign_in_page",
@@ -106,8 +107,9 @@ def device_page(sign_in: SignIn, language: Language) -> str:
 def code_page(sign_in: SignIn, language: Language, *, error: str = "") -> str:
     """The one-time code of the authenticator app."""
     box = alert(error, language=language) if error else ""
+    how = say("sms_sent" if sign_in.by_message else "enter_code", language)
     body = (
-        f"{box}<h1>{say('two_step', language)}</h1><p>{say('enter_code', language)}</p>"
+        f"{box}<h1>{say('two_step', language)}</h1><p>{how}</p>"
         '<form id="auth-mfa-form" method="post" action="/ap/mfa">'
         f'{hidden(workflowState=sign_in.sign_in_id)}<label for="auth-mfa-otpcode">{say("code", language)}</label>'
         '<input type="text" id="auth-mfa-otpcode" name="otpCode" inputmode="numeric" autocomplete="one-time-code" '
@@ -143,6 +145,17 @@ def remind_page(sign_in: SignIn, language: Language) -> str:
         f'<p><button type="submit" id="remind-me-later">{say("remind_later", language)}</button></p></form>'
     )
     return narrow_page(say("remind", language), body, language=language)
+
+
+def passkey_nudge_page(sign_in: SignIn, language: Language) -> str:
+    """An offer to set up a passkey. No public source shows its markup: UNVERIFIED."""
+    body = (
+        f'<h1>{say("passkey_offer", language)}</h1><div class="passkey-enrollment">'
+        f"{_submit('passkey-create', say('passkey_create', language))}"
+        f'<p><a href="/ap/accountfixup?skip=passkey&amp;arb={sign_in.sign_in_id}">{say("not_now", language)}</a></p>'
+        "</div>"
+    )
+    return narrow_page(say("passkey_offer", language), body, language=language)
 
 
 def _form_page(sign_in: SignIn, action: str, box: str, fields: str, language: Language, *, form_class: str = "") -> str:

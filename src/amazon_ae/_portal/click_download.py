@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from amazon_ae._exceptions import PageChanged
 from amazon_ae._portal.browser import close_page
-from amazon_ae._portal.http import Answer
-from amazon_ae._portal.pace import call
+from amazon_ae._portal.http import Answer, RawResponse
+from amazon_ae._portal.playwright_calls import run_step
 
 if TYPE_CHECKING:
     from playwright.async_api import Download, Page, Request, Route
 
 __all__ = ["Check", "click_for_answer"]
 
-Check = Callable[[int, str, Mapping[str, str], bytes], Awaitable[Answer]]
-"""``(status, url, headers, body)`` to an answer, or its error."""
+Check = Callable[[RawResponse], Awaitable[Answer]]
+"""What came back to an answer, or its error."""
 
 _POPUP_SECONDS: Final = 2.0
 
@@ -33,7 +33,7 @@ async def click_for_answer(page: Page, selector: str, check: Check, *, step: str
 
     Raises:
         PageChanged: there is nothing to click on.
-        PortalTimeout, PortalUnavailable, BrowserLost, ...: as ``call`` and ``check``.
+        PortalTimeout, PortalUnavailable, BrowserLost, ...: as ``run_step`` and ``check``.
     """
     arrived: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
     windows: list[Page] = []
@@ -53,7 +53,11 @@ async def click_for_answer(page: Page, selector: str, check: Check, *, step: str
         in_window = where == "window"
         try:
             response = await route.fetch(timeout=timeout_seconds * 1000)
-            answer = await check(response.status, response.url, response.headers, await response.body())
+            answer = await check(
+                RawResponse(
+                    status=response.status, url=response.url, headers=response.headers, body=await response.body()
+                )
+            )
         except Exception as error:
             _set(arrived, error=error)
         else:
@@ -68,8 +72,8 @@ async def click_for_answer(page: Page, selector: str, check: Check, *, step: str
     async def download(item: Download) -> None:
         try:
             path = await item.path()
-            body = await asyncio.to_thread(Path(path).read_bytes)
-            _set(arrived, Answer(status=200, url=item.url, content_type="", body=body))
+            reading = asyncio.to_thread(Path(path).read_bytes)
+            _set(arrived, Answer(status=200, url=item.url, content_type="", body=await reading))
             await item.delete()
         except Exception as error:
             _set(arrived, error=error)
@@ -85,9 +89,9 @@ async def click_for_answer(page: Page, selector: str, check: Check, *, step: str
     page.on("download", download)
     page.on("popup", keep)
     # The first request of a new window is seen by its context only.
-    await call(page.context.route("**/*", take), step, timeout_seconds)
+    await run_step(page.context.route("**/*", take), step, timeout_seconds)
     try:
-        return await call(click(), step, timeout_seconds)
+        return await run_step(click(), step, timeout_seconds)
     finally:
         if in_window:  # it is announced only after its first request
             with contextlib.suppress(TimeoutError):
@@ -96,7 +100,7 @@ async def click_for_answer(page: Page, selector: str, check: Check, *, step: str
             await close_page(window)
         page.remove_listener("download", download)
         page.remove_listener("popup", keep)
-        await call(page.context.unroute("**/*", take), step, timeout_seconds)
+        await run_step(page.context.unroute("**/*", take), step, timeout_seconds)
 
 
 async def _where(request: Request, page: Page) -> Literal["page", "window"] | None:

@@ -1,10 +1,10 @@
-"""The gate every request passes, and the one place where Playwright's errors become this library's."""
+"""Await Playwright with a time limit, and turn its errors into this library's."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Final, TypeVar
 
 from amazon_ae._exceptions import (
@@ -12,14 +12,11 @@ from amazon_ae._exceptions import (
     BrowserLost,
     PageChanged,
     PortalError,
-    PortalStopped,
     PortalTimeout,
     PortalUnavailable,
 )
-from amazon_ae._ports import Clock
-from amazon_ae._transport.limiter import Limiter
 
-__all__ = ["Gate", "call"]
+__all__ = ["run_step"]
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -43,43 +40,7 @@ _NETWORK: Final = (
 _ASYNCIO_GRACE: Final = 1.0
 
 
-class Gate:
-    """The kill switch and the pace: nothing is sent to the site without passing.
-
-    Args:
-        burst: requests at once after a quiet time.
-        restore_seconds: afterwards one request per this many seconds.
-        stopped: the host's own kill switch (a file, a row, an event), asked before each request.
-    """
-
-    def __init__(
-        self, clock: Clock, *, burst: float, restore_seconds: float, stopped: Callable[[], bool] | None = None
-    ) -> None:
-        self._limiter = Limiter(clock, burst=burst, restore_seconds=restore_seconds)
-        self._stopped = stopped
-        self._is_stopped = False
-
-    def stop(self) -> None:
-        """Let nothing pass any more."""
-        self._is_stopped = True
-
-    def resume(self) -> None:
-        """Let requests pass again; the host's own switch still counts."""
-        self._is_stopped = False
-
-    def check(self, step: str) -> None:
-        """Raises ``PortalStopped`` if a kill switch is on."""
-        if self._is_stopped or (self._stopped is not None and self._stopped()):
-            raise PortalStopped("the kill switch is on; nothing more is sent to Seller Central", step=step)
-
-    async def enter(self, step: str) -> None:
-        """Wait for a place; raises ``PortalStopped`` if a kill switch is on, also if it came on during the wait."""
-        self.check(step)
-        await self._limiter.acquire()
-        self.check(step)
-
-
-async def call(work: Awaitable[T], step: str, timeout_seconds: float) -> T:
+async def run_step(work: Awaitable[T], step: str, timeout_seconds: float) -> T:
     """Await Playwright's work for at most ``timeout_seconds`` of real time; raise nothing but this library's errors.
 
     Playwright's own error is dropped, not chained: its text and its frames can hold what was typed.

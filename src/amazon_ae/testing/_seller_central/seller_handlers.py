@@ -13,14 +13,10 @@ from starlette.routing import Route
 
 from amazon_ae.testing._seller_central import order_pages as pages
 from amazon_ae.testing._seller_central.challenge_pages import challenge_page
-from amazon_ae.testing._seller_central.desk import SignInDesk
-from amazon_ae.testing._seller_central.downloads import Downloads
+from amazon_ae.testing._seller_central.document_handlers import DocumentHandlers
 from amazon_ae.testing._seller_central.html import hidden
 from amazon_ae.testing._seller_central.picker_pages import MARKETPLACES, older_picker_page, picker_page
-from amazon_ae.testing._seller_central.state import Session, SiteState
-from amazon_ae.testing._seller_central.texts import say
-from amazon_ae.testing._seller_central.variants import AccountPicker, Challenge, SignedOutAnswer
-from amazon_ae.testing._seller_central.visits import (
+from amazon_ae.testing._seller_central.request_context import (
     Handler,
     Visit,
     frame_of,
@@ -30,20 +26,24 @@ from amazon_ae.testing._seller_central.visits import (
     unknown_order,
     visit_of,
 )
+from amazon_ae.testing._seller_central.sign_in_handlers import SignInHandlers
+from amazon_ae.testing._seller_central.state import Session, SiteState
+from amazon_ae.testing._seller_central.texts import say
+from amazon_ae.testing._seller_central.variants import AccountPicker, Challenge, SignedOutAnswer
 
-__all__ = ["SellerPages"]
+__all__ = ["SellerHandlers"]
 
 _ORDERS_PER_PAGE: Final = 50
 _PICKERS: Final = ("/account-switcher/", "/merchant-picker", "/global-picker")
 _NEEDS_PERMISSION: Final = ("/orders", "/invoice", "/documents", "/easyship")
 
 
-class SellerPages:
+class SellerHandlers:
     """Answers everything that needs a session."""
 
-    def __init__(self, state: SiteState, desk: SignInDesk) -> None:
+    def __init__(self, state: SiteState, sign_in: SignInHandlers) -> None:
         self._state = state
-        self._desk = desk
+        self._sign_in = sign_in
 
     def routes(self) -> list[Route]:
         """Where each answer lives."""
@@ -65,7 +65,7 @@ class SellerPages:
             ("/orders-v3/mfn/{status}", self.order_list, ["GET"]),
             ("/orders-v3/order/{order_id}", self.order, ["GET"]),
             ("/easyship/schedule", self.schedule, ["GET", "POST"]),
-            *Downloads(self._state).handlers(),
+            *DocumentHandlers(self._state).handlers(),
         ]
         return [guarded(path, handler, methods) for path, handler, methods in pages_and_papers]
 
@@ -94,9 +94,9 @@ class SellerPages:
     def _signed_out(self, visit: Visit) -> Response:
         answer = visit.variants.signed_out
         if answer is SignedOutAnswer.PAGE:
-            return self._desk.first_page(visit)
+            return self._sign_in.first_page(visit)
         if answer is SignedOutAnswer.UNAUTHORIZED:
-            return self._desk.first_page(visit, status=401)
+            return self._sign_in.first_page(visit, status=401)
         if answer is SignedOutAnswer.JSON_403 and visit.request.url.path != "/home":
             return JSONResponse({"reason": "sign_in"}, status_code=403)
         origin = f"{visit.request.url.scheme}://{visit.request.url.netloc}"
@@ -116,15 +116,15 @@ class SellerPages:
         """The account picker of either generation."""
         return_to = local_path(visit.request.query_params.get("returnTo", "/home"))
         user = self._state.user(session.email)
-        account = user.name if user else session.email
+        accounts = (user.name, *user.other_accounts) if user else (session.email,)
         if visit.request.url.path in ("/merchant-picker", "/global-picker"):
-            return HTMLResponse(older_picker_page(account, return_to, visit.language, csrf=session.csrf))
+            return HTMLResponse(older_picker_page(accounts, return_to, visit.variants, csrf=session.csrf))
         fails = visit.variants.account_picker is AccountPicker.CURRENT_FAILS_ONCE
         fails = fails and "picker-error" not in visit.browser.closed
         if fails:
             visit.browser.closed.add("picker-error")
         return HTMLResponse(
-            picker_page(account, session.marketplace, return_to, visit.language, csrf=session.csrf, fails=fails)
+            picker_page(accounts, session.marketplace, return_to, visit.variants, csrf=session.csrf, fails=fails)
         )
 
     async def pick(self, visit: Visit, session: Session) -> Response:
@@ -133,6 +133,8 @@ class SellerPages:
         if form.get("anti-csrftoken-a2z") != session.csrf or form.get("marketplace") not in MARKETPLACES:
             return Response(status_code=403)
         session.marketplace = form["marketplace"]
+        session.account = form.get("account") or None
+        self._state.counts.accounts[form.get("account", "")] += 1
         return RedirectResponse(local_path(form.get("returnTo", "/home")), 302)
 
     async def order_list(self, visit: Visit, session: Session) -> Response:

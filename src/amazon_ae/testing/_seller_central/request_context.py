@@ -89,8 +89,10 @@ def frame_of(visit: Visit, session: Session) -> Frame:
 
 
 def order_for(state: SiteState, session: Session, order_id: str) -> PortalOrder | None:
-    """An order of the marketplace that this visitor chose; all of them are the UAE's."""
-    return state.orders.get(order_id) if session.marketplace in (None, "AE") else None
+    """An order of the account and marketplace that this visitor chose; all of them are the UAE's."""
+    user = state.user(session.email)
+    is_owner = user is None or session.account in (None, user.name)
+    return state.orders.get(order_id) if is_owner and session.marketplace in (None, "AE") else None
 
 
 def unknown_order(visit: Visit, session: Session) -> Response:

@@ -9,14 +9,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from amazon_ae.testing._seller_central import signin_pages as pages
+from amazon_ae.testing._seller_central import sign_in_pages as pages
 from amazon_ae.testing._seller_central.challenge_pages import captcha_fields, challenge_page
 from amazon_ae.testing._seller_central.codes import code_of, step_of
-from amazon_ae.testing._seller_central.signin import AFTER_PASSWORD, Step, next_step, path_of
-from amazon_ae.testing._seller_central.state import SignIn, SiteState
-from amazon_ae.testing._seller_central.texts import say
-from amazon_ae.testing._seller_central.variants import Challenge, SignInForm
-from amazon_ae.testing._seller_central.visits import (
+from amazon_ae.testing._seller_central.request_context import (
     SESSION_COOKIE,
     TRUST_COOKIE,
     Visit,
@@ -24,8 +20,12 @@ from amazon_ae.testing._seller_central.visits import (
     read_form,
     visit_of,
 )
+from amazon_ae.testing._seller_central.sign_in_steps import AFTER_PASSWORD, Step, next_step, path_of
+from amazon_ae.testing._seller_central.state import SignIn, SiteState
+from amazon_ae.testing._seller_central.texts import say
+from amazon_ae.testing._seller_central.variants import Challenge, SignInForm
 
-__all__ = ["SignInDesk"]
+__all__ = ["SignInHandlers"]
 
 # Amazon's own number is not public (UNVERIFIED); sources only warn of a temporary lockout.
 _WRONG_CODES: Final = 5
@@ -34,7 +34,7 @@ _EXPIRED_STEPS: Final = 20
 _YEAR_SECONDS: Final = 365 * 86_400
 
 
-class SignInDesk:
+class SignInHandlers:
     """Answers everything of the sign-in: ``/ap``, ``/ax``, and the two pages that live elsewhere."""
 
     def __init__(self, state: SiteState) -> None:
@@ -155,6 +155,8 @@ class SignInDesk:
                 error = "too_many_codes"
             return self._page(visit, sign_in, Step.CODE, error=say(error, visit.language))
         sign_in.code_ok = True
+        if sign_in.by_message:
+            visit.browser.passed.add(Challenge.SMS_IN_PLACE)
         response = self._advance(visit, sign_in)
         if form.get("rememberDevice"):
             response.set_cookie(
@@ -198,7 +200,7 @@ class SignInDesk:
         if sign_in is None:
             return self.first_page_from_home(visit)
         skipped = form.get("skip") or request.query_params.get("skip") or ("phone" if "phone" in form else "")
-        if skipped in ("phone", "remind_later"):
+        if skipped in ("phone", "remind_later", "passkey"):
             visit.browser.closed.add(skipped)
         return self._advance(visit, sign_in)
 
@@ -334,7 +336,8 @@ class SignInDesk:
                 headers={"x-amzn-waf-action": "captcha"} if is_waf else None,
             )
         if step is Step.SWITCH:
-            emails = [user.email for user in self._state.users.values()]
+            remembered = self._state.remembered_emails
+            emails = [user.email for user in self._state.users.values()] if remembered is None else remembered
             html = pages.switch_page(sign_in, emails, language)
         elif step is Step.EMAIL:
             html = (
@@ -345,12 +348,15 @@ class SignInDesk:
         elif step is Step.PASSWORD:
             html = pages.password_page(sign_in, language, error=error, captcha=captcha)
         elif step is Step.CODE:
+            if variants.challenge is Challenge.SMS_IN_PLACE and variants.challenge not in visit.browser.passed:
+                sign_in.by_message = True
             html = pages.code_page(sign_in, language, error=error)
         else:
             build = {
                 Step.DEVICE: pages.device_page,
                 Step.PHONE: pages.account_fixup_page,
                 Step.REMIND: pages.remind_page,
+                Step.PASSKEY: pages.passkey_nudge_page,
             }[step]
             html = build(sign_in, language)
         return HTMLResponse(html, status_code=status)

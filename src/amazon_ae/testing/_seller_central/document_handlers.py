@@ -11,21 +11,28 @@ import attrs
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from amazon_ae._models.documents import DocumentKind
-from amazon_ae.testing._papers import PortalOrder, paper_pages, sample_order
-from amazon_ae.testing._pdf import write_pdf
+from amazon_ae.testing._papers import PortalOrder, PortalPickup, paper_pages, sample_order
+from amazon_ae.testing._pdf import text_pages, write_pdf
 from amazon_ae.testing._seller_central import order_pages as pages
 from amazon_ae.testing._seller_central.faults import Fault, PlannedFault
+from amazon_ae.testing._seller_central.request_context import (
+    Handler,
+    Visit,
+    frame_of,
+    order_for,
+    read_form,
+    unknown_order,
+)
 from amazon_ae.testing._seller_central.state import Session, SiteState
 from amazon_ae.testing._seller_central.texts import say
-from amazon_ae.testing._seller_central.variants import InvoiceForm
-from amazon_ae.testing._seller_central.visits import Handler, Visit, frame_of, order_for, read_form, unknown_order
+from amazon_ae.testing._seller_central.variants import InvoiceForm, LabelForm
 
-__all__ = ["Downloads"]
+__all__ = ["DocumentHandlers"]
 
 _TEXTLESS_PAGE: Final = '<!doctype html><html><body><hr style="height: 40mm; background: #000"></body></html>'
 
 
-class Downloads:
+class DocumentHandlers:
     """Answers for everything that ends in a paper. The site's guard has let the visitor in before."""
 
     def __init__(self, state: SiteState) -> None:
@@ -100,6 +107,9 @@ class Downloads:
             allowed = self._state.download_tokens.pop(request.query_params.get("token", ""), None)
             if allowed != request.path_params["invoice_id"]:
                 return Response(status_code=403)
+        if "credit" in visit.request.query_params:
+            lines = ["Credit note", f"Order ID: {order.order_id}", f"Invoice number: {order.invoice_number}"]
+            return Response(write_pdf(text_pages(lines)), media_type="application/pdf")
         return self._paper(visit, session, DocumentKind.INVOICE, order, attachment=form is InvoiceForm.MODAL_CLICK)
 
     async def label(self, visit: Visit, session: Session) -> Response:
@@ -120,21 +130,35 @@ class Downloads:
         if order is None or ready_at is None:
             return unknown_order(visit, session)
         in_background = self._state.clock.now() + timedelta(seconds=self._state.batch_seconds)
+        if visit.variants.label is not LabelForm.BATCH and not self._state.batches:
+            for number in (7_654_321, 7_654_322):  # what was printed on another day
+                older = sample_order(number, purchased_at=order.purchased_at).order_id
+                self._state.start_batch(older, self._state.clock.now() - timedelta(days=1))
         batch = self._state.start_batch(order.order_id, max(ready_at, in_background))
-        return RedirectResponse(f"/easyship/label/batch/{batch.batch_id}", 302)
+        is_list = visit.variants.label is LabelForm.BATCH_LIST
+        return RedirectResponse(f"/easyship/label/batch/{'all' if is_list else batch.batch_id}", 302)
 
     async def batch(self, visit: Visit, session: Session) -> Response:
         """How far it is."""
-        batch = self._state.batches.get(visit.request.path_params["batch_id"])
-        if batch is None:
+        batch_id = visit.request.path_params["batch_id"]
+        batch = self._state.batches.get(batch_id)
+        if batch is None and batch_id != "all":
             return unknown_order(visit, session)
-        done = self._state.clock.now() >= batch.ready_at
-        return HTMLResponse(pages.batch_page(frame_of(visit, session), batch, done=done))
+        shown = (
+            [batch] if batch is not None and visit.variants.label is LabelForm.BATCH else self._state.batches.values()
+        )
+        now = self._state.clock.now()
+        return HTMLResponse(pages.batch_page(frame_of(visit, session), batch_id, list(shown), now=now))
 
     async def batch_label(self, visit: Visit, session: Session) -> Response:
         """The PDF that was made in the background."""
         batch = self._state.batches.get(visit.request.path_params["batch_id"])
         order = order_for(self._state, session, batch.order_id) if batch else None
+        if batch is not None and order is None and self._state.clock.now() - batch.ready_at > timedelta(hours=12):
+            pickup = PortalPickup(scheduled_at=batch.ready_at, day=batch.ready_at.date(), tracking_id="AE0000")
+            order = attrs.evolve(
+                sample_order(int(batch.order_id[-7:]), purchased_at=batch.ready_at), pickup=pickup, status="Shipped"
+            )
         if batch is None or order is None or self._state.clock.now() < batch.ready_at:
             return unknown_order(visit, session)
         return self._paper(visit, session, DocumentKind.SHIPPING_LABEL, order, attachment=True)
@@ -166,6 +190,10 @@ class Downloads:
             return None
         if fault.fault is Fault.NOT_READY:
             return self._not_ready(visit, session, fault.seconds)
+        if fault.fault is Fault.ERROR_PAGE:
+            whose = visit.request.query_params.get("orderIds") or visit.request.query_params.get("orderId") or ""
+            sentence = f"{say('problem', visit.language)}: {whose}"
+            return HTMLResponse(pages.sentence_page(frame_of(visit, session), "Error", sentence))
         if fault.fault is Fault.EMPTY:
             return Response(b"", media_type="application/pdf")
         if fault.fault is Fault.HTML_AS_PDF:
@@ -187,6 +215,6 @@ def _another(order: PortalOrder) -> PortalOrder:
 
 
 def _fault(visit: Visit) -> PlannedFault | None:
-    """The fault that the site's gate left to the document's own handler."""
+    """The fault that the middleware left to the document's own handler."""
     fault: PlannedFault | None = visit.request.scope.get("sandbox.fault")
     return fault

@@ -1,9 +1,10 @@
-"""The gate through which every request comes: it counts, spoils what was planned to go wrong, and gives out cookies."""
+"""Every request passes here: it is counted, its planned fault happens, and the answer gets its cookies."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from email.utils import format_datetime
+from math import ceil
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -13,26 +14,40 @@ from starlette.responses import HTMLResponse
 
 from amazon_ae._models.documents import DocumentKind
 from amazon_ae.testing._seller_central.faults import Fault
+from amazon_ae.testing._seller_central.request_context import BROWSER_COOKIE, LANGUAGE_COOKIE, SESSION_COOKIE
 from amazon_ae.testing._seller_central.state import SiteRequest, SiteState, new_token
 from amazon_ae.testing._seller_central.variants import Language
-from amazon_ae.testing._seller_central.visits import BROWSER_COOKIE, LANGUAGE_COOKIE, SESSION_COOKIE
 from amazon_ae.testing._serving import AsgiApp, Message, Receive, Scope, Send, drop_connection
 
-__all__ = ["Gate"]
+__all__ = ["FaultMiddleware"]
 
 _YEAR_SECONDS: Final = 365 * 86_400
 _ERROR_PAGE: Final = "<!doctype html><html><head><title>Sorry!</title></head><body>Something went wrong.</body></html>"
 _STRANGE_PAGE: Final = "<!doctype html><html><head><title>Hello</title></head><body>Something quite new.</body></html>"
+_WAF_PAGE: Final = (
+    "<!doctype html><html><head><script>window.gokuProps = { key: 'sandbox' }</script></head><body><noscript>"
+    "In order to continue, we need to verify that you're not a robot.</noscript></body></html>"
+)
+_WAF_BLOCK_PAGE: Final = (
+    "<!doctype html><html><head><title>ERROR: The request could not be satisfied</title></head>"
+    "<body><h1>403 ERROR</h1><h2>The request could not be satisfied.</h2>Request blocked.</body></html>"
+)
 # A browser shows a page of its own for an empty 500; the real site sends one. A bot wall's 403 is bare.
 _ANSWERS: Final[Mapping[Fault, tuple[int, str]]] = {
     Fault.STATUS_500: (500, _ERROR_PAGE),
     Fault.STATUS_503: (503, _ERROR_PAGE),
     Fault.BARE_403: (403, ""),
     Fault.STRANGE_PAGE: (200, _STRANGE_PAGE),
+    Fault.THROTTLED: (429, _ERROR_PAGE),
+    Fault.BUSY: (503, _ERROR_PAGE),
+    Fault.WAF_CHALLENGE: (202, _WAF_PAGE),
+    Fault.WAF_BLOCK: (403, _WAF_BLOCK_PAGE),
 }
+# AWS WAF names what it did in a header (AWS WAF developer guide, "Actions: CAPTCHA and Challenge").
+_WAF_ACTIONS: Final = {Fault.WAF_CHALLENGE: "challenge", Fault.WAF_BLOCK: "block"}
 
 
-class Gate:
+class FaultMiddleware:
     """Stands before the site's own application. The control page and the browser tab's icon are not its business.
 
     An icon's late answer must bring no cookies: it would replace those of a sign-in that began meanwhile.
@@ -77,15 +92,23 @@ class Gate:
     ) -> None:
         """Apply the planned faults; hand on what is left."""
         fault: Fault | None = None
+        seconds = 0.0
         for planned in self._state.faults.take(scope["path"], kind, order_id):
             if planned.fault is Fault.DELAY:
                 await self._state.clock.sleep(planned.seconds)
                 continue
-            fault = planned.fault
+            fault, seconds = planned.fault, planned.seconds
             scope["sandbox.fault"] = planned
         if fault is not None and fault in _ANSWERS:
             status, page = _ANSWERS[fault]
-            await HTMLResponse(page, status_code=status)(scope, receive, send)
+            headers = {}
+            if fault in (Fault.THROTTLED, Fault.BUSY):
+                headers["retry-after"] = str(ceil(seconds))
+            if fault in _WAF_ACTIONS:
+                headers["x-amzn-waf-action"] = _WAF_ACTIONS[fault]
+            await HTMLResponse(page, status_code=status, headers=headers)(scope, receive, send)
+        elif fault is Fault.CUT_SHORT:
+            await self._app(scope, receive, _cut_short(_with_cookies(scope, send)))
         elif fault is Fault.HANG:
             await _until_client_leaves(receive)
         elif fault is Fault.DROP:
@@ -157,6 +180,26 @@ def _cut(send: Send) -> Send:
             is_cut = True
             body = message.get("body", b"")
             await send({**message, "body": body[: max(1, len(body) // 2)], "more_body": True})
+
+    return half
+
+
+def _cut_short(send: Send) -> Send:
+    """Send the first half of the body as if it were the whole."""
+    start: Message = {}
+    body = bytearray()
+
+    async def half(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            start.update(message)
+            return
+        body.extend(message.get("body", b""))
+        if message.get("more_body"):
+            return
+        part = bytes(body[: len(body) // 2])
+        headers = [item for item in start.get("headers", []) if item[0] != b"content-length"]
+        await send({**start, "headers": [*headers, (b"content-length", str(len(part)).encode())]})
+        await send({"type": "http.response.body", "body": part})
 
     return half
 
