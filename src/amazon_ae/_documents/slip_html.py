@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib import resources
 from types import MappingProxyType
@@ -76,6 +76,12 @@ _PICTURES: Final = (
 _MOST_LOGO_BYTES: Final = 2_000_000
 
 
+def _lines(lines: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(lines, str):
+        raise ConfigurationError(f"SlipSeller: lines is a list of texts, not one text: [{lines!r}]")
+    return tuple(lines)
+
+
 def _check_logo(_: object, __: object, logo: bytes | None) -> None:
     if logo is not None and (len(logo) > _MOST_LOGO_BYTES or not _picture(logo)):
         raise ConfigurationError("SlipSeller: logo is a PNG, JPEG, GIF, WebP or SVG of at most 2 MB, as bytes")
@@ -96,7 +102,7 @@ class SlipSeller:
     """
 
     name: str
-    lines: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    lines: tuple[str, ...] = attrs.field(default=(), converter=_lines)
     logo: bytes | None = attrs.field(default=None, repr=False, validator=_check_logo)
     note: str = ""
 
