@@ -295,7 +295,7 @@ async def test_outcomes_are_durable_as_they_come_and_a_slow_batch_stays_alive() 
     sent: list[str] = []
 
     def terms(kind: Any, waiting: int, *, urgent: bool = False) -> BatchTerms:
-        return BatchTerms(route="items", quota=None, max_items=100, answer_seconds=120.0, exclusive=False)
+        return BatchTerms(route="items", quota=None, max_items=100, exclusive=False, answers_by_item=True)
 
     async def submit(batch: Any, *, settle: Any = None) -> FeedReceipt:
         for item in batch.items:
@@ -322,7 +322,7 @@ async def test_a_crash_between_two_items_keeps_what_was_answered() -> None:
     sent: list[str] = []
 
     def terms(kind: Any, waiting: int, *, urgent: bool = False) -> BatchTerms:
-        return BatchTerms(route="items", quota=None, max_items=100, answer_seconds=120.0, exclusive=False)
+        return BatchTerms(route="items", quota=None, max_items=100, exclusive=False, answers_by_item=True)
 
     async def submit(batch: Any, *, settle: Any = None) -> FeedReceipt:
         for number, item in enumerate(batch.items):

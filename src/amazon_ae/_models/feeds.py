@@ -311,6 +311,8 @@ class BatchTerms:
         first_poll_seconds: the age at which a feed's status is first asked for; irrelevant to a route without feeds.
         coalesce_seconds: a batch leaves this long after the oldest put, so that changes travel together.
         exclusive: at most one unsettled batch of this account, kind and route.
+        answers_by_item: the route submits no feed: each item is answered by itself, and asking again is safe, because
+            the route recognises what Amazon has already.
     """
 
     route: str
@@ -320,6 +322,7 @@ class BatchTerms:
     first_poll_seconds: float = 65.0
     coalesce_seconds: float = 0.0
     exclusive: bool = True
+    answers_by_item: bool = False
 
 
 @attrs.frozen(kw_only=True)

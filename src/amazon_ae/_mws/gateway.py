@@ -110,7 +110,11 @@ class MwsGateway:
             )
         route = self._pickups()
         return BatchTerms(
-            route=route.route, quota=route.quota(submit_feed), max_items=route.max_pickups, exclusive=False
+            route=route.route,
+            quota=route.quota(submit_feed),
+            max_items=route.max_pickups,
+            exclusive=False,
+            answers_by_item=route.feed_type is None,
         )
 
     async def submit(

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 from amazon_ae._exceptions import ConfigurationError, OutcomeUnknown
 from amazon_ae._models.events import Event, EventSink
 from amazon_ae._models.feeds import BatchTerms, ItemKind
+from amazon_ae._models.stored import StoredBatch
 from amazon_ae._ports import Clock, FeedGateway, Storage
 from amazon_ae._scheduling.timing import SchedulerTiming
 
@@ -24,6 +25,8 @@ logger: Final[logging.Logger] = logging.getLogger(__name__)
 T = TypeVar("T")
 
 KINDS: Final = (ItemKind.PICKUP, ItemKind.INVENTORY)
+
+_MANY: Final = 1_000_000
 
 # A signature is refused beyond 15 minutes of clock difference (MWS developer guide, "Timestamp"): a request that Amazon
 # took was signed by a clock that is at most this wrong.
@@ -61,6 +64,17 @@ class SchedulerContext:
             return self.gateway.terms(kind, waiting, urgent=urgent)
         except ConfigurationError:
             return None
+
+    def terms_of(self, stored: StoredBatch) -> BatchTerms | None:
+        """The terms of a batch that another process opened, by its route; ``None`` if this gateway does not carry it.
+
+        The gateway chooses a route by what waits, so it is asked as for few and for many items.
+        """
+        asked = [(stored.size, False), (stored.size, True), (1, False), (1, True), (_MANY, False), (_MANY, True)]
+        found = [
+            terms for count, urgent in asked if (terms := self.terms(stored.kind, count, urgent=urgent)) is not None
+        ]
+        return next((terms for terms in found if stored.route in ("", terms.route)), found[0] if found else None)
 
     def lease_seconds(self, terms: BatchTerms) -> float:
         """The lease of a batch: no other process may take it over while its request can still be on its way."""

@@ -87,8 +87,8 @@ class InFlightBatch:
 
     @property
     def has_feed(self) -> bool:
-        """Whether its route submits feeds; a route that paces itself settles item by item."""
-        return self.terms.quota is not None
+        """Whether its route submits feeds; the others answer item by item."""
+        return not self.terms.answers_by_item
 
     @property
     def open_keys(self) -> list[str]:

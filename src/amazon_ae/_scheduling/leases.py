@@ -47,7 +47,7 @@ class Leases:
         self._more = len(expired) > room > 0
         taken = []
         for stored in expired[:room]:
-            terms = context.terms(stored.kind, stored.size)
+            terms = context.terms_of(stored)
             if terms is None:
                 continue  # a gateway without this kind
             ours = await context.storage.take_over(stored.batch_id, lease_seconds=context.lease_seconds(terms))
@@ -57,7 +57,7 @@ class Leases:
 
     def _carry(self, stored: StoredBatch) -> InFlightBatch:
         runner, context = self._runner, self._runner.context
-        terms = context.terms(stored.kind, stored.size)
+        terms = context.terms_of(stored)
         assert terms is not None
         phase = BatchPhase.UNANSWERED if stored.feed_id is None else BatchPhase.PROCESSING
         batch = runner.carry(stored, terms, phase)

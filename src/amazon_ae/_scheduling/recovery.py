@@ -87,7 +87,8 @@ class Recovery:
         if wait > 0:
             batch.due_at = self._runner.context.now() + timedelta(seconds=wait)
         else:
-            await self._runner.leave_behind(batch)
+            if batch.kind is ItemKind.PICKUP:
+                await self._runner.leave_behind(batch)
             batch.decide(BatchEvent.RESOLVED)
             self._conclude(batch, None, "absent")
 

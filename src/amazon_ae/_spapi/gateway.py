@@ -96,6 +96,7 @@ class SpApiGateway:
                 max_items=self._pickups.max_pickups,
                 answer_seconds=_PICKUP_ANSWER_SECONDS,
                 exclusive=False,
+                answers_by_item=True,
             )
         owner = self._client.quota_owner
         if takes_feed(waiting, self._routing, unclear=bool(self._unclear)):

@@ -95,6 +95,7 @@ def patch_terms(owner: str, restore_seconds: float, routing: StockRouting, *, ur
         answer_seconds=_PATCH_ANSWER_SECONDS,
         coalesce_seconds=0.0 if urgent else routing.coalesce_seconds,
         exclusive=True,
+        answers_by_item=True,
     )
 
 
