@@ -52,6 +52,7 @@ async def test_a_refresh_token_buys_an_access_token_for_an_hour(call: Caller) ->
     [
         ({"client_secret": "wrong"}, 401, "invalid_client"),
         ({"client_id": "nobody"}, 401, "invalid_client"),
+        ({"client_id": "nobody", "client_secret": ""}, 401, "invalid_client"),
         ({"refresh_token": "Atzr|other"}, 400, "invalid_grant"),
         ({"refresh_token": ""}, 400, "invalid_request"),
         ({"grant_type": "password"}, 400, "unsupported_grant_type"),
@@ -63,6 +64,12 @@ async def test_login_with_amazon_refuses_in_the_words_of_oauth(
 ) -> None:
     answer = await call.sign_in(**change)
     assert (answer.status_code, answer.json()["error"]) == (status, error)
+
+
+async def test_a_stranger_without_a_secret_gets_no_token(call: Caller) -> None:
+    form = {"grant_type": "client_credentials", "scope": "sellingpartnerapi::notifications", "client_id": "nobody"}
+    answer = await call.http.post("https://api.amazon.com/auth/o2/token", data=form)
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 
 
 async def test_a_token_request_may_be_json(fake: FakeSpApi, call: Caller) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
@@ -18,22 +17,14 @@ from amazon_ae._ports import Clock
 from amazon_ae.testing._faults import FaultPlan, OrderedFault
 from amazon_ae.testing._mws import easy_ship, orders, reports, sellers
 from amazon_ae.testing._mws.answers import (
-    common_headers,
-    error_answer,
-    good_answer,
     ping,
-    quota_exceeded,
-    quota_headers,
-    refusal_of,
-    spoil,
-    throttled,
 )
-from amazon_ae.testing._mws.faults import NOT_DONE, ON_THE_WAY_BACK, MwsFault
+from amazon_ae.testing._mws.faults import ON_THE_WAY_BACK, MwsFault
 from amazon_ae.testing._mws.feeds import Feeds
-from amazon_ae.testing._mws.quotas import Meters, limit_of
-from amazon_ae.testing._mws.signature import authenticate
+from amazon_ae.testing._mws.quotas import limit_of
+from amazon_ae.testing._mws.service import Service
 from amazon_ae.testing._mws.state import FakeFeed, SeenRequest, State
-from amazon_ae.testing._mws.wire import Refused, Request, Result, read_request
+from amazon_ae.testing._mws.wire import Refused, Request, read_request
 from amazon_ae.testing._network import LATE, NOT_REACHED, Answer, Exchange, Receive, Send, answer_asgi, deliver
 from amazon_ae.testing._seller import SellerState
 from amazon_ae.testing._seller.account import new_state
@@ -51,19 +42,6 @@ FAKE_CREDENTIALS: Final = MwsCredentials(
 
 FAKE_PICKUP_FEED_TYPE: Final = "_SANDBOX_SCHEDULE_PICKUP_"
 """The sandbox's feed type for the Schedule Pickup file. Amazon's is not published: give a real host its own."""
-
-_PRIVATE: Final = frozenset(
-    [
-        "AWSAccessKeyId",
-        "Action",
-        "MWSAuthToken",
-        "Signature",
-        "SignatureMethod",
-        "SignatureVersion",
-        "Timestamp",
-        "Version",
-    ]
-)
 
 
 class FakeMws(SellerControls, httpx.AsyncBaseTransport):
@@ -122,9 +100,6 @@ class FakeMws(SellerControls, httpx.AsyncBaseTransport):
         )
         self.credentials: MwsCredentials = credentials
         self.pickup_feed_type = pickup_feed_type
-        self.easy_ship_api: bool = self.marketplace.code == "IN" if easy_ship_api is None else easy_ship_api
-        self.requests: deque[SeenRequest] = deque(maxlen=100_000)
-        """Every request that arrived, oldest first."""
         self._state = State(seller=self.state)
         self._feeds = Feeds(
             self._state,
@@ -133,20 +108,29 @@ class FakeMws(SellerControls, httpx.AsyncBaseTransport):
             pickup_feed_type=pickup_feed_type,
         )
         self._faults = FaultPlan()
-        self._meters = Meters(hour)
-        self._count = 0
-        self._secrets: dict[str, str] = {}
-        self._tokens: dict[tuple[str, str], str | None] = {}
-        self._operations: dict[str, Mapping[str, Callable[[State, Request], Result]]] = {
+        operations = {
             "Orders": orders.OPERATIONS,
             "Feeds": self._feeds.operations,
             "Reports": reports.OPERATIONS,
             "Sellers": sellers.OPERATIONS,
             "EasyShip": easy_ship.OPERATIONS,
         }
+        self._service = Service(self._state, operations, hour=hour)
+        self.easy_ship_api = self.marketplace.code == "IN" if easy_ship_api is None else easy_ship_api
+        self.requests: deque[SeenRequest] = self._service.requests
+        """Every request that arrived, oldest first."""
         self.authorise(credentials)
 
     # What it holds
+
+    @property
+    def easy_ship_api(self) -> bool:
+        """Whether the Easy Ship operations work here."""
+        return self._service.has_easy_ship
+
+    @easy_ship_api.setter
+    def easy_ship_api(self, value: bool) -> None:
+        self._service.has_easy_ship = value
 
     @property
     def feeds(self) -> list[FakeFeed]:
@@ -169,12 +153,12 @@ class FakeMws(SellerControls, httpx.AsyncBaseTransport):
         """
         if credentials.seller_id != self._state.seller_id:
             raise ValueError(f"this is the marketplace of {self._state.seller_id}, not of {credentials.seller_id}")
-        self._secrets[credentials.access_key_id] = credentials.secret_key
-        self._tokens[credentials.access_key_id, credentials.seller_id] = credentials.auth_token
+        self._service.secrets[credentials.access_key_id] = credentials.secret_key
+        self._service.tokens[credentials.access_key_id, credentials.seller_id] = credentials.auth_token
 
     def revoke(self, credentials: MwsCredentials) -> None:
         """The seller withdraws the authorisation: ``AccessDenied`` from now on."""
-        self._tokens.pop((credentials.access_key_id, credentials.seller_id), None)
+        self._service.tokens.pop((credentials.access_key_id, credentials.seller_id), None)
 
     def fail(
         self,
@@ -248,7 +232,7 @@ class FakeMws(SellerControls, httpx.AsyncBaseTransport):
         """
         now = self.state.now()
         limit = limit_of(action)
-        meter = self._meters.of((credentials or self.credentials).access_key_id, limit)
+        meter = self._service.meters.of((credentials or self.credentials).access_key_id, limit)
         for done in range(count):
             if not meter.free(now) or meter.left(now) == 0:
                 return done
@@ -269,7 +253,7 @@ class FakeMws(SellerControls, httpx.AsyncBaseTransport):
             ValueError: there is no such operation.
         """
         limit = limit_of(action)
-        meter = self._meters.of((credentials or self.credentials).access_key_id, limit)
+        meter = self._service.meters.of((credentials or self.credentials).access_key_id, limit)
 
         def request(now: datetime) -> None:
             if meter.free(now) and meter.left(now) != 0:
@@ -300,10 +284,10 @@ class FakeMws(SellerControls, httpx.AsyncBaseTransport):
         try:
             request = read_request(method, url, headers, body, now)
         except Refused as refused:
-            return Exchange(answer=self._answer(None, refused, now))
+            return Exchange(answer=self._service.answer(None, refused, now))
         ordered = self._faults.take(request.action, request.params.get("FeedType"), now)
         if ordered is None:
-            return Exchange(answer=self._perform(request))
+            return Exchange(answer=self._service.perform(request))
         if ordered.fault == MwsFault.NOT_REACHED:
             return Exchange(answer=Answer(0, [], b""), lost=NOT_REACHED)
         if ordered.fault == MwsFault.LATE:
@@ -313,7 +297,7 @@ class FakeMws(SellerControls, httpx.AsyncBaseTransport):
             )
             return Exchange(answer=Answer(0, [], b""), lost=LATE)
         lost = ordered.fault if ordered.fault in ON_THE_WAY_BACK else None
-        answer = self._perform(request, ordered, answered=lost is None)
+        answer = self._service.perform(request, ordered, answered=lost is None)
         return Exchange(answer=answer, delay_seconds=ordered.seconds, lost=lost)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -328,88 +312,5 @@ class FakeMws(SellerControls, httpx.AsyncBaseTransport):
         """Answer one request of a server (ASGI 3): ``async with serve(fake) as origin``."""
         await answer_asgi(self.exchange, scope, receive, send, self.clock)
 
-    # Inside
-
     def _arrive_late(self, request: Request) -> None:
-        self._perform(request, answered=False)
-
-    def _perform(self, request: Request, ordered: OrderedFault | None = None, *, answered: bool = True) -> Answer:
-        outcome: Result | Refused
-        try:
-            authenticate(request, self._secrets, self._tokens)
-        except Refused as refused:
-            outcome, is_authentic = refused, False
-        else:
-            outcome, is_authentic = self._outcome(request, ordered), True
-        return self._answer(request, outcome, request.now, ordered, is_authentic=is_authentic, answered=answered)
-
-    def _outcome(self, request: Request, ordered: OrderedFault | None) -> Result | Refused:
-        if ordered is not None and ordered.fault in NOT_DONE:
-            return refusal_of(MwsFault(ordered.fault), request, request.now)
-        try:
-            self._throttle(request)
-            return self._carry_out(request)
-        except Refused as refused:
-            return refused
-
-    def _answer(
-        self,
-        request: Request | None,
-        outcome: Result | Refused,
-        now: datetime,
-        ordered: OrderedFault | None = None,
-        *,
-        is_authentic: bool = False,
-        answered: bool = True,
-    ) -> Answer:
-        request_id = self._request_id(now)
-        if isinstance(outcome, Refused):
-            answer, code = error_answer(outcome, request, request_id), outcome.code
-        else:
-            assert request is not None  # only a request that could be read has a result
-            answer, code = good_answer(outcome, request, request_id), ""
-        if request is not None and is_authentic:
-            meter = self._meters.of(request.params["AWSAccessKeyId"], request.limit)
-            answer.headers.extend(quota_headers(meter, now))
-        answer.headers.extend(common_headers(now, request_id, len(answer.body)))
-        if ordered is not None:
-            answer = spoil(answer, MwsFault(ordered.fault))
-        self._remember(request, now, answer.status, code, answered)
-        return answer
-
-    def _request_id(self, now: datetime) -> str:
-        self._count += 1
-        seed = f"{self._state.seller_id} {self._count} {now.isoformat()}".encode()
-        text = hashlib.sha256(seed).hexdigest()
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:32]}"
-
-    def _throttle(self, request: Request) -> None:
-        """Count the request. One that is refused later, for its content, has been counted too (UNVERIFIED)."""
-        meter = self._meters.of(request.params["AWSAccessKeyId"], request.limit)
-        if meter.left(request.now) == 0:
-            raise quota_exceeded(request, meter.resets_at(request.now))
-        if not meter.free(request.now):
-            raise throttled()
-        meter.spend(request.now)
-
-    def _carry_out(self, request: Request) -> Result:
-        if request.action == "GetServiceStatus":
-            return sellers.service_status(self._state, request)
-        if request.section == "EasyShip" and not self.easy_ship_api:
-            raise Refused(404, "RegionNotSupported", "This operation is not supported in this region.")
-        return self._operations[request.section][request.action](self._state, request)
-
-    def _remember(self, request: Request | None, now: datetime, status: int, code: str, answered: bool) -> None:
-        params = request.params if request is not None else {}
-        self.requests.append(
-            SeenRequest(
-                section=request.section if request is not None else "",
-                action=request.action if request is not None else "",
-                at=now,
-                status=status,
-                code=code,
-                access_key_id=params.get("AWSAccessKeyId", ""),
-                parameters={name: value for name, value in params.items() if name not in _PRIVATE},
-                answered=answered,
-            )
-        )
+        self._service.perform(request, answered=False)

@@ -89,7 +89,7 @@ class Access:
         """
         given = _fields(headers, body)
         client_id = given.get("client_id", "")
-        if self._secrets.get(client_id) != given.get("client_secret") or not client_id:
+        if client_id not in self._secrets or self._secrets[client_id] != given.get("client_secret"):
             raise Refused(401, "invalid_client", "Client authentication failed")
         grant = given.get("grant_type")
         if grant == "client_credentials":
