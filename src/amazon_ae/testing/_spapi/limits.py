@@ -59,20 +59,23 @@ class Limits:
             Refused: 429 ``QuotaExceeded``.
         """
         assert operation is not None
-        is_json_feed = feed_type == _JSON_FEED
-        limit = self._settings.json_feed_limit
-        if is_json_feed and limit != "bucket" and not self._window.has_room(now):
-            raise Refused(429, "QuotaExceeded", _EXCEEDED, "JSON_LISTINGS_FEED: 5 feeds per 5 minutes.")
-        name = operation.name
-        if name == "patchListingsItem" and parameters.get("mode") == "VALIDATION_PREVIEW":
-            name = _PREVIEW
-        skips_bucket = is_json_feed and limit == "window"
-        if not skips_bucket and not self._bucket(client_id, name).take(now):
+        if feed_type == _JSON_FEED:
+            self._take_json_feed(client_id, operation.name, now)
+            return self._header(operation.name)
+        is_preview = operation.name == "patchListingsItem" and parameters.get("mode") == "VALIDATION_PREVIEW"
+        name = _PREVIEW if is_preview else operation.name
+        if not self._bucket(client_id, name).take(now):
             details = "The number of requests allowed for the application was exceeded." if "Listings" in name else ""
             raise Refused(429, "QuotaExceeded", _EXCEEDED, details)
-        if is_json_feed:
-            self._window.take(now)
         return self._header(name)
+
+    def _take_json_feed(self, client_id: str, name: str, now: datetime) -> None:
+        limit = self._settings.json_feed_limit
+        if limit != "bucket" and not self._window.has_room(now):
+            raise Refused(429, "QuotaExceeded", _EXCEEDED, "JSON_LISTINGS_FEED: 5 feeds per 5 minutes.")
+        if limit != "window" and not self._bucket(client_id, name).take(now):
+            raise Refused(429, "QuotaExceeded", _EXCEEDED, "")
+        self._window.take(now)
 
     def headers_of_429(self, operation: Operation | None) -> list[tuple[str, str]]:
         """The rate's header, for the few operations whose 429 has one."""

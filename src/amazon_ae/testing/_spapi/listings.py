@@ -21,6 +21,8 @@ __all__ = ["OPERATIONS", "Issue", "ListingData", "are_patches", "listing_data", 
 
 _ATTRIBUTE: Final = "fulfillment_availability"
 _PREFIX: Final = "/attributes/"
+# What a patch without a value leaves: a deleted attribute is nothing to sell.
+_EMPTY: Final = {"fulfillment_channel_code": "DEFAULT", "quantity": 0}
 _INCLUDED: Final = (
     "summaries",
     "attributes",
@@ -57,29 +59,32 @@ class Issue:
 
 def patch_listings_item(account: Account, request: Request) -> Reply:
     """patchListingsItem."""
-    sku = _sku(account, request)
-    if request.query.get("mode") not in (None, "VALIDATION_PREVIEW"):
-        raise _bad_request()
-    preview = request.query.get("mode") == "VALIDATION_PREVIEW"
-    product_type = request.body.get("productType") if isinstance(request.body, dict) else None
-    patches: Any = request.body.get("patches") if isinstance(request.body, dict) else None
-    if not isinstance(product_type, str) or not product_type or not are_patches(patches):
+    sku, mode = _sku(account, request), request.query.get("mode")
+    patches = _patches(request.body)
+    if patches is None or mode not in (None, "VALIDATION_PREVIEW"):
         raise _bad_request()
     if sku not in account.seller.stock and account.settings.unknown_sku == "bad_request":
         raise Refused(400, "BAD_REQUEST", "Invalid input", f"The SKU {sku} does not exist.")
-    issues = submit_patches(account.seller, sku, patches, request.now, source="patch", preview=preview)
+    issues = submit_patches(account.seller, sku, patches, request.now, source="patch", preview=mode is not None)
     failed = any(issue.severity == "ERROR" for issue in issues)
-    included = request.texts("includedData") or ["issues"]
+    accepted = "ACCEPTED" if mode is None else "VALID"
     body: dict[str, Any] = {
         "sku": sku,
-        "status": "INVALID" if failed else "VALID" if preview else "ACCEPTED",
+        "status": "INVALID" if failed else accepted,
         "submissionId": account.next_submission_id(),
         "issues": [issue.data() for issue in issues],
     }
-    if "identifiers" in included:
+    if "identifiers" in request.texts("includedData"):
         asins = [{"marketplaceId": account.seller.marketplace.marketplace_id, "asin": _asin(sku)}]
         body["identifiers"] = [] if failed else asins
     return Reply(200, body)
+
+
+def _patches(body: Any) -> list[dict[str, Any]] | None:
+    """The patches of a body; ``None`` where it has none that can be read."""
+    product_type = body.get("productType") if isinstance(body, dict) else None
+    patches: Any = body.get("patches") if isinstance(body, dict) else None
+    return patches if isinstance(product_type, str) and product_type and are_patches(patches) else None
 
 
 def get_listings_item(account: Account, request: Request) -> Reply:
@@ -133,28 +138,32 @@ def submit_patches(
     refusal = seller.refusal_of(sku)
     if refusal is not None:
         return [Issue(*refusal)]
-    issues: list[Issue] = []
-    changes: list[tuple[str, dict[str, Any]]] = []
-    for patch in patches:
-        if patch["path"].removeprefix(_PREFIX) == _ATTRIBUTE:
-            values = patch.get("value") or [{"fulfillment_channel_code": "DEFAULT", "quantity": 0}]
-            changes.extend((patch["op"], value) for value in values)
-            issues.extend(issue for value in values for issue in _problems(value))
+    changes = [
+        (patch["op"], value)
+        for patch in patches
+        if patch["path"].removeprefix(_PREFIX) == _ATTRIBUTE
+        for value in patch.get("value") or [_EMPTY]
+    ]
+    issues = [issue for _, value in changes for issue in _problems(value)]
     if sku in seller.warnings:
         code, text = seller.warnings[sku]
         issues.append(Issue(code, text, "WARNING"))
     if not preview and all(issue.severity != "ERROR" for issue in issues):
         for op, value in changes:
-            seller.set_stock(
-                sku,
-                int(value["quantity"]),
-                now,
-                source=source,
-                lead_time_days=value.get("lead_time_to_ship_max_days"),
-                restock_date=value.get("restock_date"),
-                keep=op == "merge",
-            )
+            _apply(seller, sku, value, now, source=source, keep=op == "merge")
     return issues
+
+
+def _apply(seller: SellerState, sku: str, value: dict[str, Any], now: datetime, *, source: str, keep: bool) -> None:
+    seller.set_stock(
+        sku,
+        int(value["quantity"]),
+        now,
+        source=source,
+        lead_time_days=value.get("lead_time_to_ship_max_days"),
+        restock_date=value.get("restock_date"),
+        keep=keep,
+    )
 
 
 def _problems(value: dict[str, Any]) -> list[Issue]:
@@ -177,19 +186,18 @@ def _is_whole(value: object) -> bool:
 
 
 def are_patches(patches: object) -> bool:
-    return (
-        isinstance(patches, list)
-        and bool(patches)
-        and all(
-            isinstance(patch, dict)
-            and patch.get("op") in ("add", "replace", "merge", "delete")
-            and str(patch.get("path", "")).startswith(_PREFIX)
-            and "/" not in str(patch["path"]).removeprefix(_PREFIX)
-            and isinstance(patch.get("value", []), list)
-            and all(isinstance(value, dict) for value in patch.get("value", []))
-            for patch in patches
-        )
-    )
+    """Whether this is a list of patches as the model has them."""
+    return isinstance(patches, list) and bool(patches) and all(_is_patch(patch) for patch in patches)
+
+
+def _is_patch(patch: object) -> bool:
+    if not isinstance(patch, dict) or patch.get("op") not in ("add", "replace", "merge", "delete"):
+        return False
+    prefix, _, name = str(patch.get("path", "")).rpartition("/")
+    value = patch.get("value", [])
+    if f"{prefix}/" != _PREFIX or not name or not isinstance(value, list):
+        return False
+    return all(isinstance(row, dict) for row in value)
 
 
 def listing_data(seller: SellerState, sku: str, included: Sequence[str]) -> ListingData:

@@ -201,17 +201,7 @@ def _summary(seller: SellerState, order: Order, items: tuple[OrderItem, ...], *,
         "NumberOfItemsUnshipped": order.number_of_items_unshipped or 0,
         "OrderPrograms": [name for name, field in _PROGRAMS.items() if getattr(order, field)],
         "ShippingPrograms": ["EasyShip"] if easy_ship else [],
-        "OrderItems": [
-            {
-                "OrderItemId": item.order_item_id,
-                "SellerSKU": item.seller_sku or "",
-                "SupplySourceId": None,
-                "Quantity": item.quantity_ordered,
-                "QuantityShipped": item.quantity_shipped or 0,
-                "IsBuyerRequestedCancel": item.buyer_requested_cancel is not None,
-            }
-            for item in items
-        ],
+        "OrderItems": [_item(item) for item in items],
     }
     if order.latest_ship_date is not None:
         summary["LatestShipDate"] = instant(order.latest_ship_date)
@@ -219,3 +209,14 @@ def _summary(seller: SellerState, order: Order, items: tuple[OrderItem, ...], *,
         # Since 2025-08-11 a new Easy Ship order is PendingSchedule (changelog, "Update to getOrder and getOrders").
         summary["EasyShipShipmentStatus"] = order.easy_ship_shipment_status or "PendingSchedule"
     return summary
+
+
+def _item(item: OrderItem) -> dict[str, Any]:
+    return {
+        "OrderItemId": item.order_item_id,
+        "SellerSKU": item.seller_sku or "",
+        "SupplySourceId": None,
+        "Quantity": item.quantity_ordered,
+        "QuantityShipped": item.quantity_shipped or 0,
+        "IsBuyerRequestedCancel": item.buyer_requested_cancel is not None,
+    }

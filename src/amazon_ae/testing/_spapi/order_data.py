@@ -68,6 +68,29 @@ def order_data(
 ) -> dict[str, Any]:
     """The order with the datasets that were asked for."""
     order = record.order
+    data = _core(seller, record, now)
+    data["orderItems"] = [_item(item, included) for item in record.items]
+    sections = {
+        "BUYER": ("buyer", _buyer(order, roles)),
+        "RECIPIENT": ("recipient", _recipient(order, roles, now)),
+        "PROCEEDS": ("proceeds", _total(order)),
+        "FULFILLMENT": ("fulfillment", _fulfillment(order)),
+        "PAYMENT": ("payment", _payment(order)),
+        "PACKAGES": ("packages", _packages(seller, record, shows_unscheduled_package)),
+    }
+    if record.easy_ship:
+        # Both are documented for Easy Ship orders only.
+        sections["TAX"] = ("tax", {"taxInvoicing": {"invoiceStatus": "NOT_REQUIRED"}})
+        sections["FULFILLMENT_ORDERS"] = (
+            "fulfillmentOrders",
+            [{"fulfillmentOrderId": f"U{order.amazon_order_id[-8:]}"}],
+        )
+    data.update({name: value for dataset, (name, value) in sections.items() if dataset in included and value})
+    return data
+
+
+def _core(seller: SellerState, record: FakeOrder, now: datetime) -> dict[str, Any]:
+    order = record.order
     data: dict[str, Any] = {
         "orderId": order.amazon_order_id,
         "createdTime": instant(order.purchase_date or now),
@@ -78,24 +101,9 @@ def order_data(
             "marketplaceId": order.marketplace_id or seller.marketplace.marketplace_id,
             "marketplaceName": order.sales_channel or seller.marketplace.sales_channel,
         },
-        "orderItems": [_item(item, included) for item in record.items],
     }
-    if order.seller_order_id and order.seller_order_id != order.amazon_order_id:
+    if order.seller_order_id not in (None, order.amazon_order_id):
         data["orderAliases"] = [{"aliasId": order.seller_order_id, "aliasType": "SELLER_ORDER_ID"}]
-    sections = {
-        "BUYER": ("buyer", _buyer(order, roles)),
-        "RECIPIENT": ("recipient", _recipient(order, roles, now)),
-        "PROCEEDS": ("proceeds", _total(order)),
-        "FULFILLMENT": ("fulfillment", _fulfillment(order)),
-        "PAYMENT": ("payment", _payment(order)),
-        "TAX": ("tax", {"taxInvoicing": {"invoiceStatus": "NOT_REQUIRED"}} if record.easy_ship else None),
-        "PACKAGES": ("packages", _packages(seller, record, shows_unscheduled_package)),
-        "FULFILLMENT_ORDERS": (
-            "fulfillmentOrders",
-            [{"fulfillmentOrderId": f"U{order.amazon_order_id[-8:]}"}] if record.easy_ship else None,
-        ),
-    }
-    data.update({name: value for dataset, (name, value) in sections.items() if dataset in included and value})
     return data
 
 
@@ -208,7 +216,6 @@ def _shipped(items: Sequence[OrderItem], package: FakePackage) -> dict[str, Any]
 
 
 def _item(item: OrderItem, included: Container[str]) -> dict[str, Any]:
-    shipped = item.quantity_shipped or 0
     data: dict[str, Any] = {
         "orderItemId": item.order_item_id,
         "quantityOrdered": item.quantity_ordered,
@@ -216,27 +223,36 @@ def _item(item: OrderItem, included: Container[str]) -> dict[str, Any]:
     }
     if item.is_transparency:
         data["programs"] = ["TRANSPARENCY"]
-    if "PROCEEDS" in included and item.item_price is not None:
-        data["proceeds"] = _item_proceeds(item)
-    if "FULFILLMENT" in included:
-        packing: dict[str, Any] = {}
-        if item.serial_number_required:
-            packing["serialNumberRequirement"] = {"requirementType": "REQUIRED"}
-        if item.is_gift:
-            packing["giftOption"] = _present(giftMessage=item.gift_message_text, giftWrapLevel=item.gift_wrap_level)
-        data["fulfillment"] = {
-            "quantityFulfilled": shipped,
-            "quantityUnfulfilled": max(0, item.quantity_ordered - shipped),
-            **({"packing": packing} if packing else {}),
-        }
-    cancel = item.buyer_requested_cancel
-    if "CANCELLATION" in included and cancel is not None and cancel.is_buyer_requested_cancel:
-        data["cancellation"] = {
-            "cancellationRequest": _present(requester="BUYER", cancelReason=cancel.buyer_cancel_reason)
-        }
-    if "PROMOTION" in included and item.promotion_ids:
-        data["promotion"] = {"breakdowns": [{"promotionId": text} for text in item.promotion_ids]}
+    promotions = [{"promotionId": text} for text in item.promotion_ids]
+    sections = {
+        "PROCEEDS": ("proceeds", _item_proceeds(item)),
+        "FULFILLMENT": ("fulfillment", _item_fulfillment(item)),
+        "CANCELLATION": ("cancellation", _cancellation(item)),
+        "PROMOTION": ("promotion", {"breakdowns": promotions} if promotions else {}),
+    }
+    data.update({name: value for dataset, (name, value) in sections.items() if dataset in included and value})
     return data
+
+
+def _item_fulfillment(item: OrderItem) -> dict[str, Any]:
+    shipped = item.quantity_shipped or 0
+    packing: dict[str, Any] = {}
+    if item.serial_number_required:
+        packing["serialNumberRequirement"] = {"requirementType": "REQUIRED"}
+    if item.is_gift:
+        packing["giftOption"] = _present(giftMessage=item.gift_message_text, giftWrapLevel=item.gift_wrap_level)
+    return {
+        "quantityFulfilled": shipped,
+        "quantityUnfulfilled": max(0, item.quantity_ordered - shipped),
+        **({"packing": packing} if packing else {}),
+    }
+
+
+def _cancellation(item: OrderItem) -> dict[str, Any]:
+    asked = item.buyer_requested_cancel
+    if asked is None or not asked.is_buyer_requested_cancel:
+        return {}
+    return {"cancellationRequest": _present(requester="BUYER", cancelReason=asked.buyer_cancel_reason)}
 
 
 def _product(item: OrderItem) -> dict[str, Any]:
@@ -255,6 +271,8 @@ def _product(item: OrderItem) -> dict[str, Any]:
 
 
 def _item_proceeds(item: OrderItem) -> dict[str, Any]:
+    if item.item_price is None:
+        return {}
     rows = [
         ("ITEM", item.item_price),
         ("TAX", item.item_tax),
@@ -263,7 +281,6 @@ def _item_proceeds(item: OrderItem) -> dict[str, Any]:
         ("COD_FEE", item.cod_fee),
     ]
     amounts = [money.amount for _, money in rows if money is not None]
-    assert item.item_price is not None
     total = Money(sum(amounts, Decimal(0)), item.item_price.currency)
     return {
         "proceedsTotal": _money(total),

@@ -41,17 +41,10 @@ def search_orders(account: Account, request: Request) -> Reply:
     """searchOrders: oldest change first."""
     query = _query(request)
     size = request.number("maxResultsPerPage", 100, low=1, high=100)
-    position: tuple[str, str] = ("", "")
-    token = request.query.get("paginationToken")
     asked = {name: value for name, value in request.query.items() if name not in _NOT_COMPARED}
-    if token is not None:
-        content = unseal(token, "paginationToken")
-        if content["asked"] != asked:
-            raise invalid("All parameters must match the original request except maxResultsPerPage.")
-        if datetime.fromisoformat(content["at"]) + timedelta(hours=_TOKEN_HOURS) < request.now:
-            raise invalid("The paginationToken has expired.")
-        query["before"] = datetime.fromisoformat(content["before"])
-        position = (content["position"][0], content["position"][1])
+    position: tuple[str, str] = ("", "")
+    if (token := request.query.get("paginationToken")) is not None:
+        query["before"], position = _resume(token, asked, request.now)
     rows = [row for row in _sorted(account, query, request.now) if row[0] > position]
     page = rows[:size]
     body: dict[str, Any] = {"orders": [_data(account, record, query["included"], request.now) for _, record in page]}
@@ -70,6 +63,16 @@ def search_orders(account: Account, request: Request) -> Reply:
     return Reply(200, body)
 
 
+def _resume(token: str, asked: dict[str, str], now: datetime) -> tuple[datetime, tuple[str, str]]:
+    """Up to when the search goes, and behind which order this page begins."""
+    content = unseal(token, "paginationToken")
+    if content["asked"] != asked:
+        raise invalid("All parameters must match the original request except maxResultsPerPage.")
+    if datetime.fromisoformat(content["at"]) + timedelta(hours=_TOKEN_HOURS) < now:
+        raise invalid("The paginationToken has expired.")
+    return datetime.fromisoformat(content["before"]), (content["position"][0], content["position"][1])
+
+
 def get_order(account: Account, request: Request) -> Reply:
     """getOrder."""
     included = _datasets(request)
@@ -86,32 +89,36 @@ OPERATIONS: Final[dict[str, Callable[[Account, Request], Reply]]] = {
 
 
 def _query(request: Request) -> dict[str, Any]:
-    created, updated = request.moment("createdAfter"), request.moment("lastUpdatedAfter")
-    if (created is None) == (updated is None):
-        raise invalid("Exactly one of createdAfter and lastUpdatedAfter must be provided.")
-    other, own = ("createdBefore", "lastUpdatedBefore") if created is None else ("lastUpdatedBefore", "createdBefore")
-    if request.query.get(other):
-        raise invalid(f"{other} does not go with the other parameters.")
-    after = updated if created is None else created
-    assert after is not None
-    ceiling = request.now - TWO_MINUTES
-    before = request.moment(own)
-    if before is not None and (before < after or before > ceiling):
-        raise invalid(f"{own} must not be before the start, and must be at least two minutes before the request.")
     statuses, parties = request.texts("fulfillmentStatuses"), request.texts("fulfilledBy")
     if not FULFILLMENT_STATUSES.issuperset(statuses) or not {"MERCHANT", "AMAZON"}.issuperset(parties):
         raise invalid("fulfillmentStatuses or fulfilledBy has a value that is not valid.")
     if len(request.texts("marketplaceIds")) > 50:
         raise invalid("marketplaceIds has more than 50 values.")
     return {
-        "field": "last_update_date" if created is None else "purchase_date",
-        "after": after,
-        "before": min(before or ceiling, ceiling),
+        **_span(request),
         "statuses": statuses,
         "parties": parties,
         "marketplaces": request.texts("marketplaceIds"),
         "included": _datasets(request),
     }
+
+
+def _span(request: Request) -> dict[str, Any]:
+    """The field that is searched, and from when to when."""
+    created, updated = request.moment("createdAfter"), request.moment("lastUpdatedAfter")
+    if (created is None) == (updated is None):
+        raise invalid("Exactly one of createdAfter and lastUpdatedAfter must be provided.")
+    other, own = ("createdBefore", "lastUpdatedBefore") if created is None else ("lastUpdatedBefore", "createdBefore")
+    if request.query.get(other):
+        raise invalid(f"{other} does not go with the other parameters.")
+    after = created or updated
+    assert after is not None  # exactly one of both is there
+    ceiling = request.now - TWO_MINUTES
+    before = request.moment(own)
+    if before is not None and not after <= before <= ceiling:
+        raise invalid(f"{own} must not be before the start, and must be at least two minutes before the request.")
+    field = "last_update_date" if created is None else "purchase_date"
+    return {"field": field, "after": after, "before": before or ceiling}
 
 
 def _datasets(request: Request) -> list[str]:

@@ -75,18 +75,23 @@ def _read(account: Account, body: bytes | None) -> tuple[dict[str, Any], list[di
         data = json.loads(body)
     except ValueError:
         raise _Unreadable("The feed is not a valid JSON document.") from None
-    if not isinstance(data, dict) or not isinstance(data.get("header"), dict):
+    header = data.get("header") if isinstance(data, dict) else None
+    if not isinstance(header, dict):
         raise _Unreadable("The feed has no header.")
-    header, messages = data["header"], data.get("messages")
     if header.get("version") != "2.0" or header.get("sellerId") != account.seller.seller_id:
         raise _Unreadable("The header's sellerId or version is not valid.")
+    messages = data.get("messages")
+    _check_messages(messages)
+    return header, messages
+
+
+def _check_messages(messages: object) -> None:
     if not isinstance(messages, list) or not 1 <= len(messages) <= MAX_MESSAGES:
         raise _Unreadable(f"The feed must have 1 to {MAX_MESSAGES} messages.")
     if not all(isinstance(message, dict) and _is_id(message.get("messageId")) for message in messages):
         raise _Unreadable("A message has no valid messageId.")
-    if max(Counter(message["messageId"] for message in messages).values()) > 1:
+    if len({message["messageId"] for message in messages}) < len(messages):
         raise _Unreadable("A messageId occurs twice.")
-    return header, messages
 
 
 def _is_id(value: object) -> bool:
@@ -97,21 +102,26 @@ def _take(account: Account, message: dict[str, Any], feed_id: str, now: datetime
     sku, operation = message.get("sku"), message.get("operationType")
     if not isinstance(sku, str) or not sku or operation not in _OPERATIONS:
         return [Issue("90002", "The message has no valid sku or operationType.", attribute="operationType")]
-    patches = message.get("patches")
-    if operation == "PARTIAL_UPDATE" and isinstance(message.get("attributes"), dict):
-        patches = [
-            {"op": "replace", "path": f"/attributes/{name}", "value": value}
-            for name, value in message["attributes"].items()
-        ]
-    elif operation != "PATCH" or "attributes" in message or "requirements" in message:
+    patches = _patches_of(message, operation)
+    if patches is None:
         return [Issue("90003", f"The operation {operation} is not valid with these members.", attribute="patches")]
     if not message.get("productType") or not are_patches(patches):
         return [Issue("90004", "The message has no productType or no valid patches.", attribute="patches")]
-    assert isinstance(patches, list)
     try:
         return submit_patches(account.seller, sku, patches, now, source=feed_id, preview=False)
     except Refused as refused:
         return [Issue("90005", refused.message or "")]
+
+
+def _patches_of(message: dict[str, Any], operation: str) -> list[dict[str, Any]] | None:
+    """What a message changes, as patches; ``None`` where this fake does not take its operation or members."""
+    attributes = message.get("attributes")
+    if operation == "PARTIAL_UPDATE" and isinstance(attributes, dict):
+        return [{"op": "replace", "path": f"/attributes/{name}", "value": value} for name, value in attributes.items()]
+    if operation != "PATCH" or "attributes" in message or "requirements" in message:
+        return None
+    patches: list[dict[str, Any]] = message.get("patches") or []
+    return patches
 
 
 def _issue_data(message: dict[str, Any], issue: Issue) -> dict[str, Any]:

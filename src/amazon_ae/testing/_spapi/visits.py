@@ -67,18 +67,11 @@ class Visit:
     def of(cls, method: str, url: str, headers: dict[str, str], body: bytes) -> Visit:
         """Take a request apart."""
         split = urlsplit(url)
-        host = split.hostname or ""
-        if split.path == _TOKEN_PATH and method == "POST":
-            kind, name = "lwa", TOKEN_OPERATION
-        elif host.endswith(".amazonaws.com") or split.path.startswith(BUCKET_PATH):
-            kind, name = "s3", DOCUMENT_OPERATIONS[0 if method == "PUT" else 1]
-        else:
-            kind, name = "api", ""
+        kind, name = _host_of(method, split.hostname or "", split.path)
         found = find_operation(method, split.path) if kind == "api" else None
         query: dict[str, str] = {}
-        if kind == "api":
-            for key, value in parse_qsl(split.query, keep_blank_values=True):
-                query[key] = f"{query[key]},{value}" if key in query else value
+        for key, value in parse_qsl(split.query, keep_blank_values=True) if kind == "api" else ():
+            query[key] = f"{query[key]},{value}" if key in query else value
         return cls(
             kind=kind,
             name=found[0].name if found else name,
@@ -111,6 +104,15 @@ class Visit:
             return json.loads(self.body) if self.body else None
         except ValueError:
             return None
+
+
+def _host_of(method: str, host: str, path: str) -> tuple[str, str]:
+    """Which of the three hosts a request is for, and the operation's name where the host has only one for a method."""
+    if path == _TOKEN_PATH and method == "POST":
+        return "lwa", TOKEN_OPERATION
+    if host.endswith(".amazonaws.com") or path.startswith(BUCKET_PATH):
+        return "s3", DOCUMENT_OPERATIONS[0 if method == "PUT" else 1]
+    return "api", ""
 
 
 def wire_url(request: httpx.Request) -> str:
