@@ -287,6 +287,21 @@ async def test_stock_by_xml_ends_fatal_since_amazon_removed_it(clock: VirtualClo
     assert (await call.get_feed(feed_id))["processingStatus"] == "FATAL"
 
 
+async def test_a_fulfilment_feed_ships_the_order(fake: FakeSpApi, clock: VirtualClock, call: Caller) -> None:
+    order_id = fake.new_order().amazon_order_id
+    feed = (
+        "<AmazonEnvelope><Header><DocumentVersion>1.01</DocumentVersion><MerchantIdentifier>A1SANDBOXSELLER"
+        "</MerchantIdentifier></Header><MessageType>OrderFulfillment</MessageType><Message><MessageID>1</MessageID>"
+        f"<OrderFulfillment><AmazonOrderID>{order_id}</AmazonOrderID><FulfillmentDate>2021-11-18T09:00:00Z"
+        "</FulfillmentDate></OrderFulfillment></Message></AmazonEnvelope>"
+    ).encode()
+    feed_id = await call.feed(feed, "POST_ORDER_FULFILLMENT_DATA")
+    clock.jump(60)
+    report = await call.document((await call.get_feed(feed_id))["resultFeedDocumentId"])
+    assert b"<MessagesSuccessful>1</MessagesSuccessful>" in report
+    assert fake.orders[order_id].order.order_status == "Shipped"
+
+
 async def test_feeds_are_listed_newest_first_and_a_token_stands_alone(fake: FakeSpApi, call: Caller) -> None:
     fake.add_sku("SKU-1")
     ids = [await call.feed(stock_feed(("SKU-1", quantity))) for quantity in range(3)]

@@ -14,7 +14,7 @@ import attrs
 
 from amazon_ae.testing._seller.feed_queues import FeedQueues
 from amazon_ae.testing._spapi.account import Account, FakeSpApiFeed
-from amazon_ae.testing._spapi.processing import process
+from amazon_ae.testing._spapi.processing import ORDER_TYPES, process
 from amazon_ae.testing._spapi.wire import Refused, Reply, Request, instant, invalid, mapping, seal, unseal
 
 __all__ = ["FEED_TYPES", "FINAL_STATUSES", "PROCESSING_STATUSES", "Feeds", "document_data"]
@@ -25,6 +25,7 @@ FEED_TYPES: Final = frozenset(
     (
         "JSON_LISTINGS_FEED",
         "POST_EASYSHIP_DOCUMENTS",
+        *ORDER_TYPES,
         # Accepted and ended FATAL since 2025-07-31:
         "POST_INVENTORY_AVAILABILITY_DATA",
         "POST_FLAT_FILE_PRICEANDQUANTITYONLY_UPDATE_DATA",

@@ -12,11 +12,14 @@ from collections import Counter
 from datetime import datetime
 from typing import Any, Final
 
+from amazon_ae.testing._mws import processing as mws_processing, state as mws
 from amazon_ae.testing._spapi.account import Account, FakeSpApiFeed
 from amazon_ae.testing._spapi.listings import Issue, are_patches, listing_data, submit_patches
 from amazon_ae.testing._spapi.wire import Refused
 
-__all__ = ["process"]
+__all__ = ["ORDER_TYPES", "process"]
+
+ORDER_TYPES: Final = ("POST_ORDER_FULFILLMENT_DATA", "POST_ORDER_ACKNOWLEDGEMENT_DATA")
 
 MAX_MESSAGES: Final = 25_000  # changelog of 2025-05-06
 _LARGEST_ID: Final = 2_147_483_647
@@ -35,8 +38,23 @@ def process(account: Account, feed: FakeSpApiFeed, now: datetime) -> None:
         from amazon_ae.testing._spapi.easy_ship_documents import process_documents_feed
 
         process_documents_feed(account, feed, now)
+    elif feed.feed_type in ORDER_TYPES:
+        _process_orders(account, feed, now)
     else:
         feed.status = feed.end_status = "FATAL"
+
+
+def _process_orders(account: Account, feed: FakeSpApiFeed, now: datetime) -> None:
+    """Feeds about orders kept their XML and its report when they moved from MWS."""
+    older = mws.FakeFeed(
+        feed_id=feed.feed_id, feed_type=f"_{feed.feed_type}_", submitted_at=feed.submitted_at, body=feed.body or b""
+    )
+    mws_processing.process(mws.State(seller=account.seller), older, now)
+    feed.message_count = older.message_count
+    document = account.documents.add(
+        "tortuga", "text/xml; charset=UTF-8", older.report, compress=account.settings.compresses
+    )
+    feed.report_id = document.document_id
 
 
 def _process_listings(account: Account, feed: FakeSpApiFeed, now: datetime) -> None:
