@@ -200,3 +200,14 @@ def test_looking_again_at_the_told_time_is_never_in_vain_for_ever(
         now, looks, elapsed = now.after(decision.seconds), looks + 1, elapsed + decision.seconds
         assert looks < 20
         assert elapsed < 7200
+
+
+def test_a_slot_that_comes_back_within_seconds_is_not_saved() -> None:
+    """Blocks of patches: ten in two seconds are there again before anybody misses them."""
+    rule = QuotaRule(name="A1/patches", burst=1, restore_seconds=2.0)
+    spent = Ledger.read(None, rule, START).reserve("one", "stock")
+    assert spent is not None
+    later = Ledger.read(spent.pin("one").to_text(), rule, START + timedelta(seconds=3))
+    for waiting, priority in (({"stock": 5}, "stock"), ({"stock": 5, "urgent": 1}, "urgent")):
+        alone = [queue for queue in queues(**waiting) if queue.kind is INVENTORY]
+        assert decide(later, alone, POLICY) == Send(INVENTORY, priority)

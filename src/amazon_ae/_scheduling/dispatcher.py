@@ -39,6 +39,7 @@ from amazon_ae._scheduling.readiness import (
     coalescing_departure,
     grouped,
     obstacle,
+    urgent_first,
 )
 from amazon_ae._scheduling.recovery import Recovery
 from amazon_ae._scheduling.sender import Departing, Sender
@@ -278,7 +279,7 @@ class Dispatcher:
             if (own := context.terms(kind, count, urgent=priority == URGENT)) is not None:
                 terms[kind, priority] = own
         waits = {each: coalescing(each, now) for each in classes_of(stats, terms)}
-        ready = [each for each, seconds in waits.items() if seconds <= 0]
+        ready = urgent_first([each for each, seconds in waits.items() if seconds <= 0])
         busy_routes = {
             (kind, own.route)
             for (kind, _), own in terms.items()

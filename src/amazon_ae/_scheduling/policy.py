@@ -44,6 +44,7 @@ URGENT: Final = "urgent"
 STOCK: Final = "stock"
 _PROMPT: Final = (PICKUP, URGENT)
 _INVENTORY: Final = (URGENT, STOCK)
+_SCARCE_SECONDS: Final = 20.0  # ours: half a minute between two feeds is scarce, seconds between two patches are not
 _HOUR: Final = 3600.0  # the longest fixed distance of stock feeds
 
 
@@ -213,6 +214,8 @@ def _stock(ledger: Ledger | None, queue: Queue, pickup: Queue | None, policy: Fe
 
 def _spacing_wait(ledger: Ledger, priority: str, waiting: int, policy: FeedPolicy) -> float:
     """Seconds until spacing lets a prompt class leave (rules 1 and 2)."""
+    if not _is_scarce(ledger):
+        return 0.0
     spacing = policy.prompt_spacing * _interval(ledger) * _busy(ledger, policy) ** 2
     return _since(ledger, spacing * (2.0 / max(1, waiting)) ** policy.queue_exponent, priority)
 
@@ -231,6 +234,8 @@ def _turn_wait(queue: Queue, waiting: int, policy: FeedPolicy) -> float:
 
 def _spread(ledger: Ledger, policy: FeedPolicy) -> float:
     """The even distance of stock feeds in what the others leave of the hour (rule 4)."""
+    if not _is_scarce(ledger):
+        return 0.0
     spare = policy.spare_slots * (1.0 - _busy(ledger, policy))
     left = _slots(ledger) - spare - _prompt_slots(ledger, policy) - _recent(ledger, FOREIGN)
     return max(ledger.horizon_seconds / max(left, _slots(ledger) / 4), _thrift(ledger, policy))
@@ -247,6 +252,11 @@ def _thrift(ledger: Ledger, policy: FeedPolicy) -> float:
         return 0.0
     prompt = min(1.0, _prompt_slots(ledger, policy) / (policy.busy_share * _slots(ledger)))
     return (1.0 + prompt) * dry / max(1, ledger.rule.limit - ledger.used)
+
+
+def _is_scarce(ledger: Ledger) -> bool:
+    """Whether a slot is worth saving. One that comes back within seconds (a block of patches) is not."""
+    return _interval(ledger) >= _SCARCE_SECONDS
 
 
 def _busy(ledger: Ledger, policy: FeedPolicy) -> float:

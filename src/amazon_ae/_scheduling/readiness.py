@@ -26,6 +26,7 @@ __all__ = [
     "coalescing_departure",
     "grouped",
     "obstacle",
+    "urgent_first",
 ]
 
 _INF: Final = math.inf
@@ -182,6 +183,15 @@ def busy(
             continue
         return True
     return False
+
+
+def urgent_first(classes: Sequence[ItemClass]) -> list[ItemClass]:
+    """The classes without ordinary stock that would take urgent stock along on a slower route.
+
+    A store gives urgent items out first. Where they have a route of their own, a feed waits until they have left.
+    """
+    own = {each.terms.route for each in classes if each.priority == URGENT}
+    return [each for each in classes if each.priority != STOCK or not own or each.terms.route in own]
 
 
 def coalescing_departure(each: ItemClass, seconds: float) -> Departure:
