@@ -13,6 +13,7 @@ import attrs
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.checks import check_account
 from amazon_ae._models.feeds import InventoryUpdate, ItemKind, Outcome
+from amazon_ae._models.notifications import Notification, QuantityChanged
 from amazon_ae._models.stored import Change, ItemState, QueueStats, Receipt, ReceiptState, StoredItem
 from amazon_ae._ports import Storage
 
@@ -152,6 +153,25 @@ class InventoryBuffer:
         """How one SKU stands; ``None`` if it was never put."""
         item = await self._storage.item(self._account, _KIND, sku)
         return None if item is None else _status(item)
+
+    async def notify(self, notification: Notification) -> SkuStatus | None:
+        """Take what ``read_notification`` returned, and compare: does Amazon show what it accepted last?
+
+        Nothing is sent: a sale lowers Amazon's quantity too, and only your warehouse knows which figure is right.
+
+        Returns:
+            How the SKU stands, where Amazon shows another quantity although nothing of it waits or is on its way.
+            ``None`` otherwise, and for notifications of other kinds.
+
+        Raises:
+            StorageError: the store failed; ask again.
+        """
+        if not isinstance(notification, QuantityChanged):
+            return None
+        status = await self.status(notification.sku)
+        if status is None or status.state is not ItemState.ACCEPTED or status.accepted is None:
+            return None
+        return status if status.accepted.quantity != notification.quantity else None
 
     async def dead_letters(self) -> AsyncIterator[SkuStatus]:
         """Every SKU whose newest change Amazon refused, sorted; read page by page."""

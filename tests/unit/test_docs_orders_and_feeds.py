@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import date, timedelta
@@ -13,9 +14,9 @@ import attrs
 import httpx
 import pytest
 
+from amazon_ae import FeedScheduler, InventoryBuffer
 from amazon_ae._exceptions import OutcomeUnknown
 from amazon_ae._models.feeds import FeedBatch, FeedItem, ItemKind, PickupRequest
-from amazon_ae._models.notifications import OrderChanged
 from amazon_ae._models.orders import Order, OrderItem
 from amazon_ae._mws.client import MwsClient
 from amazon_ae._mws.feed_bodies import OrderFulfillment, join_feed, order_fulfillment_feed
@@ -94,7 +95,19 @@ async def test_take_orders_sections(world: World) -> None:
     await world.clock.sleep(600)
     assert await page["take_orders"](sync, Warehouse()) == 0
     assert stopped == [make_order_id(2)]
-    assert page["on_message"](sync, OrderChanged(order_id=make_order_id(1)))
+    storage = MemoryStorage(clock=world.clock)
+    gateway = MwsGateway(world.client)
+    scheduler, buffer = FeedScheduler(storage, gateway, clock=world.clock), InventoryBuffer(storage, gateway.account)
+    world.fake.change_order(make_order_id(1))
+    changed = {"OrderChangeNotification": {"AmazonOrderId": make_order_id(1), "Summary": {"OrderStatus": "Unshipped"}}}
+    message = json.dumps({"NotificationType": "ORDER_CHANGE", "Payload": changed})
+
+    async def messages() -> AsyncIterator[str]:
+        for body in (message, "not one of Amazon's"):
+            yield body
+
+    assert await page["listen"](messages(), sync, scheduler, buffer) == 1
+    assert [synced.order.amazon_order_id async for synced in sync.poll()] == [make_order_id(1)]
     assert await page["read_again"](sync) == []
 
 

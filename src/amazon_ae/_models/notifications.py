@@ -33,7 +33,7 @@ class Notification:
 class OrderChanged(Notification):
     """An order is new or changed. ``order_status`` and ``easy_ship_shipment_status`` are in the library's words.
 
-    Give it to ``OrderSync.notify``, which fetches the order, and to ``FeedScheduler.notify``.
+    Give it to ``OrderSync.notify``, which fetches the order.
     """
 
     order_id: str
@@ -60,7 +60,10 @@ class FeedFinished(Notification):
 
 @attrs.frozen(kw_only=True)
 class QuantityChanged(Notification):
-    """Amazon now shows this quantity of a SKU that the seller ships; give it to ``InventoryBuffer.notify``."""
+    """Amazon now shows this quantity of a SKU that the seller ships.
+
+    Give it to ``InventoryBuffer.notify``, which compares it with what Amazon accepted last.
+    """
 
     sku: str
     quantity: int

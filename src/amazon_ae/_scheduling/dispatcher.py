@@ -117,6 +117,10 @@ class Dispatcher:
         due = min(self._due_in(), self.leases.take_over_in(unfinished), self._late.due_in())
         return max(0.0, min(wait, due, context.timing.idle_seconds))
 
+    def feed_ended(self, feed_id: str) -> bool:
+        """Amazon says so: see ``StatusPolls.notify``."""
+        return self._polls.notify(feed_id)
+
     async def queue_stats(self) -> dict[ItemKind, QueueStats]:
         """Counts and ages of what waits, by kind."""
         return {kind: await self._context.storage.stats(self._context.account, kind) for kind in KINDS}

@@ -25,10 +25,20 @@ _POLL_LIMIT_SECONDS: Final = 900.0
 class StatusPolls:
     """One scheduler's polls."""
 
-    __slots__ = ("_runner",)
+    __slots__ = ("_notified", "_runner")
 
     def __init__(self, runner: BatchRunner) -> None:
         self._runner = runner
+        self._notified: set[str] = set()
+
+    def notify(self, feed_id: str) -> bool:
+        """Amazon says that this feed ended: ask about it now, whenever the next poll is due. Whether it is ours."""
+        for batch in self._runner.batches.values():
+            if batch.feed_id == feed_id and batch.phase is BatchPhase.PROCESSING:
+                self._notified.add(feed_id)
+                batch.due_at = self._runner.context.now()
+                return True
+        return False
 
     async def poll(self, feed_ids: Sequence[str]) -> list[InFlightBatch]:
         """Ask how feeds are, if it is time; returns the batches that can go on.
@@ -48,8 +58,10 @@ class StatusPolls:
         ready = await self.abandoned(cache, due)
         due = [batch for batch in due if batch.phase is BatchPhase.PROCESSING]
         states: dict[str, FeedStatus] = dict(cache.states)
-        if granted:
-            asked = cache.slice(feed_ids)
+        notified = [batch.feed_id for batch in due if batch.feed_id in self._notified]
+        self._notified.difference_update(notified)
+        asked = list(dict.fromkeys([*filter(None, notified), *(cache.slice(feed_ids) if granted else ())]))
+        if asked:
             try:
                 answer = await context.answer(context.gateway.status(asked))
             except StorageError:

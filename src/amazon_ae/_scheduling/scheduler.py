@@ -15,6 +15,7 @@ from amazon_ae._exceptions import ConfigurationError, NotSupported, PickupReject
 from amazon_ae._models import events
 from amazon_ae._models.events import EventSink
 from amazon_ae._models.feeds import ItemKind, Outcome, PickupRequest
+from amazon_ae._models.notifications import FeedFinished, Notification
 from amazon_ae._models.orders import Order
 from amazon_ae._models.pickups import Forecast, PickupOutcome, SchedulerStats
 from amazon_ae._models.refusals import may_pass
@@ -377,6 +378,19 @@ class FeedScheduler:
         return True
 
     # What it says about itself
+
+    def notify(self, notification: Notification) -> bool:
+        """Take what ``read_notification`` returned: a feed that ended is asked about at once instead of being polled.
+
+        Call it on the event loop. A notification that comes twice, late, or never does no harm: polls go on.
+
+        Returns:
+            Whether it speaks of a feed that this process waits for; another process may be waiting otherwise.
+        """
+        if not isinstance(notification, FeedFinished) or not self._dispatcher.feed_ended(notification.feed_id):
+            return False
+        self._loop.wake()
+        return True
 
     async def forecast(self, *, order_id: str | None = None, kind: ItemKind | None = None) -> Forecast:
         """When a pickup, or the next feed of a kind, will leave if nothing else happens, and what it waits for.
