@@ -25,6 +25,7 @@ from amazon_ae import (
     PackageWeight,
     PickupRequest,
     PortalCredentials,
+    SchedulePickupFeed,
     SQLiteStorage,
 )
 from amazon_ae._models.checks import deadline_at
@@ -191,3 +192,63 @@ def test_a_naive_start_of_an_order_sync_is_refused() -> None:
     gateway = MwsGateway(client_of(Amazon(envelope("X", ""))))
     with pytest.raises(ConfigurationError, match="first_since"):
         OrderSync(MemoryStorage(), gateway, first_since=NAIVE)
+
+
+class Calls(MemoryStorage):
+    """Counts what is stored."""
+
+    stored = 0
+
+    async def put(self, *args: Any, **options: Any) -> Any:
+        """Count, then store."""
+        self.stored += 1
+        return await super().put(*args, **options)
+
+
+def scheduler_of(clock: VirtualClock) -> tuple[FeedScheduler, Calls]:
+    storage = Calls(clock=clock)
+    gateway = MwsGateway(
+        client_of(Amazon(envelope("X", "")), clock=clock), pickup_route=SchedulePickupFeed(feed_type="_X_")
+    )
+    return FeedScheduler(storage, gateway, clock=clock), storage
+
+
+@pytest.mark.parametrize(
+    ("order_id", "options", "rule"),
+    [
+        ("403-1111111-111111", {}, "3-7-7"),
+        ("403-1111111-1111111\u200b", {}, "3-7-7"),
+        ("٤٠٣-1111111-1111111", {}, "3-7-7"),
+        (None, {}, "3-7-7"),
+        (ORDER, {"pickup_date": date(2021, 11, 17)}, "in the past: today is 2021-11-18"),
+        (ORDER, {"pickup_date": date(1999, 1, 1)}, "in the past"),
+        (ORDER, {"pickup_date": datetime(2021, 11, 19)}, "must be a date"),  # noqa: DTZ001  # the mistake under test
+        (ORDER, {"deadline": NAIVE}, "deadline"),
+        (ORDER, {"deadline": 5}, "deadline"),
+        (ORDER, {"weight_grams": 1.5}, "weight_grams"),
+    ],
+)
+async def test_a_pickup_that_cannot_be_is_refused_before_it_is_stored(
+    order_id: Any, options: dict[str, Any], rule: str
+) -> None:
+    """A mistyped id and yesterday cost nothing."""
+    scheduler, storage = scheduler_of(VirtualClock(NOW))
+    async with scheduler:
+        with pytest.raises(ConfigurationError, match=rule):
+            await scheduler.schedule_pickup(order_id, **options)
+    assert storage.stored == 0
+
+
+async def test_a_scheduler_that_does_not_run_says_so() -> None:
+    """Outside of ``async with`` nothing would ever bring an outcome; the pickup stays queued for one that runs."""
+    scheduler, storage = scheduler_of(VirtualClock(NOW))
+    with pytest.raises(ConfigurationError, match="not running: use `async with`"):
+        await scheduler.schedule_pickup(ORDER)
+    assert storage.stored == 1
+
+
+def test_a_scheduler_takes_the_storage_first() -> None:
+    """Swapped, it says so."""
+    gateway = MwsGateway(client_of(Amazon(envelope("X", ""))))
+    with pytest.raises(ConfigurationError, match="storage first"):
+        FeedScheduler(gateway, MemoryStorage())  # type: ignore[arg-type]  # the mistake under test

@@ -16,8 +16,9 @@ import attrs
 
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.marketplaces import AE, Marketplace
+from amazon_ae._models.text import check_order_id
 
-__all__ = ["PickupDays", "PickupPolicy"]
+__all__ = ["PickupDays", "PickupPolicy", "check_pickup"]
 
 
 class PickupDays(Protocol):
@@ -68,3 +69,23 @@ class PickupPolicy:
 
     def _zone(self) -> ZoneInfo:
         return self.marketplace.zone
+
+
+def check_pickup(order_id: str, pickup_date: date | None, *, now: datetime, days: PickupDays) -> None:
+    """Refuse a mistyped order id and a day in the past, before anything is stored or spent.
+
+    Args:
+        now: aware UTC.
+        days: the scheduler's calendar. One that names a ``marketplace`` decides by its day; for others a day counts as
+            past when it is over everywhere on Earth (UTC-12).
+
+    Raises:
+        ConfigurationError: fix the call.
+    """
+    check_order_id(order_id)
+    marketplace = getattr(days, "marketplace", None)
+    local = now.astimezone(marketplace.zone) if isinstance(marketplace, Marketplace) else now - timedelta(hours=12)
+    if isinstance(pickup_date, date) and not isinstance(pickup_date, datetime) and pickup_date < local.date():
+        raise ConfigurationError(
+            f"pickup_date of order {order_id} is {pickup_date}, in the past: today is {local.date()}"
+        )

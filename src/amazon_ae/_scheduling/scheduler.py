@@ -7,12 +7,14 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from types import TracebackType
+from typing import Final
 
 import attrs
 
 from amazon_ae._clocks import SystemClock
 from amazon_ae._exceptions import ConfigurationError, NotSupported, PickupRejected, QuotaTimeout, StorageError
 from amazon_ae._models import events
+from amazon_ae._models.checks import check_storage_first, deadline_at
 from amazon_ae._models.events import EventSink
 from amazon_ae._models.feeds import ItemKind, Outcome, PickupRequest
 from amazon_ae._models.notifications import FeedFinished, Notification
@@ -28,7 +30,7 @@ from amazon_ae._scheduling.eligibility import LOOKUP_CODES, may_be_easy_ship
 from amazon_ae._scheduling.loop import SchedulerLoop
 from amazon_ae._scheduling.order_lookup import OrderLookup
 from amazon_ae._scheduling.outlook import Outlook
-from amazon_ae._scheduling.pickup_days import PickupDays, PickupPolicy
+from amazon_ae._scheduling.pickup_days import PickupDays, PickupPolicy, check_pickup
 from amazon_ae._scheduling.policy import FeedPolicy
 from amazon_ae._scheduling.reachability import Reachability
 from amazon_ae._scheduling.shared_state import SharedState
@@ -36,6 +38,9 @@ from amazon_ae._scheduling.timing import SchedulerTiming
 from amazon_ae._scheduling.waiters import FINAL, Waiters, outcome_of, raise_unless_accepted
 
 __all__ = ["FeedScheduler"]
+
+# How long a call waits for a scheduler that another task is about to start (our choice).
+_START_SECONDS: Final = 1.0
 
 
 class FeedScheduler:
@@ -76,12 +81,14 @@ class FeedScheduler:
         on_event: EventSink | None = None,
         timing: SchedulerTiming | None = None,
     ) -> None:
+        check_storage_first("FeedScheduler", storage, gateway, "submit")
         context = SchedulerContext(
             storage, gateway, clock=clock or SystemClock(), timing=timing or SchedulerTiming(), on_event=on_event
         )
         cooldowns, reachability = Cooldowns(context.clock), Reachability(context.clock, context.timing.probe_seconds)
         shared = SharedState(context)
         self._context = context
+        self._ran_once = False
         self._pickup_days = pickup_days or PickupPolicy()
         self._shared = shared
         self._waiters = Waiters(context)
@@ -145,6 +152,7 @@ class FeedScheduler:
         """
         if self._loop.running:
             raise ConfigurationError("run_once is for schedulers that do not work in the background")
+        self._ran_once = True
         while True:
             seconds = await self._loop.limited(self._dispatcher.tick())
             if not self._dispatcher.tasks:
@@ -159,10 +167,10 @@ class FeedScheduler:
         *,
         pickup_date: date | None = None,
         pickup_time: str | None = None,
-        weight_grams: Decimal | None = None,
-        length_cm: Decimal | None = None,
-        width_cm: Decimal | None = None,
-        height_cm: Decimal | None = None,
+        weight_grams: int | Decimal | str | None = None,
+        length_cm: int | Decimal | str | None = None,
+        width_cm: int | Decimal | str | None = None,
+        height_cm: int | Decimal | str | None = None,
         package_identifier: str | None = None,
         invoice_id: str | None = None,
         reference: str | None = None,
@@ -191,12 +199,12 @@ class FeedScheduler:
             PickupRejected: Amazon's report or the look-up refused it; ``code`` and ``message`` say why.
             PickupUnknown: the outcome can't be determined: look in Seller Central, then call ``resolve``.
             QuotaTimeout: no outcome before ``deadline``; the pickup stays queued; ``retry_at`` is when it should leave.
-            ConfigurationError: the request breaks a rule.
+            ConfigurationError: the request breaks a rule (nothing was stored), or there is no ``deadline`` and
+                this scheduler does not run (the pickup stays queued for one that does).
             StorageError: the store failed, and the request may or may not be stored: ask again, it is sent once.
         """
-        until = self._context.now() + deadline if isinstance(deadline, timedelta) else deadline
-        if until is not None and until.tzinfo is None:
-            raise ConfigurationError("deadline must be an aware datetime or a timedelta")
+        until = deadline_at(deadline, self._context.now())
+        check_pickup(order_id, pickup_date, now=self._context.now(), days=self._pickup_days)
         request = PickupRequest(
             order_id=order_id,
             pickup_date=pickup_date or self._pickup_days.pickup_date(self._context.now()),
@@ -213,12 +221,24 @@ class FeedScheduler:
         if outcome.state in FINAL:
             return raise_unless_accepted(outcome)
         self._loop.wake()
+        if until is None:
+            await self._check_working(order_id)
         try:
             return await self._waiters.wait(order_id, until)
         except QuotaTimeout:
             raise
         except TimeoutError:
             return await self._at_deadline(order_id)
+
+    async def _check_working(self, order_id: str) -> None:
+        """Refuse to wait for an outcome that nothing here would ever bring."""
+        for seconds in (_START_SECONDS, 0.0):
+            if self._loop.running or self._ran_once or self._waiters.closed:
+                return
+            await self._context.clock.sleep(seconds)
+        raise ConfigurationError(
+            f"this scheduler is not running: use `async with` or run_once; the pickup of {order_id} stays queued"
+        )
 
     async def _ask(self, request: PickupRequest, reference: str | None, *, again: bool) -> PickupOutcome:
         """Store a pickup, durably, unless an earlier request for the order stands; returns the one that stands."""
@@ -331,6 +351,7 @@ class FeedScheduler:
             StorageError: the store failed; call again.
         """
         item = await self._context.storage.item(self.account, ItemKind.PICKUP, order_id)
+        check_pickup(order_id, pickup_date, now=self._context.now(), days=self._pickup_days)
         if item is None or item.state in (ItemState.REJECTED, ItemState.UNKNOWN):
             raise ConfigurationError(f"there is no pickup of {order_id} to reschedule: call schedule_pickup")
         request = attrs.evolve(
