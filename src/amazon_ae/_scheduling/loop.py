@@ -12,7 +12,7 @@ from amazon_ae._exceptions import ConfigurationError, StorageError
 from amazon_ae._models.feeds import ItemKind
 from amazon_ae._scheduling.context import SchedulerContext
 from amazon_ae._scheduling.dispatcher import Dispatcher
-from amazon_ae._scheduling.pass_limits import jitter, pass_limit
+from amazon_ae._scheduling.pass_limits import Turn, jitter, pass_limit
 from amazon_ae._scheduling.waiters import Waiters
 
 __all__ = ["SchedulerLoop"]
@@ -37,6 +37,7 @@ class SchedulerLoop:
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.Future[None] | None = None
         self._woken = False
+        self._turn = Turn()
         self._notice: asyncio.Task[None] | None = None
         self._noticed_at = context.now()
         self._unwatch: Callable[[], None] | None = None
@@ -99,6 +100,7 @@ class SchedulerLoop:
     def wake(self) -> None:
         """Pass at once."""
         self._woken = True
+        pass_limit(self._context.storage).hurry(self._turn)
         if self._timer is not None:
             self._timer.cancel()
 
@@ -122,7 +124,7 @@ class SchedulerLoop:
     async def limited(self, work: Coroutine[Any, Any, float]) -> float:
         """A pass, when few enough others of this store are under way."""
         try:
-            async with pass_limit(self._context.storage):
+            async with pass_limit(self._context.storage).turn(self._turn):
                 return await work
         finally:
             work.close()
