@@ -38,6 +38,8 @@ from amazon_ae import (
     ReceiptState,
     SpApiClient,
     SpApiGateway,
+    SyncedOrder,
+    read_notification,
     spapi_throttles,
 )
 from amazon_ae._spapi.operations import OPERATIONS
@@ -251,29 +253,36 @@ async def pickups(packs_per_hour: float, burst: int, hours: float, seed: int) ->
     return [mean(delays), p99(delays), len(delays), world.throttled]
 
 
-async def orders(hours: float, seed: int) -> list[Any]:
-    """Orders until the host has them, by polling alone."""
+def notification(order_id: str) -> str:
+    """ORDER_CHANGE, as far as it is read."""
+    changed = {"AmazonOrderId": order_id, "Summary": {"OrderStatus": "Unshipped"}}
+    return json.dumps({"NotificationType": "ORDER_CHANGE", "Payload": {"OrderChangeNotification": changed}})
+
+
+async def orders(hours: float, seed: int, *, notified: bool) -> list[Any]:
+    """Orders until the host has them, by polling alone or by notification."""
     world, rng = World(skus=0), random.Random(seed)
     gateway = world.gateway()
-    sync = OrderSync(gateway, world.storage, clock=world.clock, first_since=world.clock.now())
+    sync = OrderSync(world.storage, gateway, clock=world.clock, first_since=world.clock.now())
     placed: dict[str, float] = {}
     delays: list[float] = []
 
-    async def take() -> None:
-        async for synced in sync.run():
-            await sync.acknowledge(synced)
-            delays.append(world.clock.now().timestamp() - placed[synced.order.amazon_order_id])
+    async def take(synced: SyncedOrder) -> None:
+        delays.append(world.clock.now().timestamp() - placed[synced.order.amazon_order_id])
 
-    task = asyncio.ensure_future(take())
+    task = asyncio.ensure_future(sync.run(take))
     start = world.clock.now()
     for number, at in enumerate(arrivals(60, hours * HOUR, rng), 1):
         await world.clock.sleep(at - (world.clock.now() - start).total_seconds())
         now = world.clock.now()
         placed[make_order_id(number)] = now.timestamp()
         world.fake.add_order(make_order(make_order_id(number), purchased_at=now), [make_item()])
+        if notified:
+            sync.notify(read_notification(notification(make_order_id(number))))
     await world.clock.sleep(900)
     task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
     return [mean(delays), max(delays, default=0.0), len(placed) - len(delays), world.throttled]
 
 
@@ -350,6 +359,8 @@ def _stock_table(options: argparse.Namespace) -> None:
         ("6,000 changes/h, three hosts", 6000, 5000, 3),
         ("20,000 changes/h over 50,000 SKUs", 20000, 50000, 1),
     ):
+        if options.load not in name:
+            continue
         rows = _over_seeds(
             options.seeds, lambda seed, p=per_hour, s=skus, c=count: stock(p, options.hours, seed, skus=s, host_count=c)
         )
@@ -378,10 +389,12 @@ def _pickup_table(options: argparse.Namespace) -> None:
 
 
 def _order_table(options: argparse.Namespace) -> None:
-    print("| orders, 60/h by polling | mean | longest | missed | throttled |")
+    print("| 60 orders/h | mean | longest | missed | throttled |")
     print("|---|---|---|---|---|")
-    for row in _over_seeds(options.seeds, lambda seed: orders(options.hours, seed)):
-        print(f"| | {row[0]:.0f} | {row[1]:.0f} | {row[2]} | {row[3]} |", flush=True)
+    for name, notified in (("by polling alone", False), ("by notification", True)):
+        rows = _over_seeds(options.seeds, lambda seed, n=notified: orders(options.hours, seed, notified=n))
+        means, longest, missed, throttled = zip(*rows, strict=True)
+        print(f"| {name} | {fmean(means):.1f} | {max(longest):.1f} | {sum(missed)} | {sum(throttled)} |", flush=True)
 
 
 def _cpu_table(options: argparse.Namespace) -> None:
@@ -406,6 +419,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("tables", nargs="*", choices=[*TABLES, []], default=[])
     parser.add_argument("--hours", type=float, default=48.0)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--load", default="", help="of the stock table only the rows with this text")
     parser.add_argument("--resync", type=int, default=100_000)
     options = parser.parse_args(argv)
     for name in options.tables or TABLES:
