@@ -383,7 +383,8 @@ class _World:
     # Afterwards
 
     async def _check(self) -> list[str]:
-        await self.clock.sleep(6 * 3600)  # feeds that were passed as stuck end too
+        if self.plan.stuck:
+            await self.clock.sleep(6 * 3600)  # feeds that were passed as stuck end too
         storage, account = self._stores[0], self.account
         left = {str(kind): await storage.stats(account, kind) for kind in ItemKind}
         return find_violations(
