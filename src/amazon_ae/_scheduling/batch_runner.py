@@ -116,9 +116,9 @@ class BatchRunner:
         """Another process took the batch over. What this one sent of it may be at Amazon beside what that one sends."""
         logger.info("batch %s belongs to another process now", batch.batch_id)
         self.batches.pop(batch.batch_id, None)
-        sent = batch.phase in (_P.SENDING, _P.UNANSWERED, _P.SUBMITTED) and batch.has_feed
+        overlapping = batch.has_feed and self._sent_after_its_lease(batch)
         batch.apply(_E.LEASE_LOST)
-        if not sent:
+        if not overlapping:
             return
         if batch.feed_id is not None:
             await self.shared.note_answer(batch.batch_id, batch.feed_id)
@@ -126,6 +126,16 @@ class BatchRunner:
         if batch.kind is ItemKind.INVENTORY:
             await self.context.storage.requeue(self.context.account, batch.kind, batch.open_keys)
         self.context.emit(events.FeedSentTwice(**self.about(batch)))
+
+    def _sent_after_its_lease(self, batch: InFlightBatch) -> bool:
+        """Whether this process was still sending when its lease was over. An earlier request is in the window that the
+        new owner searches.
+        """
+        if batch.phase is not _P.UNANSWERED or batch.unanswered_since is None:
+            return batch.phase in (_P.SENDING, _P.SUBMITTED)
+        context = self.context
+        over_for = (context.now() - batch.leased_at).total_seconds() - context.lease_seconds(batch.terms)
+        return (context.store_now() - batch.unanswered_since).total_seconds() < over_for
 
     async def leave_behind(self, batch: InFlightBatch, keys: Sequence[str] | None = None) -> None:
         """Remember a request whose batch, or ``keys`` of it, is settled without its outcome: whatever it brings in the

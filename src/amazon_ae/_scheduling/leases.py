@@ -107,17 +107,18 @@ class Leases:
         return max(_AFTER_SECONDS, (min(ends) - now).total_seconds()) if ends else float("inf")
 
     async def renew(self) -> None:
-        """Renew every lease that is half over."""
+        """Renew every lease that is half over, also in the middle of a step: a long look-up keeps its lease."""
         context = self._runner.context
         for batch in list(self._runner.batches.values()):
-            if batch.busy or self.renew_in(batch) > 0:
+            if self.renew_in(batch) > 0:
                 continue
             try:
                 seconds = context.lease_seconds(batch.terms)
                 await context.storage.renew(batch.batch_id, batch.stored.fence, lease_seconds=seconds)
                 batch.leased_at = context.now()
             except StaleLease:
-                await self._runner.lose(batch)
+                if not batch.busy:  # else its step finds out, and may have settled it this moment
+                    await self._runner.lose(batch)
 
     def renew_in(self, batch: InFlightBatch) -> float:
         """Seconds until a batch's lease is to be renewed."""
