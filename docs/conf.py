@@ -40,11 +40,12 @@ html_theme_options = {
 
 def _show_public_paths() -> None:
     """Show every public name under the path that users import it from."""
-    for package in (amazon_ae, amazon_ae.testing):
-        for name in package.__all__:
-            value = getattr(package, name)
-            if isinstance(value, type | FunctionType) and value.__module__.startswith("amazon_ae."):
-                value.__module__ = package.__name__
+    packages = (amazon_ae, amazon_ae.testing)
+    # Everything is loaded first: some modules resolve annotations by the true path while they load.
+    public = [(package.__name__, getattr(package, name)) for package in packages for name in package.__all__]
+    for path, value in public:
+        if isinstance(value, type | FunctionType) and value.__module__.startswith("amazon_ae."):
+            value.__module__ = path
 
 
 _show_public_paths()

@@ -192,7 +192,7 @@ class MwsClient:
             idempotent: whether it may be sent again after it may have arrived; by default ``Get...`` and ``List...``
                 may.
             wait, deadline: how long a slot may be waited for. Operations outside the throttle table get
-                ``UNLISTED` (burst 6, one per 60 s)`.
+                ``UNLISTED`` (burst 6, one per 60 s).
 
         Returns:
             The content of ``<...Result>`` by local names: text, dicts, and lists where an element was repeated.
