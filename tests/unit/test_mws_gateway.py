@@ -17,7 +17,6 @@ from amazon_ae._exceptions import (
     ConfigurationError,
     NotSent,
     OutcomeUnknown,
-    PickupRejected,
     QuotaExceeded,
     UnreadableResponse,
 )
@@ -331,7 +330,7 @@ async def test_submitting_a_full_feed_lets_others_run() -> None:
 
 
 async def test_one_mistyped_order_id_holds_up_no_other_pickup(world: World) -> None:
-    """Ids that no order can have are unknown orders: refused alone, while the others of the look-up are scheduled."""
+    """An id that no order can have is refused before anything is stored; the others are scheduled."""
     order_id = make_order_id(1)
     world.fake.add_order(make_order(order_id))
     storage = MemoryStorage(clock=world.clock)
@@ -339,7 +338,7 @@ async def test_one_mistyped_order_id_holds_up_no_other_pickup(world: World) -> N
         mistyped, good = await asyncio.gather(
             scheduler.schedule_pickup("171-12345"), scheduler.schedule_pickup(order_id), return_exceptions=True
         )
-    assert isinstance(mistyped, PickupRejected)
-    assert mistyped.code == "OrderUnknown"
+    assert isinstance(mistyped, ConfigurationError)
+    assert await storage.item(world.gateway.account, ItemKind.PICKUP, "171-12345") is None
     assert isinstance(good, PickupOutcome)
     assert list(world.fake.pickups) == [order_id]

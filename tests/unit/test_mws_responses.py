@@ -297,7 +297,7 @@ def test_a_document_is_checked_against_its_md5() -> None:
 )
 def test_a_page_or_nothing_in_place_of_a_document_is_refused(body: bytes, again: bool) -> None:
     """A proxy's answer must not be saved as a report. With Amazon's MD5 it is what Amazon sent."""
-    with pytest.raises(UnreadableResponse, match="no Content-MD5 in place of the document") as caught:
+    with pytest.raises(UnreadableResponse, match="no Content-MD5 instead of the document") as caught:
         read_document(200, {}, body, action="Act", now=NOW)
     assert caught.value.retryable is again
     assert "Secret" not in str(caught.value) + caught.value.excerpt
