@@ -44,7 +44,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chro
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Run the main job against the bundled sandbox: orders, stock, twelve parcels, a crash, and the final account."""
+    """Run the main job against the bundled sandbox, a crash included; ``-- --backend spapi`` for the other API."""
     session.install(EXTRAS, "rich")
     get_browser(session)
     session.run("python", "examples/demo.py", *session.posargs)

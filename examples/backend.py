@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import attrs
 
 from amazon_ae import (
     AE,
+    ChromiumPrinter,
     Clock,
+    DocumentSource,
+    DocumentSourceChain,
+    LabelArchiveFolder,
     Marketplace,
     MwsClient,
     MwsCredentials,
     MwsGateway,
+    PackingSlips,
     SchedulePickupFeed,
+    SlipSeller,
     SpApiClient,
     SpApiCredentials,
+    SpApiDocumentsFeed,
     SpApiGateway,
+    Storage,
 )
 
 
@@ -39,6 +48,22 @@ def connect(env: Mapping[str, str], clock: Clock) -> tuple[MwsClient, MwsGateway
         return api, SpApiGateway(api)
     mws = MwsClient(MwsCredentials.from_env(env), market, clock=clock)
     return mws, MwsGateway(mws, pickup_route=SchedulePickupFeed(feed_type=env["AMAZON_AE_PICKUP_FEED_TYPE"]))
+
+
+def documents(
+    client: MwsClient | SpApiClient, storage: Storage, portal: DocumentSource, printer: ChromiumPrinter, folder: Path
+) -> DocumentSource:
+    """Where a parcel's documents come from: the panel; or Amazon's API, then the panel, then a slip of our own."""
+    if isinstance(client, MwsClient):
+        return portal
+    gateway = SpApiGateway(client)
+    seller = SlipSeller(name="Gulf Store LLC", lines=("Warehouse 7, Al Quoz, Dubai",))
+    sources: dict[str, DocumentSource] = {
+        "documents feed": SpApiDocumentsFeed(client, storage, LabelArchiveFolder(folder / "labels")),
+        "panel": portal,
+        "own slip": PackingSlips(gateway, printer, seller=seller, clock=client.clock),
+    }
+    return DocumentSourceChain(sources, account=gateway.account, clock=client.clock)
 
 
 def with_wrong_secret(env: Mapping[str, str]) -> dict[str, str]:

@@ -61,9 +61,11 @@ class Board:
         """What the library tells."""
         if isinstance(event, FeedSubmitted):
             self.count("feeds")
-            self.say(f"feed {event.feed_id} accepted: {event.size} {event.kind} items")
+            what = f"feed {event.feed_id}" if event.feed_id else "request"
+            self.say(f"{what} accepted: {event.size} {event.kind} item{'' if event.size == 1 else 's'}")
         elif isinstance(event, FeedSettled):
-            self.say(f"feed {event.feed_id} settled: {event.accepted} accepted, {event.rejected} refused")
+            what = f"feed {event.feed_id}" if event.feed_id else "request"
+            self.say(f"{what} settled: {event.accepted} accepted, {event.rejected} refused")
         elif isinstance(event, FeedReconciled):
             self.say(f"a feed whose answer was lost: {event.verdict} at Amazon, nothing is sent again")
         elif isinstance(event, SignInEvent):
@@ -73,9 +75,11 @@ class Board:
             self.say(f"{event.kind} of {event.order_id}: {event.outcome}")
 
     async def quota(self, scheduler: FeedScheduler) -> None:
-        """Show how much of the thirty feeds an hour is used."""
-        used = (await scheduler.stats()).quota_used
-        self.show(quota=", ".join(f"{count} of 30 used this hour" for count in used.values()))
+        """Show how much of each quota is used and free."""
+        stats = await scheduler.stats()
+        self.show(
+            quota=", ".join(f"{used} used, {stats.quota_free[name]} free" for name, used in stats.quota_used.items())
+        )
 
     def _picture(self) -> Table:
         table = Table("what", "how much", title=f"The warehouse at {self.clock.now():%H:%M:%S} (fast clock)")

@@ -1,6 +1,6 @@
 """The main job, watched: the warehouse runs against the bundled sandbox, is killed, goes on, and is called to account.
 
-    python examples/demo.py [--speed 20] [--folder demo-output] [--plant-difference]
+    python examples/demo.py [--backend mws|spapi] [--speed 20] [--folder demo-output] [--plant-difference]
 
 Sandbox and warehouse are two processes that talk over loopback and share one fast clock; the quotas are Amazon's
 documented ones on that clock. The exit code is 0 only if the sandbox holds exactly what was asked for.
@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from amazon_ae import DocumentKind
-from amazon_ae.testing import FakeFeed, MwsFault, Sandbox, ScaledClock, open_sandbox
+from amazon_ae.testing import FakeFeed, MwsFault, Sandbox, ScaledClock, SpApiFault, open_sandbox
 from warehouse import PARCELS, stock_changes
 
 HERE = Path(__file__).parent
@@ -31,8 +31,8 @@ REFUSED = ("90100", "No collection from this address on that day.")
 console = Console(soft_wrap=True, highlight=False)
 
 
-def environment(sandbox: Sandbox) -> dict[str, str]:
-    """All that the warehouse is told."""
+def environment(sandbox: Sandbox, backend: str) -> dict[str, str]:
+    """All that the warehouse is told. Over the Selling Partner API the panel is out of reach: nothing listens there."""
     about = sandbox.describe()
     names = {
         "AMAZON_AE_ENDPOINT": "mws_endpoint",
@@ -53,17 +53,23 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
         "CLOCK_SPEED": "speed",
         "CLOCK_ORIGIN": "clock_origin",
     }
-    return {**os.environ, "AMAZON_AE_BACKEND": "mws", **{name: str(about[key]) for name, key in names.items()}}
+    told = {name: str(about[key]) for name, key in names.items()}
+    if backend == "spapi":
+        told["AMAZON_AE_PORTAL"] = "http://127.0.0.1:9"
+    return {**os.environ, "AMAZON_AE_BACKEND": backend, **told}
 
 
-async def run_and_kill(sandbox: Sandbox, folder: Path) -> int:
-    """Start the warehouse, kill it between Amazon's acceptance of the pickup feed and its answer, start it again."""
-    command, env = [sys.executable, str(HERE / "warehouse.py"), str(folder)], environment(sandbox)
-    sandbox.mws.fail("SubmitFeed", MwsFault.NEVER_ANSWERED, feed_type=sandbox.mws.pickup_feed_type)
+async def run_and_kill(sandbox: Sandbox, folder: Path, backend: str) -> int:
+    """Start the warehouse, kill it between Amazon's acceptance of a pickup and its answer, start it again."""
+    command, env = [sys.executable, str(HERE / "warehouse.py"), str(folder)], environment(sandbox, backend)
+    if backend == "spapi":
+        sandbox.spapi.fail("createScheduledPackage", SpApiFault.NEVER_ANSWERED)
+    else:
+        sandbox.mws.fail("SubmitFeed", MwsFault.NEVER_ANSWERED, feed_type=sandbox.mws.pickup_feed_type)
     first = await asyncio.create_subprocess_exec(*command, env=env)
     ended = asyncio.create_task(first.wait())
     try:
-        while not pickup_feeds(sandbox) and not ended.done():
+        while not accepted(sandbox, backend) and not ended.done():
             await asyncio.sleep(0.02)
         ended_itself = ended.done()
     finally:
@@ -73,8 +79,8 @@ async def run_and_kill(sandbox: Sandbox, folder: Path) -> int:
     if ended_itself:
         console.print(f"[red]the warehouse ended before it packed (exit code {first.returncode})")
         return first.returncode or 1
-    accepted = pickup_feeds(sandbox)[0]
-    console.print(f"[bold red]SIGKILL[/] after Amazon accepted feed {accepted.feed_id} and before the answer was read")
+    what = accepted(sandbox, backend)
+    console.print(f"[bold red]SIGKILL[/] after Amazon accepted {what} and before the answer was read")
     second = await asyncio.create_subprocess_exec(*command, env=env)
     try:
         return await second.wait()
@@ -88,28 +94,47 @@ def pickup_feeds(sandbox: Sandbox) -> list[FakeFeed]:
     return [feed for feed in sandbox.mws.feeds if feed.feed_type == sandbox.mws.pickup_feed_type]
 
 
-def account(sandbox: Sandbox, folder: Path) -> list[tuple[str, object, object]]:
+def accepted(sandbox: Sandbox, backend: str) -> str:
+    """The first pickup that Amazon accepted; ``""`` before."""
+    if backend == "spapi":
+        return next((f"the pickup of {order_id}" for order_id in sandbox.mws.pickups), "")
+    return next((f"feed {feed.feed_id}" for feed in pickup_feeds(sandbox)), "")
+
+
+def account(sandbox: Sandbox, folder: Path, backend: str) -> list[tuple[str, object, object]]:
     """What was asked for, beside what the sandbox holds: (what, asked, held)."""
     mws = sandbox.mws
     newest = {change.sku: change.quantity for change in stock_changes()}
     known = {sku: quantity for sku, quantity in newest.items() if sku in mws.stock}
-    stock_feeds = [feed for feed in mws.feeds if feed.feed_type == "_POST_INVENTORY_AVAILABILITY_DATA_"]
     asked = sorted(mws.orders)[:PARCELS]
     refused = asked[-1]
     taken = {line.split('"')[1] for line in (folder / "orders.jsonl").read_text().splitlines()}
     papers = {path for path in folder.glob("*/*.pdf") if path.parent.name in mws.pickups}
     right = [path for path in papers if path.parent.name in (PdfReader(path).pages[0].extract_text() or "")]
-    sent = [request for request in mws.requests if request.action == "SubmitFeed"]
-    return [
+    made = PARCELS - 1
+    rows = [
         ("orders handed over", len(mws.orders), len(taken & set(mws.orders))),
         ("stock: SKUs with the newest quantity", len(known), sum(mws.stock[sku] == known[sku] for sku in known)),
         ("stock: SKUs that Amazon refused", len(newest) - KNOWN_SKUS, len(newest) - len(known)),
+        ("parcels: pickups scheduled", sorted(set(asked) - {refused}), sorted(mws.pickups)),
+        ("parcels: most often that one was booked", 1, max(mws.pickups_sent.values(), default=0)),
+        ("parcels: pickup day", 1, len({pickup.date for pickup in mws.pickups.values()})),
+    ]
+    if backend == "spapi":
+        return [
+            *rows,
+            ("documents: labels by API and slips of our own", 2 * made, len(right)),
+            ("documents: invoices, which no API gives", 0, len(list(folder.glob("*/*invoice*.pdf")))),
+            ("requests that Amazon throttled", 0, sum(seen.status == 429 for seen in sandbox.spapi.requests)),
+        ]
+    stock_feeds = [feed for feed in mws.feeds if feed.feed_type == "_POST_INVENTORY_AVAILABILITY_DATA_"]
+    sent = [request for request in mws.requests if request.action == "SubmitFeed"]
+    return [
+        *rows,
         ("stock: feeds for 5,000 changes", 1, len(stock_feeds)),
         ("parcels: feeds for 12 parcels, one of them killed", 1, len(pickup_feeds(sandbox))),
-        ("parcels: pickups scheduled", sorted(set(asked) - {refused}), sorted(mws.pickups)),
-        ("parcels: most often that one was sent", 1, max(mws.pickups_sent.values(), default=0)),
-        ("parcels: pickup day", [first_working_day(sandbox)], sorted({pickup.date for pickup in mws.pickups.values()})),
-        ("papers: PDFs that name their order", (PARCELS - 1) * len(DocumentKind), len(right)),
+        ("parcels: first working day", [first_working_day(sandbox)], sorted({p.date for p in mws.pickups.values()})),
+        ("documents: PDFs that name their order", made * len(DocumentKind), len(right)),
         ("browser: sign-ins with password and code", 1, sandbox.site.counts.sign_ins),
         ("SubmitFeed requests, before and after the kill", 2, len(sent)),
         ("SubmitFeed requests that Amazon throttled", 0, sum(request.status == 503 for request in sent)),
@@ -142,6 +167,7 @@ def brief(value: object) -> str:
 async def main() -> int:
     """Run it; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--backend", choices=("mws", "spapi"), default="mws", help="whose API (default: mws)")
     parser.add_argument("--speed", type=float, default=20.0, help="seconds of the clock per real second (default: 20)")
     parser.add_argument(
         "--folder", type=Path, default=Path("demo-output"), help="for papers and database; emptied first"
@@ -155,16 +181,20 @@ async def main() -> int:
     started = time.monotonic()
     clock = ScaledClock(speed=options.speed, origin=datetime.now(UTC).replace(microsecond=0))
     async with open_sandbox(clock=clock, orders=ORDERS, skus=KNOWN_SKUS) as sandbox:
-        console.print(f"sandbox: Amazon MWS at {sandbox.marketplace.mws_endpoint}, Seller Central at "
-                      f"{sandbox.marketplace.portal_origin}, clock x {options.speed:g}")  # fmt: skip
+        market, names = sandbox.marketplace, {"mws": "Amazon MWS", "spapi": "Selling Partner API"}
+        endpoint = market.spapi_endpoint if options.backend == "spapi" else market.mws_endpoint
+        panel = "out of reach" if options.backend == "spapi" else f"at {market.portal_origin}"
+        console.print(
+            f"sandbox: {names[options.backend]} at {endpoint}, Seller Central {panel}, clock x {options.speed:g}"
+        )
         sandbox.mws.refuse(sorted(sandbox.mws.orders)[PARCELS - 1], *REFUSED)
-        code = await run_and_kill(sandbox, options.folder)
+        code = await run_and_kill(sandbox, options.folder, options.backend)
         if code:
             console.print(f"[bold red]the warehouse failed with exit code {code}")
             return code
         if options.plant_difference:
             sandbox.mws.stock["SKU-0001"] += 1
-        agrees = show(account(sandbox, options.folder), time.monotonic() - started)
+        agrees = show(account(sandbox, options.folder, options.backend), time.monotonic() - started)
     console.print(f"papers: {options.folder}/<order id>/*.pdf" if agrees else "[bold red]the account does not agree")
     return 0 if agrees else 1
 

@@ -19,6 +19,9 @@ from pathlib import Path
 
 from amazon_ae import (
     AmazonError,
+    ChromiumPrinter,
+    DocumentKind,
+    DocumentSource,
     FeedScheduler,
     FileSessionStore,
     InventoryBuffer,
@@ -31,7 +34,7 @@ from amazon_ae import (
     save_documents,
 )
 from amazon_ae.testing import ScaledClock
-from backend import connect, marketplace, with_wrong_secret
+from backend import connect, documents, marketplace, with_wrong_secret
 from board import Board
 
 PARCELS = 12
@@ -88,10 +91,8 @@ async def send_stock(buffer: InventoryBuffer, done: Path, board: Board) -> None:
     board.say(f"stock: {len(refused)} SKUs refused: {'; '.join(refused[:2])}, ...")
 
 
-async def pack(
-    order_id: str, scheduler: FeedScheduler, portal: SellerPortalScraper, folder: Path, board: Board
-) -> None:
-    """One parcel: its pickup, then its three papers."""
+async def pack(order_id: str, scheduler: FeedScheduler, source: DocumentSource, folder: Path, board: Board) -> None:
+    """One parcel: its pickup, then its documents."""
     try:
         grams, long, wide, high = map(Decimal, (750, 30, 20, 10))
         outcome = await scheduler.schedule_pickup(
@@ -102,11 +103,11 @@ async def pack(
         board.say(f"parcel {order_id}: refused: {refused.code} {refused.message}")
         return
     board.count("parcels")
-    papers = await portal.documents(order_id)
+    papers = await source.documents(order_id)
     tries = 1  # Amazon makes a label within minutes; after five of them a person looks
-    while tries < 30 and papers.failed and all(error.retryable for error in papers.failed.values()):
+    while tries < 30 and (missing := papers.failed.get(DocumentKind.SHIPPING_LABEL)) and missing.retryable:
         await board.clock.sleep(10)
-        papers, tries = await portal.documents(order_id), tries + 1
+        papers, tries = await source.documents(order_id), tries + 1
     for kind, error in papers.failed.items():
         board.say(f"parcel {order_id}: no {kind}: {error}")
     save_documents(papers, folder / order_id)
@@ -126,14 +127,16 @@ async def main(folder: Path) -> None:
         Board(clock) as board,
         SellerPortalScraper(market, user, sessions=sessions, clock=clock, on_event=board.on_event) as portal,
         SQLiteStorage(folder / "warehouse.sqlite", clock=clock) as storage,
+        ChromiumPrinter() as printer,
     ):
+        source = documents(client, storage, portal, printer, folder)
         buffer = InventoryBuffer(storage, gateway.account)
         await check_credentials(env, board)
         async with FeedScheduler(storage, gateway, orders=gateway, clock=clock, on_event=board.on_event) as scheduler:
             orders = await take_orders(OrderSync(storage, gateway, clock=clock), folder / "orders.jsonl", board)
             await send_stock(buffer, folder / "stock.done", board)
             await board.quota(scheduler)
-            packing = [pack(order_id, scheduler, portal, folder, board) for order_id in orders[:PARCELS]]
+            packing = [pack(order_id, scheduler, source, folder, board) for order_id in orders[:PARCELS]]
             await asyncio.gather(*packing)
             await board.quota(scheduler)
 
