@@ -115,6 +115,7 @@ from ._models.events import (
     OrderCancelled as OrderCancelled,
     OrderUnreadable as OrderUnreadable,
     PickupJoined as PickupJoined,
+    PickupSentTwice as PickupSentTwice,
     PickupSettled as PickupSettled,
     QuotaCorrected as QuotaCorrected,
     SignInEvent as SignInEvent,

@@ -37,6 +37,7 @@ __all__ = [
     "OrderCancelled",
     "OrderUnreadable",
     "PickupJoined",
+    "PickupSentTwice",
     "PickupSettled",
     "QuotaCorrected",
     "SignInEvent",
@@ -217,6 +218,18 @@ class FeedSentTwice(FeedEvent):
     No client can prevent that: both requests may have reached Amazon. Stock is sent once more with its newest values;
     an order whose pickup is scheduled already counts as accepted.
     """
+
+
+@attrs.frozen(kw_only=True)
+class PickupSentTwice(Event):
+    """Two requests for one order's pickup may have reached Amazon, which makes one pickup of them.
+
+    Attributes:
+        batch_id: of the earlier request.
+    """
+
+    order_id: str
+    batch_id: str
 
 
 @attrs.frozen(kw_only=True)

@@ -126,6 +126,8 @@ class BatchRunner:
         if batch.kind is ItemKind.INVENTORY:
             await self.context.storage.requeue(self.context.account, batch.kind, batch.open_keys)
         self.context.emit(events.FeedSentTwice(**self.about(batch)))
+        if batch.kind is ItemKind.PICKUP:
+            self.context.sent_twice(batch.open_keys, batch.batch_id)
 
     def _sent_after_its_lease(self, batch: InFlightBatch) -> bool:
         """Whether this process was still sending when its lease was over. An earlier request is in the window that the

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from amazon_ae._exceptions import ConfigurationError, OutcomeUnknown
-from amazon_ae._models.events import Event, EventSink
+from amazon_ae._models.events import Event, EventSink, PickupSentTwice
 from amazon_ae._models.feeds import BatchTerms, ItemKind
 from amazon_ae._models.stored import StoredBatch
 from amazon_ae._ports import Clock, FeedGateway, Storage
@@ -88,6 +88,11 @@ class SchedulerContext:
             self._on_event(event)
         except Exception:
             logger.exception("the event sink failed on %s", type(event).__name__)
+
+    def sent_twice(self, order_ids: Iterable[str], batch_id: str) -> None:
+        """Report pickups of which two requests may have reached Amazon."""
+        for order_id in order_ids:
+            self.emit(PickupSentTwice(at=self.now(), account=self.account, order_id=order_id, batch_id=batch_id))
 
     # Clocks
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -35,9 +35,8 @@ from amazon_ae._scheduling.readiness import (
     Obstacle,
     busy,
     classes_of,
-    coalescing,
-    coalescing_departure,
     grouped,
+    held_back,
     obstacle,
     urgent_first,
 )
@@ -51,6 +50,8 @@ __all__ = ["Dispatcher"]
 logger: Final[logging.Logger] = logging.getLogger(__name__)
 
 _INF: Final = math.inf
+# A lease that could not be renewed, because a step is about to find out that it is lost, is tried again so soon.
+_RENEW_AGAIN: Final = 1.0
 _CLASSES: Final = ((ItemKind.PICKUP, PICKUP), (ItemKind.INVENTORY, URGENT), (ItemKind.INVENTORY, STOCK))
 
 
@@ -61,7 +62,8 @@ class _Picture:
     stats: Mapping[ItemKind, QueueStats]
     ready: Sequence[ItemClass]
     groups: Sequence[Group]
-    collecting: Sequence[Departure]
+    held: Sequence[Departure]
+    unsettled: Collection[tuple[ItemKind, str]]
 
 
 class Dispatcher:
@@ -215,19 +217,24 @@ class Dispatcher:
         probe = self._reachability.probe_in()
         due = [self._waiters.recheck_in(), _INF if probe is None or "probe" in self._under_way else probe]
         for batch in self.runner.batches.values():
-            if batch.busy:
-                continue
-            due.append(self.leases.renew_in(batch))
-            if not (batch.phase is BatchPhase.PROCESSING and "poll" in self._under_way):
+            due.append(max(_RENEW_AGAIN, self.leases.renew_in(batch)))
+            if not batch.busy and self._shared_step(batch) not in self._under_way:
                 due.append((batch.due_at - now).total_seconds())
         return min(due)
+
+    @staticmethod
+    def _shared_step(batch: InFlightBatch) -> str:
+        """The name of the step that a batch takes together with others; ``""`` where it takes its own."""
+        if batch.phase is BatchPhase.PROCESSING:
+            return "poll"
+        return f"reconcile {batch.kind.value}" if batch.phase is BatchPhase.UNANSWERED else ""
 
     # Sending
 
     async def _send_ready(self, stats: Mapping[ItemKind, QueueStats], unfinished: Sequence[StoredBatch]) -> float:
         """Start every batch that may leave now; returns the seconds until the next one may."""
         picture = self._picture(stats, unfinished)
-        wait = min((departure.wait_seconds for departure in picture.collecting), default=_INF)
+        wait = min((departure.wait_seconds for departure in picture.held), default=_INF)
         for group in picture.groups:
             queues = list(group.queues)
             ledger = await self._ledger(group)
@@ -258,6 +265,8 @@ class Dispatcher:
             decision.kind,
             chosen.terms,
             urgent=decision.priority == URGENT,
+            # A feed without an answer is unsettled and keeps only its own items back, in the store too.
+            exclusive=chosen.terms.exclusive and (chosen.kind, chosen.terms.route) not in picture.unsettled,
             admits=admits,
             oldest_at=picture.stats[decision.kind].oldest_at,
         )
@@ -282,19 +291,26 @@ class Dispatcher:
             count = stats[kind].urgent if priority == URGENT else stats[kind].waiting
             if (own := context.terms(kind, count, urgent=priority == URGENT)) is not None:
                 terms[kind, priority] = own
-        waits = {each: coalescing(each, now) for each in classes_of(stats, terms)}
-        ready = urgent_first([each for each, seconds in waits.items() if seconds <= 0])
         busy_routes = {
             (kind, own.route)
             for (kind, _), own in terms.items()
             if busy(kind, own.route, unfinished, self.runner.batches, now, context.timing)
         }
+        ready, held = [], []
+        for each in classes_of(stats, terms):
+            departure = held_back(each, now, busy_routes)
+            if departure is None:
+                ready.append(each)
+            else:
+                held.append(departure)
+        ready = urgent_first(ready)
         obstacles = {kind: found for kind in KINDS if (found := self.obstacle(kind)) is not None}
         return _Picture(
             stats,
             ready,
             grouped(ready, terms, obstacles, busy_routes),
-            [coalescing_departure(each, seconds) for each, seconds in waits.items() if seconds > 0],
+            held,
+            {(stored.kind, stored.route) for stored in unfinished},
         )
 
     def rules(self) -> list[QuotaRule]:
@@ -328,7 +344,7 @@ class Dispatcher:
         context = self._context
         unfinished = await context.storage.unfinished(context.account)
         picture = self._picture(await self.queue_stats(), unfinished)
-        departures = list(picture.collecting)
+        departures = list(picture.held)
         for group in picture.groups:
             departures += plan(await self._ledger(group), group.queues, self._policy)
         return departures

@@ -97,6 +97,8 @@ class LateChecks:
         await self._shared.note_feeds([found[0].feed_id])
         await self._shared.write_late(late)
         context.emit(events.LateFeedFound(**self._about(late)))
+        if late.kind is ItemKind.PICKUP:
+            context.sent_twice(late.keys, late.batch_id)
         return late
 
     async def _follow(self, late: LateFeed) -> LateFeed:

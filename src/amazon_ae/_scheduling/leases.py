@@ -64,8 +64,11 @@ class Leases:
         batch.ledger_entry = pin(batch.batch_id)
         logger.info("took over batch %s (feed %s)", stored.batch_id, stored.feed_id)
         if stored.feed_id is None:
-            # Its process may have been frozen, and have sent it at any time until now.
-            batch.sent_before = batch.unanswered_since = context.store_now()
+            # Its process may have been frozen, and have sent it at any time until now. One that has been dead for
+            # long does not make every heir wait anew.
+            batch.sent_before = context.store_now()
+            sent_by = stored.opened_at + timedelta(seconds=terms.answer_seconds + context.lease_seconds(terms))
+            batch.unanswered_since = min(batch.sent_before, sent_by)
             context.emit(events.FeedUnanswered(**runner.about(batch)))
         else:
             age = context.store_now() - (stored.submitted_at or stored.opened_at)
@@ -107,7 +110,7 @@ class Leases:
         return max(_AFTER_SECONDS, (min(ends) - now).total_seconds()) if ends else float("inf")
 
     async def renew(self) -> None:
-        """Renew every lease that is half over, also in the middle of a step: a long look-up keeps its lease."""
+        """Renew every lease that is half over, also while a step waits for Amazon."""
         context = self._runner.context
         for batch in list(self._runner.batches.values()):
             if self.renew_in(batch) > 0:
@@ -117,7 +120,7 @@ class Leases:
                 await context.storage.renew(batch.batch_id, batch.stored.fence, lease_seconds=seconds)
                 batch.leased_at = context.now()
             except StaleLease:
-                if not batch.busy:  # else its step finds out, and may have settled it this moment
+                if not batch.busy:  # otherwise its step finds out
                     await self._runner.lose(batch)
 
     def renew_in(self, batch: InFlightBatch) -> float:

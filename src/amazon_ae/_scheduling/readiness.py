@@ -22,9 +22,8 @@ __all__ = [
     "Obstacle",
     "busy",
     "classes_of",
-    "coalescing",
-    "coalescing_departure",
     "grouped",
+    "held_back",
     "obstacle",
     "urgent_first",
 ]
@@ -85,11 +84,16 @@ def classes_of(
     ]
 
 
-def coalescing(each: ItemClass, now: datetime) -> float:
-    """Seconds until a class has waited long enough for changes to travel together; 0 if it has."""
+def held_back(each: ItemClass, now: datetime, busy_routes: Collection[tuple[ItemKind, str]]) -> Departure | None:
+    """Why one class may not leave yet, whatever the policy says; ``None`` if it may."""
+    if each.priority != STOCK and each.terms.exclusive and (each.kind, each.terms.route) in busy_routes:
+        return Departure(each.kind, each.priority, _INF, "the batch before it, which is not settled yet")
     if each.oldest_at is None:
-        return 0.0
-    return max(0.0, each.terms.coalesce_seconds - max(0.0, (now - each.oldest_at).total_seconds()))
+        return None
+    seconds = each.terms.coalesce_seconds - max(0.0, (now - each.oldest_at).total_seconds())
+    if seconds > 0:
+        return Departure(each.kind, each.priority, seconds, "other changes, which travel together")
+    return None
 
 
 def grouped(
@@ -192,8 +196,3 @@ def urgent_first(classes: Sequence[ItemClass]) -> list[ItemClass]:
     """
     own = {each.terms.route for each in classes if each.priority == URGENT}
     return [each for each in classes if each.priority != STOCK or not own or each.terms.route in own]
-
-
-def coalescing_departure(each: ItemClass, seconds: float) -> Departure:
-    """The forecast of a class that still collects changes."""
-    return Departure(each.kind, each.priority, seconds, "other changes, which travel together")

@@ -9,7 +9,7 @@ from typing import Final
 
 from amazon_ae._exceptions import AmazonAeError, StorageError
 from amazon_ae._models import events
-from amazon_ae._models.feeds import FeedState, FeedStatus, ItemKind
+from amazon_ae._models.feeds import FeedState, FeedStatus, ItemKind, Outcome
 from amazon_ae._scheduling.batch_phases import BatchEvent
 from amazon_ae._scheduling.batch_runner import BatchRunner
 from amazon_ae._scheduling.in_flight import InFlightBatch
@@ -150,7 +150,8 @@ class Recovery:
             self._conclude(batch, BatchEvent.FEED_FOUND, "found")
             return
         if judgement.verdict != "found":  # should it turn up after all, its outcome counts
-            await runner.leave_behind(batch)
+            accepted = {each.key for each in judgement.outcomes if each.outcome is Outcome.ACCEPTED}
+            await runner.leave_behind(batch, [key for key in batch.open_keys if key not in accepted])
         batch.decide(BatchEvent.RESOLVED, judgement.outcomes)
         self._conclude(batch, None, judgement.verdict)
 

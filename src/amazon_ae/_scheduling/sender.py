@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from amazon_ae._backoff import doubling
 from amazon_ae._exceptions import (
     AmazonAeError,
     AmazonError,
@@ -35,7 +36,8 @@ __all__ = ["Departing", "Sender"]
 logger: Final[logging.Logger] = logging.getLogger(__name__)
 
 # When the store refuses what the plan allowed (another process was faster, or a clock is ahead), plan again so soon.
-_REFUSED_SECONDS: Final = 0.25
+_LOST_FIRST: Final = 0.25
+_LOST_LIMIT: Final = 5.0
 _NOT_SENT_FIRST: Final = 5.0
 _NOT_SENT_LIMIT: Final = 300.0
 # Amazon refused a feed for its content or for the account's rights: a person may have to do something first.
@@ -57,11 +59,12 @@ class Departing:
     Attributes:
         kind, urgent: what leaves.
         terms: the gateway's, for this class.
+        exclusive: nothing else of this kind and route may be unsettled.
         admits: asked under the ledger's lock: the ledger after this batch, or ``None`` where it may not leave now.
         oldest_at: since when its oldest item waits, the store's time.
     """
 
-    __slots__ = ("admits", "kind", "oldest_at", "terms", "urgent")
+    __slots__ = ("admits", "exclusive", "kind", "oldest_at", "terms", "urgent")
 
     def __init__(
         self,
@@ -69,12 +72,14 @@ class Departing:
         terms: BatchTerms,
         *,
         urgent: bool,
+        exclusive: bool,
         admits: Callable[[Ledger, str], Ledger | None],
         oldest_at: datetime | None,
     ) -> None:
         self.kind = kind
         self.terms = terms
         self.urgent = urgent
+        self.exclusive = exclusive
         self.admits = admits
         self.oldest_at = oldest_at
 
@@ -82,7 +87,7 @@ class Departing:
 class Sender:
     """One scheduler's submits."""
 
-    __slots__ = ("_cooldowns", "_limits", "_lookup", "_reachability", "_runner")
+    __slots__ = ("_cooldowns", "_limits", "_lookup", "_reachability", "_refusals", "_runner")
 
     def __init__(
         self, runner: BatchRunner, lookup: OrderLookup, cooldowns: Cooldowns, reachability: Reachability
@@ -92,6 +97,7 @@ class Sender:
         self._cooldowns = cooldowns
         self._reachability = reachability
         self._limits: dict[ItemKind, int] = {}
+        self._refusals: dict[ItemKind, int] = {}
 
     async def send(self, departing: Departing) -> None:
         """Look up, open, submit, and take the steps that follow at once."""
@@ -105,8 +111,11 @@ class Sender:
         opened_at = self._runner.context.now()
         stored = await self._open(departing, limit, keys)
         if stored is None:
-            self._cooldowns.pause(departing.kind, _REFUSED_SECONDS, "a moment: another process was faster")
+            self._refusals[departing.kind] = self._refusals.get(departing.kind, 0) + 1
+            seconds = doubling(self._refusals[departing.kind], first=_LOST_FIRST, limit=_LOST_LIMIT)
+            self._cooldowns.pause(departing.kind, seconds, "a moment: another process was faster")
             return
+        self._refusals.pop(departing.kind, None)
         batch = self._runner.carry(stored, departing.terms)
         if batch.outcomes:
             batch.ledger_entry = _cancel(batch.batch_id)
@@ -131,7 +140,7 @@ class Sender:
             batch_id=batch_id,
             limit=limit,
             lease_seconds=context.lease_seconds(terms),
-            exclusive=terms.exclusive,
+            exclusive=departing.exclusive,
             route=terms.route,
             keys=keys,
             ledger=None if rule is None else rule.name,
