@@ -144,17 +144,25 @@ class BatchRunner:
         end, it brings late.
         """
         context = self.context
-        last = batch.sent_before or context.store_now()
         late = LateFeed.of(
             batch.kind,
             batch.batch_id,
             batch.feed.route,
             feed_id=batch.feed_id,
             now=context.store_now(),
-            window=context.amazon_window(batch.stored.opened_at, last),
+            window=self.arrival_window(batch),
             keys=batch.open_keys if keys is None else keys,
         )
         await self.shared.write_late(late)
+
+    def arrival_window(self, batch: InFlightBatch) -> tuple[datetime, datetime]:
+        """When Amazon may have received a batch's request, on its clock.
+
+        A request may arrive after its sender has given it up: until whatever arrived must be visible.
+        """
+        context = self.context
+        last = (batch.sent_before or context.store_now()) + timedelta(seconds=context.timing.visible_after_seconds)
+        return context.amazon_window(batch.stored.opened_at, last)
 
     def later(self, batch: InFlightBatch, attempts: int) -> None:
         """Take the next step after a pause that grows with the failures in a row."""

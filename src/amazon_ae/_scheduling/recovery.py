@@ -167,5 +167,4 @@ class Recovery:
         return (context.store_now() - (batch.unanswered_since or context.store_now())).total_seconds()
 
     def _window(self, batch: InFlightBatch) -> tuple[datetime, datetime]:
-        context = self._runner.context
-        return context.amazon_window(batch.stored.opened_at, batch.sent_before or context.store_now())
+        return self._runner.arrival_window(batch)
