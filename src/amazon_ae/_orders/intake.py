@@ -16,7 +16,9 @@ from typing import Final
 
 import attrs
 
+from amazon_ae._exceptions import UnreadableResponse
 from amazon_ae._orders.delivery import CANCELLED, Delivery, Seen, SyncedOrder
+from amazon_ae._orders.isolation import Isolation
 from amazon_ae._orders.reading import Window, WindowReader
 from amazon_ae._orders.versions import VersionStore
 from amazon_ae._orders.windows import (
@@ -80,6 +82,7 @@ class Intake:
         self._claims = claims
         self._cancellations = cancellations
         self._clock = clock
+        self._isolation = Isolation(clock)
         self._next_start: datetime | None = None
         self._unsure: list[PagedRead] = []
 
@@ -94,12 +97,17 @@ class Intake:
         )
         if cursor is not None and self._cancellations and CANCELLED not in statuses:
             await self._past_cancellations(poll, start)
-        async with aclosing(poll.reader.windows(start, None, statuses)) as windows:
-            async for after, window in windows:
-                for order in window.orders:
-                    if synced := await self._delivery.receive(poll.seen, order):
-                        yield synced
-                await self._settle(poll, after, window)
+        try:
+            async with aclosing(self._windows(poll, start, statuses)) as windows:
+                async for after, window in windows:
+                    for order in window.orders:
+                        if synced := await self._delivery.receive(poll.seen, order):
+                            yield synced
+                    await self._settle(poll, after, window)
+        except UnreadableResponse:
+            self._isolation.failed()
+            raise
+        self._isolation.succeeded()
         async with aclosing(self._make_sure(poll)) as found:
             async for synced in found:
                 yield synced
@@ -108,6 +116,13 @@ class Intake:
             async for synced in found:
                 yield synced
         await self._forget()
+
+    def _windows(
+        self, poll: _Poll, start: datetime, statuses: tuple[str, ...]
+    ) -> AsyncGenerator[tuple[datetime, Window], None]:
+        if self._isolation.is_needed(start):
+            return self._isolation.windows(poll.reader, start, statuses)
+        return poll.reader.windows(start, None, statuses)
 
     async def by_id(self, order_ids: Sequence[str]) -> AsyncGenerator[SyncedOrder, None]:
         """These orders as they are now, as far as they are to be handed over."""

@@ -172,8 +172,9 @@ class WindowReader:
 
     def _reach(self, at: datetime, page: OrderPage | None, before: datetime | None) -> datetime:
         """How far an answer reaches that was asked for ``at`` the local instant."""
-        if before is None and page is not None and page.complete_until is not None:
-            self._known = (page.complete_until, at)
+        told = None if page is None else page.complete_until
+        if told is not None and (before is None or told < before):
+            self._known = (told, at)
         if self._known is None:
             return at - INDEX_DELAY
         reach, asked_at = self._known
