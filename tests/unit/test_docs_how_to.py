@@ -12,8 +12,28 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from amazon_ae import InventoryBuffer, MemoryStorage, MwsClient, MwsGateway, SchedulePickupFeed, SQLiteStorage
-from amazon_ae.testing import FakeMws, FakeSellerPortal, VirtualClock, make_item, make_order, make_order_id
+from amazon_ae import (
+    Change,
+    FeedScheduler,
+    InventoryBuffer,
+    ItemKind,
+    MemoryStorage,
+    MwsClient,
+    MwsGateway,
+    PickupRequest,
+    SchedulePickupFeed,
+    SpApiClient,
+    SQLiteStorage,
+)
+from amazon_ae.testing import (
+    FakeMws,
+    FakeSellerPortal,
+    FakeSpApi,
+    VirtualClock,
+    make_item,
+    make_order,
+    make_order_id,
+)
 from amazon_ae.testing.pytest import fake_mws, fake_portal, memory_storage, virtual_clock
 
 if TYPE_CHECKING:
@@ -147,3 +167,36 @@ def test_an_order_becomes_a_line_of_json() -> None:
     line = page("pydantic-and-json")["order_line"](make_order(make_order_id(1)))
     assert '"amazon_order_id": "171-0000000-0000001"' in line
     assert "buyer_email" not in line
+
+
+async def test_a_queued_pickup_is_moved_or_taken_back(fake_mws: FakeMws, memory_storage: MemoryStorage) -> None:
+    """While it is queued both work; a pickup that Amazon has is changed where the backend can."""
+    names = page("cancel-and-reschedule")
+    day = (fake_mws.clock.now() + timedelta(days=4)).date()
+    async with httpx.AsyncClient(transport=fake_mws) as http:
+        scheduler = FeedScheduler(memory_storage, gateway_of(fake_mws, http), clock=fake_mws.clock)
+        request = PickupRequest(order_id=make_order_id(1), pickup_date=day)
+        change = Change(request.order_id, request.to_text())
+        await memory_storage.put(scheduler.account, ItemKind.PICKUP, [change], keep_first=True)
+        moved = await names["not_today"](scheduler, request.order_id, day + timedelta(days=1))
+        assert moved.pickup_date == day + timedelta(days=1)
+        assert await names["the_buyer_cancelled"](scheduler, request.order_id)
+        assert await scheduler.outcome(request.order_id) is None
+
+
+async def test_a_station_works_until_it_is_stopped(postgres_uri: str) -> None:
+    """On a real database, with the fake in Amazon's place."""
+    fake = FakeSpApi()
+    stop = asyncio.Event()
+    stop.set()
+    async with httpx.AsyncClient(transport=fake) as http:
+        client = SpApiClient(fake.credentials, fake.marketplace, http=http)
+        await page("many-hosts")["station"](client, postgres_uri, stop)
+
+
+def test_both_gateways_of_a_move_are_the_same_account(fake_mws: FakeMws) -> None:
+    """So the queue is found again."""
+    names = page("move-to-the-selling-partner-api")
+    client = MwsClient(fake_mws.credentials, fake_mws.marketplace, clock=fake_mws.clock)
+    credentials = FakeSpApi().credentials
+    assert names["before"](client, "_X_").account == names["after"](credentials, fake_mws.clock).account
