@@ -10,7 +10,7 @@ from playwright.async_api import Error, TimeoutError as PlaywrightTimeout
 
 from amazon_ae._exceptions import BrowserLost, PageChanged, PortalError, PortalStopped, PortalTimeout, PortalUnavailable
 from amazon_ae._portal.pacing import RequestPacer
-from amazon_ae._portal.playwright_calls import run_step
+from amazon_ae._portal.playwright_calls import PageClosed, run_step
 from amazon_ae.testing._clocks import VirtualClock
 
 
@@ -59,8 +59,8 @@ async def test_the_hosts_own_switch_is_asked_every_time() -> None:
     ("error", "expected"),
     [
         (PlaywrightTimeout("Timeout 30000ms exceeded."), PortalTimeout),
-        (Error("Target page, context or browser has been closed"), BrowserLost),
-        (Error("Page crashed"), BrowserLost),
+        (Error("Target page, context or browser has been closed"), PageClosed),
+        (Error("Page crashed"), PageClosed),
         (Error("Connection closed while reading from the driver"), BrowserLost),
         (Error("Page.goto: net::ERR_CONNECTION_RESET at https://x"), PortalUnavailable),
         (Error("APIRequestContext.fetch: read ECONNRESET"), PortalUnavailable),

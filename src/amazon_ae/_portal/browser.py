@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from amazon_ae._exceptions import BrowserNotFound, ConfigurationError
+from amazon_ae._exceptions import BrowserLost, BrowserNotFound, ConfigurationError, PortalError
 from amazon_ae._portal.cookies import SessionCookies
-from amazon_ae._portal.playwright_calls import run_step
+from amazon_ae._portal.playwright_calls import PageClosed, run_step
+from amazon_ae._portal.profile_folders import remove_orphaned_profiles
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, BrowserContext, Page, Playwright
@@ -67,6 +68,7 @@ _QUIET: Final = (
     "--no-pings",
 )
 _CLOSE_SECONDS: Final = 5.0
+_PROBE_SECONDS: Final = 3.0
 # Chromium forgets to close a page whose next document is just arriving (measured: 30 % of them); asked again, it does.
 _CLOSE_AGAIN_SECONDS: Final = 0.5
 # A cold start is no answer of the site: an impatient ``timeout`` does not shorten it.
@@ -80,7 +82,9 @@ class BrowserOptions:
     Attributes:
         executable_path: a Chromium or Chrome binary.
         channel: a channel Playwright knows, e.g. ``"chrome"`` or ``"msedge"``.
-        cdp_url: a running browser's debugging address, e.g. ``"http://127.0.0.1:9222"``; it is left running.
+        cdp_url: a running browser's debugging address, e.g. ``"http://127.0.0.1:9222"``; it is left running. Its own
+            profile is used, with the session that is signed in there; as with ``context``, only the marketplace's
+            cookies are read, saved and replaced.
         context: a Playwright ``BrowserContext`` of the host; it is left open, and only its pages of ours are closed. Of
             its cookies only those of the marketplace (and of ``sign_in_origins``) are read, saved and replaced.
         args: further command-line switches.
@@ -157,12 +161,38 @@ class RunningBrowser:
     owns_browser: bool = False
     owns_context: bool = False
     lost: bool = False
+    session_generation: int = -1
+    """Which session's cookies it holds; see ``PortalSession.generation``."""
+    spare_state: dict[str, Any] | None = attrs.field(default=None, repr=False)
+    """A stored session that was not put over the live one of a host's context: for when that one is no good."""
     _closed: bool = False
 
     @property
     def alive(self) -> bool:
         """Whether it can still be used; a killed driver is noticed only by those who use it (``lost``)."""
         return not (self._closed or self.lost) and (self.browser is None or self.browser.is_connected())
+
+    async def is_lost(self) -> bool:
+        """Ask the browser whether it still lives. A closed page is no lost browser, and neither is a slow one."""
+        if not self.alive:
+            return True
+        try:
+            async with asyncio.timeout(_PROBE_SECONDS):
+                await self.context.cookies("https://probe.invalid/")
+        except TimeoutError:
+            return not self.alive
+        except Exception:
+            return True
+        return False
+
+    async def is_headless(self) -> bool:
+        """Whether it shows no window: such a Chromium says so in its name."""
+        page = await new_page(self.context, _START_SECONDS)
+        try:
+            agent: str = await run_step(page.evaluate("navigator.userAgent"), "browser", _START_SECONDS)
+            return "Headless" in agent
+        finally:
+            await close_page(page)
 
     async def aclose(self) -> None:
         """End what this library started, in some seconds at most; twice is fine. Cancelling does not stop it."""
@@ -198,11 +228,17 @@ async def start_browser(
         BrowserNotFound: there is none, or it does not start; the message says what to do.
     """
     if options.context is not None:
-        if state is not None:
-            await SessionCookies(options.context, hosts).add(state["cookies"])
-        return RunningBrowser(options.context, options.context.browser)
+        running = RunningBrowser(options.context, options.context.browser)
+        if running.browser is not None and not running.browser.is_connected():
+            raise ConfigurationError(
+                "the browser of BrowserOptions(context=...) has ended: pass a context that is open"
+            )
+        await _adopt(running, state, hosts, "the context of BrowserOptions(context=...) was closed: pass an open one")
+        return running
     starting = asyncio.ensure_future(
-        _start(options, headless=headless, time_zone=time_zone, state=state, timeout_seconds=timeout_seconds)
+        _start(
+            options, headless=headless, time_zone=time_zone, state=state, timeout_seconds=timeout_seconds, hosts=hosts
+        )
     )
     try:
         return await asyncio.shield(starting)
@@ -214,7 +250,13 @@ async def start_browser(
 
 
 async def _start(
-    options: BrowserOptions, *, headless: bool, time_zone: str, state: dict[str, Any] | None, timeout_seconds: float
+    options: BrowserOptions,
+    *,
+    headless: bool,
+    time_zone: str,
+    state: dict[str, Any] | None,
+    timeout_seconds: float,
+    hosts: frozenset[str],
 ) -> RunningBrowser:
     try:
         from playwright.async_api import Error, async_playwright
@@ -222,12 +264,19 @@ async def _start(
         raise ConfigurationError("the portal needs Playwright: pip install playwright") from error
     seconds = max(timeout_seconds, _START_SECONDS)
     milliseconds = seconds * 1000
+    if options.cdp_url is None:
+        await asyncio.to_thread(remove_orphaned_profiles)
     playwright = await async_playwright().start()
     browser: Browser | None = None
+    failure: PortalError
     try:
         chromium = playwright.chromium
         if options.cdp_url is not None:
             browser = await chromium.connect_over_cdp(options.cdp_url, timeout=milliseconds)
+            if browser.contexts:
+                running = RunningBrowser(browser.contexts[0], browser, playwright)
+                await _adopt(running, state, hosts, "the browser at cdp_url has no usable profile")
+                return running
             owns_browser = False
         else:
             path = options.executable_path
@@ -255,12 +304,52 @@ async def _start(
             await _try(browser.close())
         await _stop(playwright)
         if isinstance(error, TimeoutError):
-            raise BrowserNotFound(f"the browser does not start within {seconds:g} s", step="browser") from None
-        if isinstance(error, Error):
+            failure = BrowserNotFound(f"the browser does not start within {seconds:g} s", step="browser")
+        elif isinstance(error, Error):
             # Playwright's text quotes the command line: harmless, but long. The first line says it.
-            reason = str(error).partition("\n")[0]
-            raise BrowserNotFound(f"the browser does not start: {reason}. {_HOW_TO_GET_ONE}", step="browser") from None
-        raise
+            failure = BrowserNotFound(_why_not(options, headless, str(error)), step="browser")
+        else:
+            raise
+    # Raised outside of the handler: no traceback leads to frames that hold cookies.
+    del state
+    raise failure
+
+
+def _why_not(options: BrowserOptions, headless: bool, text: str) -> str:
+    """Why there is no browser, in the terms of what was asked for."""
+    reason = text.partition("\n")[0]
+    if options.cdp_url is not None:
+        return (
+            f"no browser answers at cdp_url={options.cdp_url!r}: start it with --remote-debugging-port, and check the "
+            f"address ({reason})"
+        )
+    if not headless and ("XServer" in text or "headed browser" in text or "DISPLAY" in text):
+        return (
+            "a window was asked for (headed=True) and this machine has no display: run the program under 'xvfb-run' "
+            "with a remote view, or sign in on another machine and use import_session()"
+        )
+    if options.executable_path is not None:
+        path = options.executable_path
+        state = "is no browser, or does not start" if os.path.exists(path) else "does not exist"
+        return f"executable_path={path!r} {state} ({reason}). {_HOW_TO_GET_ONE}"
+    return f"the browser does not start: {reason}. {_HOW_TO_GET_ONE}"
+
+
+async def _adopt(running: RunningBrowser, state: dict[str, Any] | None, hosts: frozenset[str], closed: str) -> None:
+    """Use a context of the host's. A live session in it is newer than the stored one, which is kept in reserve."""
+    cookies = SessionCookies(running.context, hosts)
+    try:
+        live = await cookies.state()
+    except (PageClosed, BrowserLost):
+        raise ConfigurationError(closed) from None
+    if state is None:
+        return
+    known = {(item["name"], item["domain"], item["path"]) for item in live["cookies"]}
+    stored = [item for item in state["cookies"] if isinstance(item, dict)]
+    if any((item.get("name"), item.get("domain"), item.get("path")) in known for item in stored):
+        running.spare_state = state
+        return
+    await cookies.add(stored)
 
 
 async def _new_context(

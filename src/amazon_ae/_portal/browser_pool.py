@@ -77,19 +77,17 @@ class BrowserPool:
             if self.running is not None and self.running.alive:
                 return self.running
             await self._end()
-            return await self._start(headless=True)
+            return await self._start()
 
-    async def restart(self, *, headless: bool) -> RunningBrowser:
-        """End the browser, then start one. Raises as ``get``."""
-        async with self._lock:
-            self._check_open()
-            await self._end()
-            return await self._start(headless=headless)
-
-    async def end(self) -> None:
-        """End the browser; the next ``get`` starts another."""
-        async with self._lock:
-            await self._end()
+    @contextlib.asynccontextmanager
+    async def headed(self) -> AsyncIterator[RunningBrowser]:
+        """A browser with a window beside the one in use, which goes on working; ended afterwards. Raises as ``get``."""
+        self._check_open()
+        running = await self._launch(headless=False)
+        try:
+            yield running
+        finally:
+            await running.aclose()
 
     async def aclose(self) -> None:
         """End the browser for good; twice is fine."""
@@ -97,11 +95,19 @@ class BrowserPool:
         if self._loop is not None and self._loop is not asyncio.get_running_loop():
             self.running, self._idle = None, []  # the browser ended with its event loop
             return
-        await self.end()
+        async with self._lock:
+            await self._end()
 
     @contextlib.asynccontextmanager
     async def page(self, running: RunningBrowser, printing: bool) -> AsyncIterator[Page]:
         """Lend a page. One on which something failed is not lent again."""
+        if running is not self.running:  # the window of a headed sign-in: its page is nobody else's
+            page = await new_page(running.context, self._timeout_seconds)
+            try:
+                yield page
+            finally:
+                await close_page(page)
+            return
         async with self._slots:
             self._busy += 1
             try:
@@ -140,13 +146,17 @@ class BrowserPool:
                 "each asyncio.run"
             )
 
-    async def _start(self, *, headless: bool) -> RunningBrowser:
+    async def _start(self) -> RunningBrowser:
+        self.running = await self._launch(headless=True)
+        return self.running
+
+    async def _launch(self, *, headless: bool) -> RunningBrowser:
         require_portal_extra()
         state = await self._state()
         # Importing the PDF reader takes 0.2 s: do it while the browser starts.
         warming = asyncio.ensure_future(asyncio.to_thread(require_portal_extra, load=True))
         try:
-            self.running = await start_browser(
+            return await start_browser(
                 self._options,
                 headless=headless,
                 time_zone=self._time_zone,
@@ -156,7 +166,6 @@ class BrowserPool:
             )
         finally:
             await asyncio.wait([warming])
-        return self.running
 
     async def _end(self) -> None:
         running, self.running = self.running, None

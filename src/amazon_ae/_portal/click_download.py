@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final, Literal
 from amazon_ae._exceptions import PageChanged
 from amazon_ae._portal.browser import close_page
 from amazon_ae._portal.http import Answer, RawResponse
-from amazon_ae._portal.playwright_calls import run_step
+from amazon_ae._portal.playwright_calls import PageClosed, run_step
 
 if TYPE_CHECKING:
-    from playwright.async_api import Download, Page, Request, Route
+    from playwright.async_api import BrowserContext, Download, Page, Request, Route
 
 __all__ = ["Check", "click_for_answer"]
 
@@ -22,9 +22,14 @@ Check = Callable[[RawResponse], Awaitable[Answer]]
 """What came back to an answer, or its error."""
 
 _POPUP_SECONDS: Final = 2.0
+_ROUTE_TRIES: Final = 4
+_ROUTE_PAUSE_SECONDS: Final = 0.03
+Handler = Callable[["Route"], Awaitable[None]]
 
 
-async def click_for_answer(page: Page, selector: str, check: Check, *, step: str, timeout_seconds: float) -> Answer:
+async def click_for_answer(
+    page: Page, selector: str, check: Check, *, routing: asyncio.Lock, step: str, timeout_seconds: float
+) -> Answer:
     """Click on the first visible ``selector`` in any frame, and take the answer to what the click asks for.
 
     Three ways are known: the page itself goes to the file; a new window does; the page's script makes the file, which
@@ -89,18 +94,44 @@ async def click_for_answer(page: Page, selector: str, check: Check, *, step: str
     page.on("download", download)
     page.on("popup", keep)
     # The first request of a new window is seen by its context only.
-    await run_step(page.context.route("**/*", take), step, timeout_seconds)
+    async with routing:
+        await _route(page.context, take, step, timeout_seconds)
     try:
         return await run_step(click(), step, timeout_seconds)
     finally:
         if in_window:  # it is announced only after its first request
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(opened.wait(), _POPUP_SECONDS)
-        for window in windows:
-            await close_page(window)
         page.remove_listener("download", download)
         page.remove_listener("popup", keep)
-        await run_step(page.context.unroute("**/*", take), step, timeout_seconds)
+        # Not beside another order's: a page that closes while the routes of all pages change fails that change.
+        async with routing:
+            for window in windows:
+                await close_page(window)
+            await _unroute(page.context, take, step, timeout_seconds)
+
+
+async def _route(context: BrowserContext, take: Handler, step: str, timeout_seconds: float) -> None:
+    """Intercept the requests of all pages. Where one of them closes just then, it is done again."""
+    for last in (False,) * _ROUTE_TRIES + (True,):
+        try:
+            await run_step(context.route("**/*", take), step, timeout_seconds)
+            return
+        except PageClosed:
+            if last:
+                raise
+        await _unroute(context, take, step, timeout_seconds)
+        await asyncio.sleep(_ROUTE_PAUSE_SECONDS)
+
+
+async def _unroute(context: BrowserContext, take: Handler, step: str, timeout_seconds: float) -> None:
+    """Intercept them no more. What stays behind when a page closes just then is passed on by Playwright itself."""
+    for _ in range(_ROUTE_TRIES):
+        try:
+            await run_step(context.unroute("**/*", take), step, timeout_seconds)
+            return
+        except PageClosed:
+            await asyncio.sleep(_ROUTE_PAUSE_SECONDS)
 
 
 async def _where(request: Request, page: Page) -> Literal["page", "window"] | None:

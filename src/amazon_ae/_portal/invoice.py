@@ -97,7 +97,9 @@ async def _download(context: FetchContext, page: Page, selector: str) -> Answer:
     async def check(raw: RawResponse) -> Answer:
         return await context.http.examine(raw, step=_STEP)
 
-    return await click_for_answer(page, selector, check, step=_STEP, timeout_seconds=context.timeout_seconds)
+    return await click_for_answer(
+        page, selector, check, routing=context.routing, step=_STEP, timeout_seconds=context.timeout_seconds
+    )
 
 
 def _not_uploaded() -> DocumentNotReady:

@@ -16,13 +16,14 @@ from amazon_ae._exceptions import (
     PortalUnavailable,
 )
 
-__all__ = ["run_step"]
+__all__ = ["PageClosed", "run_step"]
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-# Playwright tells these apart by text only.
-_LOST: Final = ("has been closed", "crashed", "Connection closed", "browser has disconnected", "Target closed")
+# Playwright tells these apart by text only. "Target page, context or browser has been closed" does not say which.
+_CLOSED: Final = ("has been closed", "crashed", "Target closed", "frame was detached")
+_LOST: Final = ("Connection closed", "browser has disconnected")
 _NETWORK: Final = (
     "net::",
     "NS_ERROR",
@@ -40,6 +41,10 @@ _NETWORK: Final = (
 _ASYNCIO_GRACE: Final = 1.0
 
 
+class PageClosed(PortalUnavailable):
+    """A page went away underneath: closed, crashed, or its browser died. Only a look at the browser tells which."""
+
+
 async def run_step(work: Awaitable[T], step: str, timeout_seconds: float) -> T:
     """Await Playwright's work for at most ``timeout_seconds`` of real time; raise nothing but this library's errors.
 
@@ -47,18 +52,22 @@ async def run_step(work: Awaitable[T], step: str, timeout_seconds: float) -> T:
 
     Raises:
         PortalTimeout: it took too long; at ``step``.
-        BrowserLost: the browser ended.
+        PageClosed: the page, or all of the browser, is gone.
+        BrowserLost: the connection to the browser is gone.
         PortalUnavailable: the network failed.
         PageChanged: the page did not do what was expected of it.
     """
+    failure: PortalError | asyncio.CancelledError
     try:
         # Playwright's own time-outs come first and are cheaper; some of its calls have none.
         async with asyncio.timeout(timeout_seconds + _ASYNCIO_GRACE):
             return await work
     except AmazonAeError:
         raise
+    except asyncio.CancelledError:
+        failure = asyncio.CancelledError()  # the original's frames are Playwright's, with what was typed
     except TimeoutError:
-        failure: PortalError = PortalTimeout(f"no answer within {timeout_seconds:g} s; try again", step=step)
+        failure = PortalTimeout(f"no answer within {timeout_seconds:g} s; try again", step=step)
     except Exception as error:
         # A driver that died is reported as a bare Exception.
         if type(error).__module__.partition(".")[0] != "playwright" and type(error) is not Exception:
@@ -72,8 +81,10 @@ def _translate(error: Exception, step: str, timeout_seconds: float) -> PortalErr
     text = str(error)
     if type(error).__name__ == "TimeoutError" or "Timeout" in text.partition("\n")[0]:
         return PortalTimeout(f"no answer within {timeout_seconds:g} s; try again", step=step)
-    if type(error).__name__ == "TargetClosedError" or any(sign in text for sign in _LOST):
+    if any(sign in text for sign in _LOST):
         return BrowserLost("the browser ended; call again, a new one is started", step=step)
+    if type(error).__name__ == "TargetClosedError" or any(sign in text for sign in _CLOSED):
+        return PageClosed("the page was closed underneath; call again", step=step)
     if any(sign in text for sign in _NETWORK):
         return PortalUnavailable("the connection failed or broke off; try again later", step=step)
     _log.warning("portal: %s: %s", step, type(error).__name__)

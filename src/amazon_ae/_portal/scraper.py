@@ -24,6 +24,7 @@ from amazon_ae._clocks import SystemClock
 from amazon_ae._exceptions import (
     AmazonAeError,
     BrowserLost,
+    ChallengeRequired,
     ConfigurationError,
     DocumentError,
     PageChanged,
@@ -45,7 +46,7 @@ from amazon_ae._portal.http import PortalHttp, SignedOut
 from amazon_ae._portal.login_flow import SignInPlan
 from amazon_ae._portal.login_rules import CHALLENGES, TABLE
 from amazon_ae._portal.pacing import RequestPacer
-from amazon_ae._portal.playwright_calls import run_step
+from amazon_ae._portal.playwright_calls import PageClosed, run_step
 from amazon_ae._portal.session import PortalSession
 from amazon_ae._portal.session_store import MemorySessionStore, SessionStore
 from amazon_ae._portal.site_map import SITE, Page, SiteMap
@@ -133,6 +134,8 @@ class SellerPortalScraper:
         self._timeout_seconds = _seconds("timeout", timeout)
         self._label_wait_seconds = _seconds("label_wait", label_wait)
         self._pictures = frozenset(pictures_without_text)
+        self._taking = asyncio.Lock()
+        self._routing = asyncio.Lock()
         self._label_batches: dict[str, str] = {}
         self._on_event = on_event
         self._pacer = RequestPacer(self._clock, burst=burst, restore_seconds=restore_seconds, stopped=stopped)
@@ -198,9 +201,11 @@ class SellerPortalScraper:
         check_order_id(order_id)
         wanted = kinds_asked(kinds)
         self._pacer.check("documents")
-        running = await self._browser.get()
+        running = await self._running()
         if wanted and not self._session.usable:
             await self._renew(running, self._session.generation)
+        elif wanted and running.session_generation != self._session.generation:
+            await self._take_newest(running)
         # Per session: the forms of a page hold tokens that end with the session they were made for.
         shared: dict[int, asyncio.Task[OrderPage]] = {}
 
@@ -250,16 +255,25 @@ class SellerPortalScraper:
         self._pacer.check("sign-in")
         self._session.allow_retry()
         if not headed:
-            running = await self._browser.get()
+            running = await self._running()
             await self._renew(running, self._session.generation)
             return
-        running = await self._browser.restart(headless=False)
-        try:
-            plan = attrs.evolve(self._plan, person_seconds=_seconds("person", person))
-            await self._sign_in(running, plan, self._session.generation)
-        finally:
-            # The next order works without a window, with the session that was made here.
-            await self._browser.end()
+        plan = attrs.evolve(self._plan, person_seconds=_seconds("person", person))
+        # A window of its own: orders that are being fetched go on, and take over the session that is made here.
+        async with self._browser.headed() as running:
+            try:
+                await self._sign_in(running, plan, self._session.generation)
+            except ChallengeRequired as error:
+                if running.owns_browser or not await running.is_headless():
+                    raise
+                kind, text = error.kind, str(error)
+            else:
+                return
+        raise ChallengeRequired(
+            kind,
+            f"{text}. The browser that you passed has no window, so that nobody can see the page: start it headed, or "
+            "leave context= and cdp_url= out for the sign-in",
+        )
 
     async def import_session(self, state: Mapping[str, Any] | str | Path) -> None:
         """Take a session that a person made in another Playwright browser.
@@ -300,7 +314,7 @@ class SellerPortalScraper:
         """
         recorder = CheckRecorder(self._site)
         try:
-            running = await self._browser.get()
+            running = await self._running()
             recorder.note("browser", "start")
             self._session.last_views = []
             try:
@@ -383,33 +397,71 @@ class SellerPortalScraper:
             )
 
     async def _with_session(self, running: RunningBrowser, step: str, work: Callable[[], Awaitable[T]]) -> T:
-        """Do it; where the session turns out to be lost, mend it and do it once more."""
-        generation = self._session.generation
+        """Do it; where the session turns out to be lost, renew it and do it once more."""
+        generation = running.session_generation
         try:
-            return await work()
+            return await self._on_open_page(running, work)
         except SignedOut:
             self._session.invalidate(generation)
         await self._renew(running, generation)
         wall = Page.EMAIL
         try:
-            return await work()
+            return await self._on_open_page(running, work)
         except SignedOut as error:
             wall = error.page
         if wall in CHALLENGES:
             raise TABLE[wall].otherwise()
         raise PortalUnavailable("the site signs out again right after a sign-in; try again later", step=step)
 
+    async def _on_open_page(self, running: RunningBrowser, work: Callable[[], Awaitable[T]]) -> T:
+        """Do it, once more where only its page was closed. A browser counts as lost only if it does not answer."""
+        for last in (False, True):
+            try:
+                return await work()
+            except PageClosed as error:
+                if not await running.is_lost():
+                    if last:
+                        raise
+                    continue
+                step = error.step
+            break
+        running.lost = True
+        raise BrowserLost("the browser ended; call again, a new one is started", step=step)
+
     async def _renew(self, running: RunningBrowser, generation: int) -> None:
         try:
-            await self._sign_in(running, self._plan, generation)
+            await self._on_open_page(running, lambda: self._sign_in(running, self._plan, generation))
         except BrowserLost:
             running.lost = True
             raise
 
     async def _sign_in(self, running: RunningBrowser, plan: SignInPlan, generation: int) -> None:
-        await self._session.renew(
-            self._cookies(running), plan, lambda: self._browser.page(running, False), generation=generation
+        cookies = self._cookies(running)
+        if running.spare_state is not None:
+            state, running.spare_state = running.spare_state, None
+            await cookies.replace(state)
+        is_newest = await self._session.renew(
+            cookies, plan, lambda: self._browser.page(running, False), generation=generation
         )
+        if is_newest:
+            running.session_generation = self._session.generation
+        else:
+            await self._take_newest(running)
+
+    async def _take_newest(self, running: RunningBrowser) -> None:
+        """Put the newest session into a browser that holds an older one: it was made in another browser."""
+        async with self._taking:
+            generation, state = self._session.generation, self._session.state
+            if running.session_generation != generation and state is not None:
+                await self._cookies(running).replace(state)
+                running.session_generation = generation
+
+    async def _running(self) -> RunningBrowser:
+        """The browser, with the session it was started with noted."""
+        running = await self._browser.get()
+        if running.session_generation < 0:
+            running.session_generation = self._session.generation
+        return running
 
     def _cookies(self, running: RunningBrowser) -> SessionCookies:
         return SessionCookies(running.context, None if running.owns_context else self._hosts)
@@ -434,6 +486,7 @@ class SellerPortalScraper:
             label_wait_seconds=self._label_wait_seconds,
             pictures=self._pictures,
             label_batches=self._label_batches,
+            routing=self._routing,
         )
 
     def _emit(self, event: Event) -> None:

@@ -87,8 +87,14 @@ class PortalSession:
 
     async def load(self) -> dict[str, Any] | None:
         """The saved cookies to start the browser with; ``None`` if there are none."""
-        self._read(SavedSession.from_bytes(await self._store.load(self._account)))
-        self.usable = self._saved.state is not None
+        if not self.usable:  # else another browser, with a window, signs in just now or has signed in
+            self._read(await self._load())
+            self.usable = self._saved.state is not None
+        return self._saved.state
+
+    @property
+    def state(self) -> dict[str, Any] | None:
+        """The cookies of the newest session."""
         return self._saved.state
 
     def invalidate(self, generation: int) -> None:
@@ -108,12 +114,15 @@ class PortalSession:
         open_page: Callable[[], AbstractAsyncContextManager[Page]],
         *,
         generation: int,
-    ) -> None:
+    ) -> bool:
         """Have a good session; at once if the one in use is newer than ``generation``.
 
         Args:
             cookies: the session in the browser.
             open_page: lends a page of the same context.
+
+        Returns:
+            Whether the session in ``cookies`` is the newest; ``False`` where another browser or caller got it.
 
         Raises:
             PortalError: why there is none; see ``SignIn.run``.
@@ -122,7 +131,7 @@ class PortalSession:
         attempts = self._attempts
         async with self._lock:
             if self.usable and self.generation != generation:
-                return
+                return False
             if self._attempts != attempts and self._last_failure is not None:
                 raise self._last_failure.with_traceback(None)
             try:
@@ -137,6 +146,7 @@ class PortalSession:
             self._last_failure = None
             self.generation += 1
             self.usable = True
+            return True
 
     def _refusal_after(self, error: AmazonAeError) -> AmazonAeError | None:
         """What every further call gets without an attempt of its own; ``None`` if the next one may try."""
@@ -145,7 +155,7 @@ class PortalSession:
         if not self._passwords:
             return None
         # The password was typed, and the page after it was none we know: each call would type it again.
-        if not getattr(error, "retryable", False):
+        if not (isinstance(error, StorageError) or getattr(error, "retryable", False)):
             return error
         if self._passwords >= _MOST_PASSWORDS:
             return LoginRejected(
@@ -159,7 +169,7 @@ class PortalSession:
         """Sign in somewhere else, with no cookies and for no other purpose than to see the pages. Keeps nothing."""
         async with self._lock, self._store.lock(self._account):
             stored_at = self._stored_at
-            self._read(SavedSession.from_bytes(await self._store.load(self._account)))
+            self._read(await self._load())
             page = await new_page(context, plan.timeout_seconds)
             try:
                 await self._sign_in(page, plan)
@@ -170,7 +180,7 @@ class PortalSession:
     async def import_state(self, cookies: SessionCookies | None, state: dict[str, Any]) -> None:
         """Take a session that a person made elsewhere, and keep it."""
         async with self._lock, self._store.lock(self._account):
-            saved = SavedSession.from_bytes(await self._store.load(self._account))
+            saved = await self._load()
             if cookies is not None:
                 await cookies.replace(state)
             await self._keep(attrs.evolve(saved, state=state, signed_in_at=self._stamp()))
@@ -186,7 +196,7 @@ class PortalSession:
         self._saved_at = now
         try:
             async with asyncio.timeout(_SAVE_TIMEOUT_SECONDS), self._store.lock(self._account):
-                saved = SavedSession.from_bytes(await self._store.load(self._account))
+                saved = await self._load()
                 if saved.signed_in_at == self._stored_at:
                     at = self._saved.signed_in_at
                     await self._keep(attrs.evolve(saved, state=await cookies.state(), signed_in_at=at))
@@ -197,7 +207,7 @@ class PortalSession:
     async def _renew_locked(
         self, cookies: SessionCookies, plan: SignInPlan, open_page: Callable[[], AbstractAsyncContextManager[Page]]
     ) -> None:
-        saved = SavedSession.from_bytes(await self._store.load(self._account))
+        saved = await self._load()
         if saved.state is not None and saved.signed_in_at != self._stored_at:
             # Another process, or a person, signed in: the home page will tell whether it is still good.
             await cookies.replace(saved.state)
@@ -208,9 +218,8 @@ class PortalSession:
         async with open_page() as page:
             is_new = await self._sign_in(page, plan)
             # While the page is open: without a page of an origin Playwright opens one to read its storage.
-            state = await cookies.state(plan.timeout_seconds)
-        at = self._stamp() if is_new or self._saved.signed_in_at is None else self._saved.signed_in_at
-        new = attrs.evolve(self._saved, state=state, signed_in_at=at)
+            at = self._stamp() if is_new or self._saved.signed_in_at is None else self._saved.signed_in_at
+            new = attrs.evolve(self._saved, state=await cookies.state(plan.timeout_seconds), signed_in_at=at)
         try:
             await self._keep(new)
         except StorageError as error:
@@ -267,11 +276,21 @@ class PortalSession:
         self._saved = saved
         self._stored_at = saved.signed_in_at
 
+    async def _load(self) -> SavedSession:
+        """What the store holds. A store that fails is an empty one: a sign-in is due, no parcel has to wait."""
+        try:
+            return SavedSession.from_bytes(await self._store.load(self._account))
+        except Exception as error:
+            _log.warning("portal %s: the session was not loaded: %s", self._account, type(error).__name__)
+            return SavedSession(last_counter=self._saved.last_counter)
+
     async def _keep(self, saved: SavedSession) -> None:
         try:
             await self._store.save(self._account, saved.to_bytes())
-        except OSError as error:
-            raise StorageError(f"the session store failed: {type(error).__name__}") from error
+        except StorageError:
+            raise
+        except Exception as error:
+            raise StorageError(f"the session store failed: {type(error).__name__}") from None
         self._read(saved)
         self._saved_at = self._clock.now()
 
