@@ -14,7 +14,7 @@ from mws_support import NOW, ORDER_ID, Amazon, client_of, envelope
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.checks import check_count, listed
 from amazon_ae._mws.client import MwsClient
-from amazon_ae._mws.params import flatten, instant, settled_before
+from amazon_ae._mws.params import flatten, instant_text, settled_before
 
 
 def test_values_are_written_as_amazon_wants_them() -> None:
@@ -44,7 +44,7 @@ def test_values_are_written_as_amazon_wants_them() -> None:
 @given(st.datetimes(timezones=st.timezones(), min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1)))  # noqa: DTZ001
 def test_an_instant_loses_less_than_a_millisecond_and_never_moves_later(moment: datetime) -> None:
     """A window that begins a little early asks for nothing too little."""
-    read = datetime.fromisoformat(instant(moment))
+    read = datetime.fromisoformat(instant_text(moment))
     assert timedelta(0) <= moment.astimezone(UTC) - read < timedelta(milliseconds=1)
 
 

@@ -5,59 +5,25 @@ Sources: MWS developer guide, "Required request parameters"; the operations' own
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
-from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.checks import check_aware
+from amazon_ae._transport.parameters import Params, Value, instant_text, parameter_text
 
 __all__ = [
     "Params",
     "Value",
     "flatten",
-    "instant",
+    "instant_text",
     "numbered",
     "settled_before",
 ]
 
-Value = str | int | bool | Decimal | datetime | None
-Params = Mapping[str, "Value | Sequence[Value]"]
-
 # ListOrders answers only up to two minutes before the request (recorded). What Amazon does with a later end of the
 # window is UNVERIFIED, so a later one is never sent.
 SETTLING: Final = timedelta(minutes=2)
-
-
-def instant(value: datetime, *, name: str = "an instant") -> str:
-    """ISO 8601 in UTC with ``Z``; milliseconds only where there are any (what is finer is cut off).
-
-    Raises:
-        ConfigurationError: the value has no time zone.
-    """
-    if value.tzinfo is None:
-        raise ConfigurationError(f"{name} must be an aware datetime, {value!r} has no time zone")
-    value = value.astimezone(UTC)
-    precision = "milliseconds" if value.microsecond >= 1000 else "seconds"
-    return value.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
-
-
-def _text(name: str, value: object) -> str:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case datetime():
-            return instant(value, name=name)
-        case Decimal() if value.is_finite():
-            return format(value, "f")
-        case int():
-            return str(value)
-        case str():
-            return value
-    raise ConfigurationError(
-        f"parameter {name}: {type(value).__name__} cannot be sent; give str, int, bool, Decimal or datetime"
-    )
 
 
 def flatten(params: Params) -> dict[str, str]:
@@ -75,13 +41,13 @@ def flatten(params: Params) -> dict[str, str]:
         if isinstance(value, (list, tuple)):
             flat.update(numbered(name, value))
         else:
-            flat[name] = _text(name, value)
+            flat[name] = parameter_text(name, value)
     return flat
 
 
 def numbered(name: str, values: Sequence[Value]) -> dict[str, str]:
     """``{name.1: first, name.2: second, ...}``."""
-    return {f"{name}.{number}": _text(name, value) for number, value in enumerate(values, 1)}
+    return {f"{name}.{number}": parameter_text(name, value) for number, value in enumerate(values, 1)}
 
 
 def settled_before(before: datetime | None, *, now: datetime) -> datetime | None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.marketplaces import MwsCredentials
-from amazon_ae._mws.params import instant
+from amazon_ae._mws.params import instant_text
 from amazon_ae._mws.signing import signed_query, signing_host
 from amazon_ae._transport.http import WireRequest
 
@@ -70,7 +70,7 @@ def build_request(
         "SellerId": credentials.seller_id,
         "SignatureMethod": "HmacSHA256",
         "SignatureVersion": "2",
-        "Timestamp": instant(timestamp),
+        "Timestamp": instant_text(timestamp),
         "Version": version,
     }
     if credentials.auth_token:
