@@ -23,6 +23,8 @@ from amazon_ae.testing._builders import make_order_id
 from amazon_ae.testing._clocks import VirtualClock
 from amazon_ae.testing._simulation import PaperMarket
 
+pytestmark = pytest.mark.slow
+
 ACCOUNT = "A1SIMULATED/AE"
 # Everything leaves as soon as a place is free: only the ledger holds it back.
 GREEDY = FeedPolicy(prompt_spacing=0.0, spare_slots=0.0, stock_every_seconds=1.0)

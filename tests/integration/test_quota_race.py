@@ -19,6 +19,8 @@ from amazon_ae._scheduling.policy import FeedPolicy
 from amazon_ae._storage.postgres.store import PostgresStorage
 from amazon_ae._storage.sqlite.store import SQLiteStorage
 
+pytestmark = pytest.mark.slow
+
 PROCESSES = 8
 ACCOUNT = "A1RACE/AE"
 # The documented bucket, and an hour that is the only limit.

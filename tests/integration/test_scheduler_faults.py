@@ -22,6 +22,8 @@ from amazon_ae._exceptions import (
 from amazon_ae._models.stored import ItemState
 from amazon_ae.testing._clocks import VirtualClock
 
+pytestmark = pytest.mark.slow
+
 
 class Failing:
     """Raises instead of call number ``last``, or behind it: then it was carried out all the same."""

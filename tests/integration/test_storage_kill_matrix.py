@@ -27,6 +27,8 @@ from storage_process import lines, open_store
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).with_name("storage_process.py")
 # Enough items that a verb takes far longer than the parent needs to kill its process in the middle.
 MANY = 10_000

@@ -1,4 +1,7 @@
-"""Bugs to plant, one at a time: the simulator, or a named test, must catch each."""
+"""Bugs to plant, one at a time: the simulator must catch each.
+
+``python planted_bugs.py NAME SEED`` plays one seed with one bug planted; its exit code is 0 if a promise was broken.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,6 @@ from amazon_ae._scheduling.batch_phases import BatchEvent
 from amazon_ae._scheduling.quota import Ledger
 from amazon_ae._scheduling.reconciliation import Judgement
 from amazon_ae._storage import transitions
-from amazon_ae._storage.memory import MemoryStorage
 
 __all__ = ["PLANTED"]
 
@@ -108,56 +110,6 @@ def do_not_look_at_the_order_again(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(recovery, "judge_pickups", judge)
 
 
-def forget_the_lease(patch: pytest.MonkeyPatch) -> None:
-    """A batch can be taken from a process that still works on it."""
-    from amazon_ae._scheduling.leases import Leases
-
-    right = MemoryStorage.take_over
-
-    async def take_over(self: MemoryStorage, batch_id: str, *, lease_seconds: float) -> Any:
-        batch = self._batches.get(batch_id)
-        if batch is not None:
-            self._batches[batch_id] = batch._replace(lease_until=0)
-        return await right(self, batch_id, lease_seconds=lease_seconds)
-
-    patch.setattr(MemoryStorage, "take_over", take_over)
-
-    async def eager(self: Leases, unfinished: Any) -> None:
-        import attrs
-
-        from amazon_ae._clocks import SystemClock
-
-        past = SystemClock().now().replace(year=2000)
-        await honest(self, [attrs.evolve(stored, lease_until=past) for stored in unfinished])
-
-    honest = Leases.take_over
-    patch.setattr(Leases, "take_over", eager)
-
-
-def forget_the_fence(patch: pytest.MonkeyPatch) -> None:
-    """A process that lost its batch may still settle it."""
-
-    def held(self: MemoryStorage, batch_id: str, fence: int) -> Any:
-        from amazon_ae import StaleLease
-
-        batch = self._batches.get(batch_id)
-        if batch is None:
-            raise StaleLease(batch_id)
-        return batch
-
-    patch.setattr(MemoryStorage, "_held", held)
-
-
-def do_not_check_after_a_freeze(patch: pytest.MonkeyPatch) -> None:
-    """What was opened before a freeze is sent after it."""
-    right = sender.Sender._submit
-
-    async def submit(self: Any, batch: Any, departing: Any, opened_at: Any) -> None:
-        await right(self, batch, departing, self._runner.context.now())
-
-    patch.setattr(sender.Sender, "_submit", submit)
-
-
 def lose_a_put(patch: pytest.MonkeyPatch) -> None:
     """One change in forty is acknowledged and not stored."""
     from amazon_ae import InventoryBuffer
@@ -169,16 +121,6 @@ def lose_a_put(patch: pytest.MonkeyPatch) -> None:
         return None if count[0] % 40 == 0 else await right(self, sku, quantity, **options)
 
     patch.setattr(InventoryBuffer, "put", put)
-
-
-def one_batch_beside_another(patch: pytest.MonkeyPatch) -> None:
-    """A newer value of a SKU leaves while an older one is in flight."""
-    right = transitions.put
-
-    def put(row: Any, change: Any, now: int, *, keep_first: bool) -> Any:
-        return right(row._replace(batch_id=None), change, now, keep_first=keep_first)
-
-    patch.setattr(transitions, "put", put)
 
 
 PLANTED: dict[str, Plant] = {
@@ -193,9 +135,20 @@ PLANTED: dict[str, Plant] = {
         take_any_feed_for_ours,
         assume_two_minutes_of_skew,
         do_not_look_at_the_order_again,
-        forget_the_lease,
-        forget_the_fence,
-        do_not_check_after_a_freeze,
         lose_a_put,
     )
 }
+
+
+if __name__ == "__main__":
+    import logging
+    import sys
+
+    from amazon_ae.testing._simulation.chaos import ChaosPlan, run_chaos
+
+    logging.disable(logging.CRITICAL)
+    with pytest.MonkeyPatch.context() as patch:
+        PLANTED[sys.argv[1]](patch)
+        broken = run_chaos(ChaosPlan.draw(int(sys.argv[2]))).violations
+    print(*broken[:5], sep="\n")
+    sys.exit(not broken)

@@ -19,6 +19,8 @@ from amazon_ae.testing._simulation import Load, Processing, Trade, command, main
 from amazon_ae.testing._simulation.loads import pack_instants
 from amazon_ae.testing._simulation.wire import wire
 
+pytestmark = pytest.mark.slow
+
 HOURS = 12.0
 
 

@@ -59,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--store", choices=("memory", "sqlite", "postgres"), default="memory")
     parser.add_argument("--postgres", default="", metavar="URI", help="of the server, for --store postgres")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    parser.add_argument("--traces", action="store_true", help="print a digest of what happened in each seed")
     options = parser.parse_args(arguments)
     if os.environ.get("PYTHONHASHSEED") != _HASH_SEED:
         os.environ["PYTHONHASHSEED"] = _HASH_SEED
@@ -71,6 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with ProcessPoolExecutor(options.jobs) as pool:
         for report in pool.map(partial(play, store=options.store, postgres=options.postgres), seeds, chunksize=4):
             counts.update(report.counts)
+            if options.traces:
+                print(f"seed {report.plan.seed} trace {report.trace}", flush=True)
             if report.violations:
                 broken += 1
                 print(f"seed {report.plan.seed}: {report.plan}")
