@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from amazon_ae import ItemOutcome, Outcome
-from amazon_ae._scheduling import context, reconciliation, recovery, sender
+from amazon_ae._scheduling import reconciliation, recovery, sender
 from amazon_ae._scheduling.batch_phases import BatchEvent
 from amazon_ae._scheduling.quota import Ledger
 from amazon_ae._scheduling.reconciliation import Judgement
@@ -91,34 +91,15 @@ def take_any_feed_for_ours(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(recovery, "judge_pickups", judge)
 
 
-def assume_two_minutes_of_skew(patch: pytest.MonkeyPatch) -> None:
-    """Clocks are taken to agree within two minutes, whatever Amazon's ``Date`` says."""
-    from datetime import timedelta
-
-    def window(self: Any, first: Any, last: Any) -> Any:
-        return first - timedelta(minutes=2), last + timedelta(minutes=2)
-
-    patch.setattr(context.SchedulerContext, "amazon_window", window)
-
-
-def do_not_look_at_the_order_again(patch: pytest.MonkeyPatch) -> None:
-    """A pickup that is missing in Amazon's list is sent again, whatever its order shows."""
-
-    def judge(keys: Any, evidence: Any, feeds: Any, *, visible: bool, resend: bool) -> Judgement:
-        return Judgement("absent") if visible else Judgement("")
-
-    patch.setattr(recovery, "judge_pickups", judge)
-
-
 def lose_a_put(patch: pytest.MonkeyPatch) -> None:
-    """One change in forty is acknowledged and not stored."""
+    """One change in ten is acknowledged and not stored."""
     from amazon_ae import InventoryBuffer
 
     right, count = InventoryBuffer.put, [0]
 
     async def put(self: Any, sku: str, quantity: int, **options: Any) -> Any:
         count[0] += 1
-        return None if count[0] % 40 == 0 else await right(self, sku, quantity, **options)
+        return None if count[0] % 10 == 0 else await right(self, sku, quantity, **options)
 
     patch.setattr(InventoryBuffer, "put", put)
 
@@ -133,8 +114,6 @@ PLANTED: dict[str, Plant] = {
         resend_after_a_timeout,
         do_not_wait_until_amazon_lists_it,
         take_any_feed_for_ours,
-        assume_two_minutes_of_skew,
-        do_not_look_at_the_order_again,
         lose_a_put,
     )
 }

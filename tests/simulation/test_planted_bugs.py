@@ -22,10 +22,8 @@ CAUGHT_BY = {
     "count_before_the_lock": 0,
     "unbook_the_unanswered": 24,
     "resend_after_a_timeout": 1,
-    "do_not_wait_until_amazon_lists_it": 2,
-    "take_any_feed_for_ours": 18,
-    "assume_two_minutes_of_skew": 3,
-    "do_not_look_at_the_order_again": 1,
+    "do_not_wait_until_amazon_lists_it": 19,
+    "take_any_feed_for_ours": 21,
 }
 
 

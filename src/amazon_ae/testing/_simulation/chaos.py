@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
+from unittest import mock
 
 import attrs
 import httpx
@@ -149,7 +151,9 @@ def run_chaos(
             By default all hosts share one `MemoryStorage`.
         grace_seconds: of `VirtualClock`, for storages on threads or sockets.
     """
-    return asyncio.run(_World(plan, open_storage, grace_seconds).run())
+    ids = random.Random(f"ids {plan.seed}")
+    with mock.patch("uuid.uuid4", side_effect=lambda: uuid.UUID(int=ids.getrandbits(128), version=4)):
+        return asyncio.run(_World(plan, open_storage, grace_seconds).run())
 
 
 class _World:

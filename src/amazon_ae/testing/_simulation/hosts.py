@@ -41,7 +41,7 @@ class HostProcess:
     clock: VirtualClock
     alive: bool = True
     frozen_until: datetime | None = None
-    tasks: set[asyncio.Task[Any]] = attrs.field(factory=set)
+    tasks: dict[asyncio.Task[Any], None] = attrs.field(factory=dict)  # in the order of their start, for replays
 
     async def checkpoint(self) -> None:
         """Wait while frozen; raise in a killed process."""
@@ -57,7 +57,7 @@ class HostProcess:
     async def kill(self) -> None:
         """End the process at once; its tasks are gone when this returns."""
         self.alive = False
-        while tasks := self.tasks - {asyncio.current_task()}:
+        while tasks := [task for task in self.tasks if task is not asyncio.current_task()]:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -80,8 +80,8 @@ def track_processes() -> Iterator[None]:
         task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, **options)
         process = _CURRENT.get()
         if process is not None:
-            process.tasks.add(task)
-            task.add_done_callback(process.tasks.discard)
+            process.tasks[task] = None
+            task.add_done_callback(process.tasks.pop)
         return task
 
     loop.set_task_factory(create)
