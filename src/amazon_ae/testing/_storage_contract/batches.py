@@ -24,17 +24,17 @@ SUBMITTED_AT = datetime(2021, 11, 18, 9, 0, 1, 250_000, tzinfo=UTC)
 
 async def check_a_batch_holds_what_waits(trial: StorageTrial) -> None:
     """Up to ``limit`` items leave, sorted by key; another object sees them in flight."""
-    async with trial.desk() as desk:
-        expect_equal(await desk.try_open(), None, "nothing waits")
-        receipts = await desk.put(("c", "3"), ("a", "1"), ("b", "2"), ("d", "4"))
+    async with trial.queue() as queue:
+        expect_equal(await queue.try_open(), None, "nothing waits")
+        receipts = await queue.put(("c", "3"), ("a", "1"), ("b", "2"), ("d", "4"))
         versions = {receipt.key: receipt.version for receipt in receipts}
-        batch = await desk.open(limit=10, lease_seconds=60)
+        batch = await queue.open(limit=10, lease_seconds=60)
         wanted = tuple((key, versions[key], value) for key, value in zip("abcd", "1234", strict=True))
         expect_equal(batch.items, wanted, "items sorted by key")
-        expect_equal((batch.account, batch.kind, batch.size), (desk.account, desk.kind, 4), "whose")
+        expect_equal((batch.account, batch.kind, batch.size), (queue.account, queue.kind, 4), "whose")
         expect_equal((batch.feed_id, batch.submitted_at), (None, None), "not submitted")
         expect_equal(batch.lease_until - batch.opened_at, timedelta(seconds=60), "lease")
-        beside = await desk.beside()
+        beside = await queue.beside()
         (seen,) = await beside.unfinished()
         expect_equal((seen.items, seen.size, seen.fence), ((), 4, batch.fence), "unfinished, without items")
         expect_equal((seen.opened_at, seen.lease_until), (batch.opened_at, batch.lease_until), "instants")
@@ -43,66 +43,66 @@ async def check_a_batch_holds_what_waits(trial: StorageTrial) -> None:
         expect_equal((item.state, item.batch_id), (ItemState.IN_FLIGHT, batch.batch_id), "in flight")
         expect_equal(item.feed_id, None, "not submitted")
         expect_equal(await beside.try_open(), None, "nothing leaves twice")
-        await desk.settle(batch, Outcome.ACCEPTED)
+        await queue.settle(batch, Outcome.ACCEPTED)
         expect_equal(await beside.unfinished(), [], "settled, gone")
 
 
 async def check_limit_and_keys(trial: StorageTrial) -> None:
     """``limit`` leaves the rest waiting; ``keys`` takes only those."""
-    async with trial.desk() as desk:
-        await desk.put(*((f"k{number}", "1") for number in range(10)))
-        first = await desk.open(limit=4)
-        expect_equal((first.size, len(first.items), (await desk.stats()).waiting), (4, 4, 6), "limit")
+    async with trial.queue() as queue:
+        await queue.put(*((f"k{number}", "1") for number in range(10)))
+        first = await queue.open(limit=4)
+        expect_equal((first.size, len(first.items), (await queue.stats()).waiting), (4, 4, 6), "limit")
         taken = {key for key, _, _ in first.items}
         left = sorted({f"k{number}" for number in range(10)} - taken)
         wanted = [left[3], left[0], left[3], "unknown", min(taken)]
-        some = present(await desk.try_open(limit=2, keys=wanted), "keys that wait")
+        some = present(await queue.try_open(limit=2, keys=wanted), "keys that wait")
         expect_equal([key for key, _, _ in some.items], [left[0], left[3]], "only those keys, only if they wait")
-        expect_equal(await desk.try_open(keys=[]), None, "no keys, no batch")
-        expect_equal(await desk.try_open(keys=[min(taken)]), None, "in flight already")
-        await expect_raises(ConfigurationError, desk.try_open(limit=0), "limit 0")
+        expect_equal(await queue.try_open(keys=[]), None, "no keys, no batch")
+        expect_equal(await queue.try_open(keys=[min(taken)]), None, "in flight already")
+        await expect_raises(ConfigurationError, queue.try_open(limit=0), "limit 0")
 
 
 async def check_exclusive(trial: StorageTrial) -> None:
     """``exclusive`` opens nothing while the account has an unsettled batch of that kind; other kinds do not matter."""
-    async with trial.desk() as desk:
-        pickups = await desk.beside(kind=ItemKind.PICKUP)
+    async with trial.queue() as queue:
+        pickups = await queue.beside(kind=ItemKind.PICKUP)
         await pickups.put(("p", "1"))
         await pickups.open()
-        await desk.put(("a", "1"), ("b", "1"))
-        batch = present(await desk.try_open(limit=1, exclusive=True), "no batch of its kind yet")
-        expect_equal(await (await desk.beside()).try_open(exclusive=True), None, "one is in flight")
-        expect(await desk.try_open(limit=1, exclusive=False) is not None, "not exclusive: beside the other")
-        await desk.settle(batch, Outcome.ACCEPTED)
-        await desk.put(("c", "1"))
-        expect_equal(await desk.try_open(exclusive=True), None, "the other one is still in flight")
+        await queue.put(("a", "1"), ("b", "1"))
+        batch = present(await queue.try_open(limit=1, exclusive=True), "no batch of its kind yet")
+        expect_equal(await (await queue.beside()).try_open(exclusive=True), None, "one is in flight")
+        expect(await queue.try_open(limit=1, exclusive=False) is not None, "not exclusive: beside the other")
+        await queue.settle(batch, Outcome.ACCEPTED)
+        await queue.put(("c", "1"))
+        expect_equal(await queue.try_open(exclusive=True), None, "the other one is still in flight")
 
 
 async def check_the_quota_is_spent_with_the_batch(trial: StorageTrial) -> None:
     """``admit`` sees the ledger's text and the store's instant; its answer is stored with the batch."""
-    async with trial.desk() as desk:
-        ledger = desk.name("quota")
+    async with trial.queue() as queue:
+        ledger = queue.name("quota")
         calls: list[tuple[str | None, datetime]] = []
 
         def admit(text: str | None, now: datetime) -> str | None:
             calls.append((text, now))
             return (text or "") + "x"
 
-        await desk.put(("a", "1"), ("b", "1"))
-        batch = present(await desk.try_open(limit=1, ledger=ledger, admit=admit), "admitted")
-        expect_equal(await desk.store.load(ledger), "x", "the ledger's new text")
+        await queue.put(("a", "1"), ("b", "1"))
+        batch = present(await queue.try_open(limit=1, ledger=ledger, admit=admit), "admitted")
+        expect_equal(await queue.store.load(ledger), "x", "the ledger's new text")
         expect_equal(calls[-1][0], None, "there was no ledger")
         expect_equal(calls[-1][1], batch.opened_at, "the instant of the batch")
         expect_equal(calls[-1][1].utcoffset(), timedelta(0), "aware UTC")
-        present(await desk.try_open(limit=1, ledger=ledger, admit=admit), "admitted again")
-        expect_equal((calls[-1][0], await desk.store.load(ledger)), ("x", "xx"), "admit sees the ledger")
+        present(await queue.try_open(limit=1, ledger=ledger, admit=admit), "admitted again")
+        expect_equal((calls[-1][0], await queue.store.load(ledger)), ("x", "xx"), "admit sees the ledger")
 
 
 async def check_a_refusal_changes_nothing(trial: StorageTrial) -> None:
     """Refused, raised, nothing waiting, not exclusive, used id: neither items nor ledger nor batches change."""
-    async with trial.desk() as desk:
-        ledger = desk.name("quota")
-        await desk.store.change(ledger, lambda _text, _now: ("full", None))
+    async with trial.queue() as queue:
+        ledger = queue.name("quota")
+        await queue.store.change(ledger, lambda _text, _now: ("full", None))
 
         def spend(_text: str | None, _now: datetime) -> str | None:
             return "spent"
@@ -110,36 +110,36 @@ async def check_a_refusal_changes_nothing(trial: StorageTrial) -> None:
         def fail(_text: str | None, _now: datetime) -> str | None:
             raise ZeroDivisionError
 
-        expect_equal(await desk.try_open(ledger=ledger, admit=spend), None, "nothing waits")
-        expect_equal(await desk.store.load(ledger), "full", "no place spent for nothing")
-        await desk.put(("a", "1"), ("b", "2"))
-        before = [await desk.item("a"), await desk.item("b")]
-        expect_equal(await desk.try_open(ledger=ledger, admit=lambda _text, _now: None), None, "refused")
-        await expect_raises(ZeroDivisionError, desk.try_open(ledger=ledger, admit=fail), "admit raised")
-        await expect_raises(ConfigurationError, desk.try_open(ledger=ledger), "a ledger without admit")
-        await expect_raises(ConfigurationError, desk.try_open(admit=spend), "admit without a ledger")
-        expect_equal([await desk.item("a"), await desk.item("b")], before, "items as they were")
-        expect_equal((await desk.store.load(ledger), await desk.unfinished()), ("full", []), "ledger and batches")
-        batch = await desk.open(limit=1)
-        again = desk.try_open(batch_id=batch.batch_id, ledger=ledger, admit=spend)
+        expect_equal(await queue.try_open(ledger=ledger, admit=spend), None, "nothing waits")
+        expect_equal(await queue.store.load(ledger), "full", "no place spent for nothing")
+        await queue.put(("a", "1"), ("b", "2"))
+        before = [await queue.item("a"), await queue.item("b")]
+        expect_equal(await queue.try_open(ledger=ledger, admit=lambda _text, _now: None), None, "refused")
+        await expect_raises(ZeroDivisionError, queue.try_open(ledger=ledger, admit=fail), "admit raised")
+        await expect_raises(ConfigurationError, queue.try_open(ledger=ledger), "a ledger without admit")
+        await expect_raises(ConfigurationError, queue.try_open(admit=spend), "admit without a ledger")
+        expect_equal([await queue.item("a"), await queue.item("b")], before, "items as they were")
+        expect_equal((await queue.store.load(ledger), await queue.unfinished()), ("full", []), "ledger and batches")
+        batch = await queue.open(limit=1)
+        again = queue.try_open(batch_id=batch.batch_id, ledger=ledger, admit=spend)
         await expect_raises(StorageError, again, "a batch id that is in use")
-        expect_equal(await desk.store.load(ledger), "full", "no place spent for a used id")
-        expect_equal((await desk.stats()).waiting, 1, "the other item still waits")
-        expect_equal(await desk.try_open(ledger=ledger, admit=spend, exclusive=True), None, "exclusive")
-        expect_equal(await desk.store.load(ledger), "full", "no place spent where exclusive refused")
-        expect(await desk.try_open(ledger=ledger, admit=spend) is not None, "the store still works")
+        expect_equal(await queue.store.load(ledger), "full", "no place spent for a used id")
+        expect_equal((await queue.stats()).waiting, 1, "the other item still waits")
+        expect_equal(await queue.try_open(ledger=ledger, admit=spend, exclusive=True), None, "exclusive")
+        expect_equal(await queue.store.load(ledger), "full", "no place spent where exclusive refused")
+        expect(await queue.try_open(ledger=ledger, admit=spend) is not None, "the store still works")
 
 
 async def check_submitted_is_remembered(trial: StorageTrial) -> None:
     """The feed id and Amazon's instant are the batch's from then on, for every object."""
-    async with trial.desk() as desk:
-        await desk.put(("a", "1"))
-        batch = await desk.open(lease_seconds=60)
+    async with trial.queue() as queue:
+        await queue.put(("a", "1"))
+        batch = await queue.open(lease_seconds=60)
         await trial.elapse(0.05)
-        await desk.store.mark_submitted(
+        await queue.store.mark_submitted(
             batch.batch_id, batch.fence, feed_id="5000", submitted_at=SUBMITTED_AT, lease_seconds=60
         )
-        beside = await desk.beside()
+        beside = await queue.beside()
         (seen,) = await beside.unfinished()
         expect_equal((seen.feed_id, seen.submitted_at), ("5000", SUBMITTED_AT), "remembered")
         expect_equal(present(seen.submitted_at, "submitted_at").utcoffset(), timedelta(0), "aware UTC")
@@ -149,58 +149,58 @@ async def check_submitted_is_remembered(trial: StorageTrial) -> None:
 
 async def check_a_lease_runs_out_and_is_taken_over(trial: StorageTrial) -> None:
     """Nobody takes a batch before its lease ends; afterwards one other does, and the first is a zombie."""
-    async with trial.desk() as desk:
-        await desk.put(("b", "2"), ("a", "1"))
-        batch = await desk.open(lease_seconds=0.5)
-        other = await desk.beside()
+    async with trial.queue() as queue:
+        await queue.put(("b", "2"), ("a", "1"))
+        batch = await queue.open(lease_seconds=0.5)
+        other = await queue.beside()
         expect_equal(await other.store.take_over(batch.batch_id, lease_seconds=60), None, "the lease holds")
         expect_equal(await other.store.take_over("no-such-batch", lease_seconds=60), None, "no such batch")
-        await desk.put(("a", "newer"))
+        await queue.put(("a", "newer"))
         await trial.elapse(0.5)
         taken = present(await other.store.take_over(batch.batch_id, lease_seconds=60), "the lease ran out")
         expect(taken.fence > batch.fence, "the fence grows")
         expect_equal((taken.items, taken.opened_at), (batch.items, batch.opened_at), "the items as they left")
-        expect_equal(await desk.store.take_over(batch.batch_id, lease_seconds=60), None, "it is held again")
+        expect_equal(await queue.store.take_over(batch.batch_id, lease_seconds=60), None, "it is held again")
 
         async def zombie_is_refused() -> None:
-            store, stale = desk.store, (batch.batch_id, batch.fence)
+            store, stale = queue.store, (batch.batch_id, batch.fence)
             submitted = store.mark_submitted(*stale, feed_id="z", submitted_at=SUBMITTED_AT, lease_seconds=9999)
             await expect_raises(StaleLease, submitted, "a zombie's mark_submitted")
             await expect_raises(StaleLease, store.renew(*stale, lease_seconds=9999), "a zombie's renew")
-            await expect_raises(StaleLease, desk.settle(batch, Outcome.REJECTED), "a zombie's settle")
+            await expect_raises(StaleLease, queue.settle(batch, Outcome.REJECTED), "a zombie's settle")
 
         await zombie_is_refused()
         (seen,) = await other.unfinished()
         expect_equal((seen.feed_id, seen.fence, seen.lease_until), (None, taken.fence, taken.lease_until), "unchanged")
         await other.settle(taken, Outcome.ACCEPTED)
         await zombie_is_refused()
-        item = await desk.item("a")
+        item = await queue.item("a")
         expect_equal((item.accepted_value, item.value, item.state), ("1", "newer", ItemState.WAITING), "a")
-        expect_equal((await desk.item("b")).state, ItemState.ACCEPTED, "b")
+        expect_equal((await queue.item("b")).state, ItemState.ACCEPTED, "b")
 
 
 async def check_renew_holds_a_batch(trial: StorageTrial) -> None:
     """A renewed lease counts from the renewal."""
-    async with trial.desk() as desk:
-        await desk.put(("a", "1"))
-        batch = await desk.open(lease_seconds=0.5)
+    async with trial.queue() as queue:
+        await queue.put(("a", "1"))
+        batch = await queue.open(lease_seconds=0.5)
         await trial.elapse(0.3)
-        await desk.store.renew(batch.batch_id, batch.fence, lease_seconds=30)
+        await queue.store.renew(batch.batch_id, batch.fence, lease_seconds=30)
         await trial.elapse(0.3)
-        expect_equal(await desk.store.take_over(batch.batch_id, lease_seconds=1), None, "still held")
-        await desk.store.renew(batch.batch_id, batch.fence, lease_seconds=0.0)
-        taken = present(await desk.store.take_over(batch.batch_id, lease_seconds=0.1), "a lease of nothing is over")
+        expect_equal(await queue.store.take_over(batch.batch_id, lease_seconds=1), None, "still held")
+        await queue.store.renew(batch.batch_id, batch.fence, lease_seconds=0.0)
+        taken = present(await queue.store.take_over(batch.batch_id, lease_seconds=0.1), "a lease of nothing is over")
         await trial.elapse(0.1)
-        again = present(await desk.store.take_over(batch.batch_id, lease_seconds=1), "taken over twice")
+        again = present(await queue.store.take_over(batch.batch_id, lease_seconds=1), "taken over twice")
         expect(again.fence > taken.fence > batch.fence, "each take-over has a higher fence")
 
 
 async def check_settling_gives_each_item_its_own_outcome(trial: StorageTrial) -> None:
     """One of each; a key without an outcome waits again, a foreign key is ignored, settling twice is stale."""
-    async with trial.desk() as desk:
-        await desk.put(*(Change(key, "1", reference=f"ref-{key}") for key in ("a", "w", "r", "u", "t", "none")))
-        await desk.put(("foreign", "1"))
-        batch = present(await desk.try_open(keys=["a", "w", "r", "u", "t", "none"]), "batch")
+    async with trial.queue() as queue:
+        await queue.put(*(Change(key, "1", reference=f"ref-{key}") for key in ("a", "w", "r", "u", "t", "none")))
+        await queue.put(("foreign", "1"))
+        batch = present(await queue.try_open(keys=["a", "w", "r", "u", "t", "none"]), "batch")
         outcomes = [
             ItemOutcome("a", Outcome.ACCEPTED),
             ItemOutcome("w", Outcome.ACCEPTED_WITH_WARNINGS, "13", "nearly"),
@@ -210,8 +210,8 @@ async def check_settling_gives_each_item_its_own_outcome(trial: StorageTrial) ->
             ItemOutcome("foreign", Outcome.REJECTED, "no", "not in the batch"),
             ItemOutcome("nowhere", Outcome.ACCEPTED),
         ]
-        await desk.store.settle(batch.batch_id, batch.fence, outcomes)
-        beside = await desk.beside()
+        await queue.store.settle(batch.batch_id, batch.fence, outcomes)
+        beside = await queue.beside()
         wanted = {
             "a": (ItemState.ACCEPTED, "", ""),
             "w": (ItemState.ACCEPTED, "13", "nearly"),
@@ -226,169 +226,171 @@ async def check_settling_gives_each_item_its_own_outcome(trial: StorageTrial) ->
             expect_equal((item.state, item.code, item.message), (state, code, message), f"outcome of {key}")
             expect_equal((item.batch_id, item.value), (None, "1"), f"{key} is not in flight")
         expect_equal((await beside.item("r")).reference, "ref-r", "the host's reference comes back")
-        expect_equal(await desk.store.item(desk.account, desk.kind, "nowhere"), None, "no item out of an outcome")
+        expect_equal(await queue.store.item(queue.account, queue.kind, "nowhere"), None, "no item out of an outcome")
         expect_equal(await beside.dead(), ["r", "u"], "dead letters")
-        await expect_raises(StaleLease, desk.settle(batch, Outcome.ACCEPTED), "settling twice")
+        await expect_raises(StaleLease, queue.settle(batch, Outcome.ACCEPTED), "settling twice")
         expect_equal((await beside.item("r")).state, ItemState.REJECTED, "settling twice changes nothing")
 
 
 async def check_odd_words_of_amazon_settle(trial: StorageTrial) -> None:
     """NUL and half surrogate pairs in a code or a message never leave a batch unsettled, nor does a long text."""
-    async with trial.desk() as desk:
-        await desk.put(("odd", "1"), ("long", "1"))
-        batch = await desk.open()
+    async with trial.queue() as queue:
+        await queue.put(("odd", "1"), ("long", "1"))
+        batch = await queue.open()
         outcomes = [
             ItemOutcome("odd", Outcome.REJECTED, "8\x00", "half \ud83d, غير معروف"),
             ItemOutcome("long", Outcome.REJECTED, "8560", LONG),
             ItemOutcome("nul\x00", Outcome.REJECTED, "not in the batch", ""),
         ]
-        await desk.store.settle(batch.batch_id, batch.fence, outcomes)
-        odd = await desk.item("odd")
+        await queue.store.settle(batch.batch_id, batch.fence, outcomes)
+        odd = await queue.item("odd")
         expect_equal(odd.state, ItemState.REJECTED, "state")
         expect(odd.message.startswith("half ") and odd.message.endswith(", غير معروف"), "the rest of the text is kept")
-        expect((await desk.item("long")).message == LONG, f"a text of {len(LONG):,} characters is kept whole")
-        resolved = await desk.store.resolve(desk.account, desk.kind, ["long"], outcome=Outcome.REJECTED)
+        expect((await queue.item("long")).message == LONG, f"a text of {len(LONG):,} characters is kept whole")
+        resolved = await queue.store.resolve(queue.account, queue.kind, ["long"], outcome=Outcome.REJECTED)
         expect_equal(resolved, [ItemOutcome("long", Outcome.REJECTED)], "dropped")
-        await desk.put(("odd", "2"))
-        await desk.store.reject(desk.account, desk.kind, outcomes)
-        expect_equal((await desk.item("odd")).state, ItemState.REJECTED, "reject() bears them too")
+        await queue.put(("odd", "2"))
+        await queue.store.reject(queue.account, queue.kind, outcomes)
+        expect_equal((await queue.item("odd")).state, ItemState.REJECTED, "reject() bears them too")
 
 
 async def check_unfinished_by_account_oldest_first(trial: StorageTrial) -> None:
     """Every kind's unsettled batches of the account, oldest first."""
-    async with trial.desk() as desk:
-        pickups = await desk.beside(kind=ItemKind.PICKUP)
-        other = await desk.beside(account=desk.account + "-2")
+    async with trial.queue() as queue:
+        pickups = await queue.beside(kind=ItemKind.PICKUP)
+        other = await queue.beside(account=queue.account + "-2")
         ids: list[str] = []
-        for one in (desk, pickups, desk):
+        for one in (queue, pickups, queue):
             await one.put((f"k{len(ids)}", "1"))
             ids.append((await one.open()).batch_id)
             await trial.elapse(0.01)
         await other.put(("k", "1"))
         await other.open()
-        seen = await desk.unfinished()
+        seen = await queue.unfinished()
         expect_equal([batch.batch_id for batch in seen], ids, "oldest first")
-        expect_equal([batch.kind for batch in seen], [desk.kind, ItemKind.PICKUP, desk.kind], "kinds")
+        expect_equal([batch.kind for batch in seen], [queue.kind, ItemKind.PICKUP, queue.kind], "kinds")
 
 
 async def check_dead_letters_are_resolved(trial: StorageTrial) -> None:
     """Retried, dropped or declared accepted; what is not a dead letter is left alone."""
-    async with trial.desk() as desk:
-        await desk.send("had", "old")
-        await desk.put(*((key, "1") for key in ("retry", "drop", "accept", "had", "lost")))
-        put_at = (await desk.item("retry")).put_at
+    async with trial.queue() as queue:
+        await queue.send("had", "old")
+        await queue.put(*((key, "1") for key in ("retry", "drop", "accept", "had", "lost")))
+        put_at = (await queue.item("retry")).put_at
         await trial.elapse(0.05)
-        batch = await desk.open()
+        batch = await queue.open()
         verdicts = {key: Outcome.REJECTED for key, _, _ in batch.items} | {"lost": Outcome.UNKNOWN}
-        await desk.settle(batch, verdicts, code="c", message="m")
-        await desk.put(("waits", "1"))
+        await queue.settle(batch, verdicts, code="c", message="m")
+        await queue.put(("waits", "1"))
 
         async def resolve(outcome: Outcome, *keys: str) -> int:
-            return len(await desk.store.resolve(desk.account, desk.kind, keys, outcome=outcome))
+            return len(await queue.store.resolve(queue.account, queue.kind, keys, outcome=outcome))
 
         expect_equal(await resolve(Outcome.RETRY, "retry", "waits", "nowhere", "retry"), 1, "only dead letters count")
-        item = await desk.item("retry")
+        item = await queue.item("retry")
         expect_equal((item.state, item.put_at, item.code), (ItemState.WAITING, put_at, ""), "waits with its old put_at")
         expect_equal(await resolve(Outcome.REJECTED, "drop", "had", "waits"), 2, "dropped")
-        expect_equal(await desk.store.item(desk.account, desk.kind, "drop"), None, "forgotten")
-        item = await desk.item("had")
+        expect_equal(await queue.store.item(queue.account, queue.kind, "drop"), None, "forgotten")
+        item = await queue.item("had")
         expect_equal((item.state, item.value, item.code), (ItemState.ACCEPTED, "old", ""), "back to the accepted value")
         expect_equal(await resolve(Outcome.ACCEPTED, "accept", "lost"), 2, "declared accepted")
-        (receipt,) = await desk.put(("lost", "1"))
+        (receipt,) = await queue.put(("lost", "1"))
         expect_equal(receipt.state, ReceiptState.UNCHANGED, "its value counts as accepted")
-        expect_equal((await desk.item("waits")).state, ItemState.WAITING, "what waits is left alone")
-        expect_equal(await desk.dead(), [], "none left")
+        expect_equal((await queue.item("waits")).state, ItemState.WAITING, "what waits is left alone")
+        expect_equal(await queue.dead(), [], "none left")
         await expect_raises(ConfigurationError, resolve(Outcome.UNKNOWN, "waits"), "UNKNOWN resolves nothing")
 
 
 async def check_reject_before_sending(trial: StorageTrial) -> None:
     """The look-up refuses what waits; what is in flight, or waits behind a flight, is left alone."""
-    async with trial.desk() as desk:
-        await desk.put(("flies", "1"), ("behind", "1"))
-        batch = await desk.open()
-        await desk.put(("behind", "2"), ("waits", "1"))
+    async with trial.queue() as queue:
+        await queue.put(("flies", "1"), ("behind", "1"))
+        batch = await queue.open()
+        await queue.put(("behind", "2"), ("waits", "1"))
         keys = ("flies", "behind", "waits", "nowhere")
         refused = [ItemOutcome(key, Outcome.REJECTED, "OrderCanceled", "m") for key in keys]
-        await desk.store.reject(desk.account, desk.kind, refused)
-        expect_equal(await desk.dead(), ["waits"], "only what could leave")
-        item = await desk.item("waits")
+        await queue.store.reject(queue.account, queue.kind, refused)
+        expect_equal(await queue.dead(), ["waits"], "only what could leave")
+        item = await queue.item("waits")
         expect_equal((item.code, item.message), ("OrderCanceled", "m"), "why")
-        expect_equal((await desk.item("flies")).state, ItemState.IN_FLIGHT, "in flight")
-        await desk.settle(batch, Outcome.ACCEPTED)
-        expect_equal(await desk.waiting(), ["behind"], "behind a flight")
+        expect_equal((await queue.item("flies")).state, ItemState.IN_FLIGHT, "in flight")
+        await queue.settle(batch, Outcome.ACCEPTED)
+        expect_equal(await queue.waiting(), ["behind"], "behind a flight")
 
 
 async def check_statistics(trial: StorageTrial) -> None:
     """Counts by state and the oldest instants of what waits."""
-    async with trial.desk() as desk:
-        expect_equal(await desk.stats(), QueueStats(), "nothing")
-        await desk.put(*((f"f{number}", "1") for number in range(3)))
-        batch = await desk.open()
-        await desk.put(("f0", "2"))
-        await desk.put(*((f"n{number}", "1") for number in range(4)))
-        oldest = (await desk.item("n0")).put_at
+    async with trial.queue() as queue:
+        expect_equal(await queue.stats(), QueueStats(), "nothing")
+        await queue.put(*((f"f{number}", "1") for number in range(3)))
+        batch = await queue.open()
+        await queue.put(("f0", "2"))
+        await queue.put(*((f"n{number}", "1") for number in range(4)))
+        oldest = (await queue.item("n0")).put_at
         await trial.elapse(0.05)
-        await desk.put(*(Change(f"u{number}", "0", urgent=True) for number in range(2)))
-        urgent = (await desk.item("u0")).put_at
-        stats = await desk.stats()
+        await queue.put(*(Change(f"u{number}", "0", urgent=True) for number in range(2)))
+        urgent = (await queue.item("u0")).put_at
+        stats = await queue.stats()
         expect_equal((stats.waiting, stats.urgent, stats.in_flight), (6, 2, 3), "waiting, urgent, in flight")
         expect_equal((stats.oldest_at, stats.oldest_urgent_at), (oldest, urgent), "ages")
-        await desk.settle(batch, {"f0": Outcome.ACCEPTED, "f1": Outcome.REJECTED, "f2": Outcome.UNKNOWN})
-        stats = await desk.stats()
+        await queue.settle(batch, {"f0": Outcome.ACCEPTED, "f1": Outcome.REJECTED, "f2": Outcome.UNKNOWN})
+        stats = await queue.stats()
         expect_equal((stats.in_flight, stats.dead, stats.unknown, stats.waiting), (0, 1, 1, 7), "after settling")
 
 
 async def check_purge_forgets_only_the_accepted(trial: StorageTrial) -> None:
     """Accepted items of before are forgotten; newer ones, dead letters and what waits or flies stay."""
-    async with trial.desk() as desk:
+    async with trial.queue() as queue:
         for key, outcome in (("old", Outcome.ACCEPTED), ("dead", Outcome.REJECTED), ("lost", Outcome.UNKNOWN)):
-            await desk.send(key, "1", outcome)
-        await desk.send("again", "1")
-        await desk.send("flies", "1")
-        await desk.put(("flies", "2"))
-        await desk.open()
-        await desk.put(("again", "2"), ("waits", "1"))
+            await queue.send(key, "1", outcome)
+        await queue.send("again", "1")
+        await queue.send("flies", "1")
+        await queue.put(("flies", "2"))
+        await queue.open()
+        await queue.put(("again", "2"), ("waits", "1"))
         await trial.elapse(0.05)
-        await desk.put(("new", "1"))
-        await desk.settle(present(await desk.try_open(keys=["new"]), "batch"), Outcome.ACCEPTED)
-        before = present((await desk.item("new")).accepted_at, "accepted_at")
-        purged = await desk.store.purge(desk.account, desk.kind, settled_before=before)
+        await queue.put(("new", "1"))
+        await queue.settle(present(await queue.try_open(keys=["new"]), "batch"), Outcome.ACCEPTED)
+        before = present((await queue.item("new")).accepted_at, "accepted_at")
+        purged = await queue.store.purge(queue.account, queue.kind, settled_before=before)
         expect_equal(purged, 1, "one was old")
-        expect_equal(await desk.store.item(desk.account, desk.kind, "old"), None, "forgotten")
+        expect_equal(await queue.store.item(queue.account, queue.kind, "old"), None, "forgotten")
         for key in ("dead", "lost", "again", "flies", "waits", "new"):
-            await desk.item(key)
+            await queue.item(key)
         later = before + timedelta(seconds=1)
-        expect_equal(await desk.store.purge(desk.account, desk.kind, settled_before=later), 1, "new is older than that")
+        expect_equal(
+            await queue.store.purge(queue.account, queue.kind, settled_before=later), 1, "new is older than that"
+        )
 
 
 async def check_a_big_batch(trial: StorageTrial) -> None:
     """A batch of ``trial.big`` items opens, is taken over and settles whole."""
-    async with trial.desk() as desk:
+    async with trial.queue() as queue:
         big = trial.big
-        receipts = await desk.put(*((f"SKU-{number:06d}", str(number)) for number in range(big)))
+        receipts = await queue.put(*((f"SKU-{number:06d}", str(number)) for number in range(big)))
         expect_equal(len(receipts), big, "one receipt each")
-        batch = await desk.open(limit=big, lease_seconds=0.5)
+        batch = await queue.open(limit=big, lease_seconds=0.5)
         wanted = tuple((receipt.key, receipt.version, str(number)) for number, receipt in enumerate(receipts))
         expect(batch.items == wanted, "every item, in order")
         await trial.elapse(0.5)
-        taken = present(await desk.store.take_over(batch.batch_id, lease_seconds=600), "taken over")
+        taken = present(await queue.store.take_over(batch.batch_id, lease_seconds=600), "taken over")
         expect(taken.items == wanted, "every item, in the same order")
         outcomes = {key: (Outcome.REJECTED if int(value) % 10 == 0 else Outcome.ACCEPTED) for key, _, value in wanted}
-        await desk.settle(taken, outcomes)
+        await queue.settle(taken, outcomes)
         refused = len(range(0, big, 10))
-        stats = await desk.stats()
+        stats = await queue.stats()
         expect_equal((stats.dead, stats.waiting, stats.in_flight), (refused, 0, 0), "each has its own outcome")
-        again = await desk.put(*((key, value) for key, _, value in wanted))
+        again = await queue.put(*((key, value) for key, _, value in wanted))
         unchanged = sum(receipt.state is ReceiptState.UNCHANGED for receipt in again)
         expect_equal(unchanged, big - refused, "what was accepted is not sent again")
         keys = [key for key, _, _ in wanted]
-        rest = present(await desk.try_open(limit=big, keys=keys), f"{refused:,} of {big:,} keys wait")
+        rest = present(await queue.try_open(limit=big, keys=keys), f"{refused:,} of {big:,} keys wait")
         expect(rest.items == tuple(item for item in rest.items if outcomes[item[0]] is Outcome.REJECTED), "only they")
         expect_equal(len(rest.items), refused, "all that wait, of many keys")
-        await desk.settle(rest, Outcome.REJECTED)
-        resolved = await desk.store.resolve(desk.account, desk.kind, keys, outcome=Outcome.RETRY)
+        await queue.settle(rest, Outcome.REJECTED)
+        resolved = await queue.store.resolve(queue.account, queue.kind, keys, outcome=Outcome.RETRY)
         expect_equal(
-            (len(resolved), (await desk.stats()).waiting), (refused, refused), "all dead letters, of many keys"
+            (len(resolved), (await queue.stats()).waiting), (refused, refused), "all dead letters, of many keys"
         )
 
 

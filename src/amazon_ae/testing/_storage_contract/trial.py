@@ -1,4 +1,4 @@
-"""What every check works with: a store to try, its clock, and a desk to write short checks on."""
+"""What every check works with: a store to try, its clock, and a queue to write short checks on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from amazon_ae._models.stored import Change, QueueStats, Receipt, StoredBatch, S
 from amazon_ae._ports import Clock, Storage
 from amazon_ae.testing._clocks import VirtualClock
 
-__all__ = ["Desk", "StorageTrial", "expect", "expect_equal", "expect_raises", "present"]
+__all__ = ["StorageTrial", "TrialQueue", "expect", "expect_equal", "expect_raises", "present"]
 
 T = TypeVar("T")
 MakeStorage = Callable[[Clock], Storage | Awaitable[Storage]]
@@ -64,17 +64,17 @@ class StorageTrial:
             await self._elapse(seconds)
 
     @asynccontextmanager
-    async def desk(self, kind: ItemKind = ItemKind.INVENTORY) -> AsyncIterator[Desk]:
+    async def queue(self, kind: ItemKind = ItemKind.INVENTORY) -> AsyncIterator[TrialQueue]:
         """A fresh account in the store; everything that was opened on the way is closed at the end."""
-        desk = Desk(self, await self.open_store(), f"A1{uuid.uuid4().hex[:12].upper()}/AE", kind, [])
+        queue = TrialQueue(self, await self.open_store(), f"A1{uuid.uuid4().hex[:12].upper()}/AE", kind, [])
         try:
-            yield desk
+            yield queue
         finally:
-            for store in {id(store): store for store in desk.opened}.values():
+            for store in {id(store): store for store in queue.opened}.values():
                 await store.aclose()
 
 
-class Desk:
+class TrialQueue:
     """One account and kind in one store object, with short forms of the verbs."""
 
     def __init__(
@@ -87,9 +87,11 @@ class Desk:
         self.opened = opened
         opened.append(store)
 
-    async def beside(self, *, account: str | None = None, kind: ItemKind | None = None) -> Desk:
+    async def beside(self, *, account: str | None = None, kind: ItemKind | None = None) -> TrialQueue:
         """Another object on the same data, as another process has it; the first one may be abandoned."""
-        return Desk(self.trial, await self.trial.open_store(), account or self.account, kind or self.kind, self.opened)
+        return TrialQueue(
+            self.trial, await self.trial.open_store(), account or self.account, kind or self.kind, self.opened
+        )
 
     def name(self, suffix: str) -> str:
         """A document's name that nobody else uses."""

@@ -11,7 +11,7 @@ import attrs
 from amazon_ae._models.feeds import ItemOutcome, Outcome
 from amazon_ae._models.stored import Change, StoredBatch, StoredItem
 from amazon_ae._storage.memory import MemoryStorage
-from amazon_ae.testing._storage_contract.trial import Desk, StorageTrial, expect_equal
+from amazon_ae.testing._storage_contract.trial import StorageTrial, TrialQueue, expect_equal
 
 __all__ = ["CHECKS"]
 
@@ -24,8 +24,8 @@ STEPS = 50
 async def check_a_random_walk_ends_as_in_memory(trial: StorageTrial) -> None:
     """Seeded random verbs, side by side on the store and on ``MemoryStorage``: same answers, same items."""
     for seed in range(WALKS):
-        async with trial.desk() as desk:
-            walk = _Walk(random.Random(seed), desk)
+        async with trial.queue() as queue:
+            walk = _Walk(random.Random(seed), queue)
             for step in range(STEPS):
                 await walk.step(f"seed {seed}, step {step}")
 
@@ -33,10 +33,10 @@ async def check_a_random_walk_ends_as_in_memory(trial: StorageTrial) -> None:
 class _Walk:
     """The same verbs on two stores. Instants are compared by their order only: the clocks may differ."""
 
-    def __init__(self, rng: random.Random, desk: Desk) -> None:
+    def __init__(self, rng: random.Random, queue: TrialQueue) -> None:
         self._rng = rng
-        self._desk = desk
-        self._memory = MemoryStorage(clock=desk.trial.clock)
+        self._desk = queue
+        self._memory = MemoryStorage(clock=queue.trial.clock)
         self._open: list[tuple[StoredBatch, StoredBatch]] = []
         self._number = 0
         self._steps: list[str] = []
@@ -136,24 +136,24 @@ class _Walk:
         return f"reject {outcomes}"
 
     async def _both(self, verb: str, *arguments: Any, **options: Any) -> tuple[Any, Any]:
-        desk = self._desk
-        await desk.trial.elapse(0.001)
-        one = await getattr(desk.store, verb)(desk.account, desk.kind, *arguments, **options)
-        two = await getattr(self._memory, verb)(desk.account, desk.kind, *arguments, **options)
+        queue = self._desk
+        await queue.trial.elapse(0.001)
+        one = await getattr(queue.store, verb)(queue.account, queue.kind, *arguments, **options)
+        two = await getattr(self._memory, verb)(queue.account, queue.kind, *arguments, **options)
         return one, two
 
     async def _agree(self, where: str) -> None:
-        desk, memory = self._desk, self._memory
-        ours = {key: await desk.store.item(desk.account, desk.kind, key) for key in KEYS}
-        wanted = {key: await memory.item(desk.account, desk.kind, key) for key in KEYS}
+        queue, memory = self._desk, self._memory
+        ours = {key: await queue.store.item(queue.account, queue.kind, key) for key in KEYS}
+        wanted = {key: await memory.item(queue.account, queue.kind, key) for key in KEYS}
         expect_equal(_timeless(ours), _timeless(wanted), where)
-        dead = [item.key for item in await memory.dead(desk.account, desk.kind)]
-        expect_equal(await desk.dead(), dead, f"{where}: dead letters")
-        one, two = await desk.stats(), await memory.stats(desk.account, desk.kind)
+        dead = [item.key for item in await memory.dead(queue.account, queue.kind)]
+        expect_equal(await queue.dead(), dead, f"{where}: dead letters")
+        one, two = await queue.stats(), await memory.stats(queue.account, queue.kind)
         same = ("waiting", "urgent", "in_flight", "dead", "unknown")
         expect_equal([getattr(one, name) for name in same], [getattr(two, name) for name in same], f"{where}: stats")
-        mine = await desk.waiting()
-        theirs = [item.key for item in await memory.waiting(desk.account, desk.kind, limit=100)]
+        mine = await queue.waiting()
+        theirs = [item.key for item in await memory.waiting(queue.account, queue.kind, limit=100)]
         expect_equal(_order(mine, ours), _order(theirs, wanted), f"{where}: order of what waits")
 
 
