@@ -141,7 +141,7 @@ async def test_a_store_whose_clock_jumps_ahead_costs_at_most_one_refusal(
     """The jump looks like idle time. Amazon does not think so, and its word corrects the ledger."""
     shop = Walls()
     orders = shop.orders(60)
-    async with shop.open(orders=None, policy=FeedPolicy(prompt_spacing=0.0)) as scheduler:
+    async with shop.open(orders=None, policy=FeedPolicy(prompt_spacing=0.0, notice_seconds=1e6)) as scheduler:
         asked = []
         for number, order_id in enumerate(orders):
             if number == sent:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, strategies as st
 
-from amazon_ae._backoff import doubling, poll_wait
+from amazon_ae._backoff import doubling
 from amazon_ae._models.feeds import FeedState, FeedStatus, ItemKind
 from amazon_ae._scheduling.status_cache import MOST_POLLED, POLL_INTERVAL_SECONDS, StatusCache
 
@@ -86,13 +85,6 @@ def test_polls_of_one_hour_stay_within_amazons_eighty() -> None:
     """GetFeedSubmissionList: 80 an hour, one per 45 s; the interval leaves some for the search for lost feeds."""
     assert 3600 / POLL_INTERVAL_SECONDS <= 75
     assert POLL_INTERVAL_SECONDS >= 45
-
-
-@given(st.floats(0, 1e6))
-def test_a_feed_is_asked_for_less_often_as_it_ages(age: float) -> None:
-    """Never before its first poll, never more often than the interval, never less than the limit."""
-    wait = poll_wait(age, first=65, interval=50, limit=900)
-    assert wait == 65 - age if age < 65 else 50 <= wait <= 900
 
 
 def test_doubling_grows_to_its_limit() -> None:

@@ -203,6 +203,7 @@ class BatchRunner:
         batch.leased_at = context.now()
         batch.apply(_E.STORED)
         await self.shared.note_feeds([batch.feed_id])
+        await self.shared.feed_leaves(batch.kind, len(batch.feed.items))
         if batch.state in (FeedState.DONE, FeedState.FAILED):  # it was found when it had ended
             batch.apply(_E.ENDED)
 

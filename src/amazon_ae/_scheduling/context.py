@@ -126,6 +126,11 @@ class SchedulerContext:
             last - self._store_skew + high + _MEASURED_SKEW,
         )
 
+    def amazon_now(self) -> datetime:
+        """Amazon's clock, as far as receipts have shown it."""
+        first, last = self.amazon_window(self.store_now(), self.store_now())
+        return first + (last - first) / 2
+
     # Time limits
 
     async def bounded(

@@ -33,11 +33,13 @@ from amazon_ae._scheduling.readiness import (
     Group,
     ItemClass,
     Obstacle,
+    Turn,
     busy,
     classes_of,
     grouped,
     held_back,
     obstacle,
+    turn_of,
     urgent_first,
 )
 from amazon_ae._scheduling.recovery import Recovery
@@ -233,7 +235,7 @@ class Dispatcher:
 
     async def _send_ready(self, stats: Mapping[ItemKind, QueueStats], unfinished: Sequence[StoredBatch]) -> float:
         """Start every batch that may leave now; returns the seconds until the next one may."""
-        picture = self._picture(stats, unfinished)
+        picture = await self._picture(stats, unfinished)
         wait = min((departure.wait_seconds for departure in picture.held), default=_INF)
         for group in picture.groups:
             queues = list(group.queues)
@@ -284,7 +286,7 @@ class Dispatcher:
             return None
         return await self._shared.ledger(group.rule)
 
-    def _picture(self, stats: Mapping[ItemKind, QueueStats], unfinished: Sequence[StoredBatch]) -> _Picture:
+    async def _picture(self, stats: Mapping[ItemKind, QueueStats], unfinished: Sequence[StoredBatch]) -> _Picture:
         context, now = self._context, self._context.store_now()
         terms: dict[tuple[ItemKind, str], BatchTerms] = {}
         for kind, priority in _CLASSES:
@@ -308,10 +310,25 @@ class Dispatcher:
         return _Picture(
             stats,
             ready,
-            grouped(ready, terms, obstacles, busy_routes),
+            grouped(ready, terms, obstacles, busy_routes, await self._turns(ready, unfinished)),
             held,
             {(stored.kind, stored.route) for stored in unfinished},
         )
+
+    async def _turns(self, ready: Sequence[ItemClass], unfinished: Sequence[StoredBatch]) -> dict[ItemKind, Turn]:
+        """When Amazon should come to the next feed of each prompt kind that waits behind others."""
+        context, turns = self._context, {}
+        for kind in {each.kind for each in ready if each.priority != STOCK}:
+            ended = {batch.batch_id for batch in self.runner.batches.values() if batch.phase is BatchPhase.REPORTING}
+            received = [
+                stored.submitted_at
+                for stored in unfinished
+                if stored.kind is kind and stored.submitted_at is not None and stored.batch_id not in ended
+            ]
+            if received:
+                pace = await self._shared.pace(kind)
+                turns[kind] = turn_of(pace, received, amazon_now=context.amazon_now(), store_now=context.store_now())
+        return turns
 
     def rules(self) -> list[QuotaRule]:
         """The quotas that this gateway's routes draw on at present."""
@@ -343,7 +360,7 @@ class Dispatcher:
         """When each class would leave if nothing else happened."""
         context = self._context
         unfinished = await context.storage.unfinished(context.account)
-        picture = self._picture(await self.queue_stats(), unfinished)
+        picture = await self._picture(await self.queue_stats(), unfinished)
         departures = list(picture.held)
         for group in picture.groups:
             departures += plan(await self._ledger(group), group.queues, self._policy)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
-from amazon_ae._backoff import poll_wait
 from amazon_ae._exceptions import AmazonAeError, StorageError
 from amazon_ae._models.feeds import FeedState, FeedStatus, ItemKind
 from amazon_ae._scheduling.batch_phases import BatchEvent, BatchPhase
 from amazon_ae._scheduling.batch_runner import BatchRunner
+from amazon_ae._scheduling.feed_pace import FeedPace, next_poll
 from amazon_ae._scheduling.in_flight import InFlightBatch
 from amazon_ae._scheduling.status_cache import POLL_INTERVAL_SECONDS, StatusCache
 
@@ -74,14 +74,24 @@ class StatusPolls:
             if len(asked) < len(feed_ids) or any(status.state is not FeedState.PROCESSING for status in answer):
                 await shared.record_poll(answer, asked=asked, in_flight=feed_ids)
         wait = max(1.0, cache.wait_seconds(context.store_now()))
+        paces = {kind: await self._learnt(kind, due, states) for kind in {batch.kind for batch in due}}
         for batch in due:
             await self._apply(batch, states.get(batch.feed_id or ""))
             if batch.phase is BatchPhase.PROCESSING:
                 self._runner.report_delay(batch)
-                self._wait([batch], wait)
+                self._wait([batch], wait, paces[batch.kind])
             else:
                 ready.append(batch)
         return ready
+
+    async def _learnt(self, kind: ItemKind, due: Sequence[InFlightBatch], states: Mapping[str, FeedStatus]) -> FeedPace:
+        """The pace of a kind, with what these answers show."""
+        shared = self._runner.shared
+        found = [states.get(batch.feed_id or "") for batch in due if batch.kind is kind]
+        ended = [status for status in found if status is not None and status.state is FeedState.DONE]
+        if ended:
+            await shared.feeds_ended(kind, ended)
+        return await shared.pace(kind)
 
     async def _apply(self, batch: InFlightBatch, status: FeedStatus | None) -> None:
         if status is not None:
@@ -102,13 +112,16 @@ class StatusPolls:
             await self._runner.abandon(batch)
         return gone
 
-    def _wait(self, batches: Iterable[InFlightBatch], at_least: float) -> None:
-        now = self._runner.context.now()
+    def _wait(self, batches: Iterable[InFlightBatch], at_least: float, pace: FeedPace | None = None) -> None:
+        context = self._runner.context
+        now, amazon_now = context.now(), context.amazon_now()
         for batch in batches:
-            seconds = poll_wait(
+            received = [batch.submitted_at or amazon_now]
+            seconds = next_poll(
                 (now - batch.since).total_seconds(),
                 first=batch.terms.first_poll_seconds,
                 interval=POLL_INTERVAL_SECONDS,
                 limit=_POLL_LIMIT_SECONDS,
+                left_seconds=0.0 if pace is None else pace.ahead_seconds(received, amazon_now),
             )
             batch.due_at = now + timedelta(seconds=max(seconds, at_least))

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from amazon_ae._models.feeds import FeedStatus, ItemKind, QuotaRule
 from amazon_ae._scheduling.context import KINDS, SchedulerContext
+from amazon_ae._scheduling.feed_pace import FeedPace
 from amazon_ae._scheduling.late_feeds import LateFeed, late_prefix
 from amazon_ae._scheduling.lookup_claims import Claimed, LookupClaims
 from amazon_ae._scheduling.quota import Ledger
@@ -96,6 +97,26 @@ class SharedState:
 
     async def _change_cache(self, fn: Callable[[StatusCache, datetime], StatusCache]) -> None:
         await self._change(self._status_name, lambda text, now: (fn(StatusCache.read(text), now).to_text(), None))
+
+    # Feed pace
+
+    async def pace(self, kind: ItemKind) -> FeedPace:
+        """What is known of how fast Amazon processes feeds of a kind."""
+        return FeedPace.read(await self._context.storage.load(self._pace_name(kind)))
+
+    async def feed_leaves(self, kind: ItemKind, items: int) -> None:
+        """A feed of so many items is at Amazon."""
+        await self._change_pace(kind, lambda pace, now: pace.leaving(items, now))
+
+    async def feeds_ended(self, kind: ItemKind, statuses: Sequence[FeedStatus]) -> None:
+        """Amazon has processed these feeds."""
+        await self._change_pace(kind, lambda pace, _: pace.seen(statuses))
+
+    async def _change_pace(self, kind: ItemKind, fn: Callable[[FeedPace, datetime], FeedPace]) -> None:
+        await self._change(self._pace_name(kind), lambda text, now: (fn(FeedPace.read(text), now).to_text(), None))
+
+    def _pace_name(self, kind: ItemKind) -> str:
+        return f"{self._context.account}/pace/{kind.value}"
 
     # Look-ups of orders
 
