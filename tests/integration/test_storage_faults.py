@@ -157,7 +157,7 @@ async def test_an_exhausted_pool_is_said_and_passes(postgres_uri: str, account: 
 async def test_a_statement_timeout_writes_nothing(postgres_uri: str, account: str, admin: Any) -> None:
     """A put of three chunks stops in its last one: none of the three is there, and the next put is."""
     changes = [Change(f"{number:06d}", "1") for number in range(12_000)]
-    async with PostgresStorage(postgres_uri, statement_timeout_seconds=1.0) as store:
+    async with PostgresStorage(postgres_uri, statement_timeout_seconds=4.0) as store:
         await store.put(account, KIND, changes[-1:])
         async with admin.transaction():
             await admin.execute("SELECT 1 FROM amazon_ae.items WHERE account = %s FOR UPDATE", (account,))
@@ -172,7 +172,7 @@ async def test_a_statement_timeout_writes_nothing(postgres_uri: str, account: st
 async def test_the_quota_of_a_stopped_process_is_free_again(postgres_uri: str, account: str) -> None:
     """A process that stands still while it holds the ledger loses its transaction, not everybody's quota."""
     async with (
-        PostgresStorage(postgres_uri, statement_timeout_seconds=0.5) as stopped,
+        PostgresStorage(postgres_uri, statement_timeout_seconds=2.0) as stopped,
         PostgresStorage(postgres_uri) as other,
     ):
         ledger = f"{account}/quota"

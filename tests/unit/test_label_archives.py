@@ -23,9 +23,9 @@ ZPL = b"^XA\n^FO40,40^FD171-1234567-1234567^FS\n^XZ\n"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
 
 
-def compressed(content: bytes) -> bytes:
+def compressed(content: bytes, level: int = 9, *, mtime: int = 0) -> bytes:
     """Gzip without the time of day, so that tests have the same names in every process."""
-    return gzip.compress(content, mtime=0)
+    return gzip.compress(content, level, mtime=mtime)
 
 
 def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:

@@ -2,7 +2,7 @@
 
 `run_chaos` draws everything from the seed: arrivals, faults, crashes, freezes, clock skew and the order in which
 storage verbs complete. Afterwards it compares what Amazon has and what the hosts were told with what was asked for. A
-seed replays exactly on `MemoryStorage` and `SQLiteStorage` (with ``PYTHONHASHSEED`` set).
+seed replays exactly on `MemoryStorage` (with ``PYTHONHASHSEED`` set).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """``python -m amazon_ae.testing._simulation.chaos_command``: many chaos seeds on all cores, and each broken promise.
 
-A failure prints the seed; ``--first SEED --seeds 1`` plays it again, the same on memory and on SQLite.
+A failure prints the seed; ``--first SEED --seeds 1`` plays it again, on memory exactly.
 """
 
 from __future__ import annotations
