@@ -334,7 +334,7 @@ class NotDelivered(DocumentError):
         step: str = "",
     ) -> None:
         super().__init__(message, retryable=retryable, step=step)
-        self.reasons = dict(reasons)
+        self.reasons: dict[str, str] = dict(reasons)
         self.retry_after_seconds = retry_after_seconds
 
 

@@ -120,7 +120,9 @@ class SlipTemplate:
 
     def __init__(self, source: str | None = None, *, words: Mapping[str, Mapping[str, str]] | None = None) -> None:
         if source is None:
-            source = (resources.files(__package__) / "templates" / "packing_slip.html").read_text(encoding="utf-8")
+            source = (resources.files("amazon_ae._documents") / "templates" / "packing_slip.html").read_text(
+                encoding="utf-8"
+            )
         self._template: Template = _compile(source)
         self._words = {**WORDS, **(words or {})}
 

@@ -415,6 +415,7 @@ class SellerPortalScraper:
 
     async def _on_open_page(self, running: RunningBrowser, work: Callable[[], Awaitable[T]]) -> T:
         """Do it, once more where only its page was closed. A browser counts as lost only if it does not answer."""
+        step = ""
         for last in (False, True):
             try:
                 return await work()

@@ -100,14 +100,17 @@ class Call(Protocol):
     @property
     def name(self) -> str:
         """The operation in errors, e.g. ``"SubmitFeed"``."""
+        ...
 
     @property
     def operation(self) -> str:
         """The operation's key in the throttle table, e.g. ``"Feeds/SubmitFeed"``."""
+        ...
 
     @property
     def repeatable(self) -> bool:
         """Whether it may be sent again after it may have arrived."""
+        ...
 
 
 C = TypeVar("C", bound=Call)
@@ -122,18 +125,23 @@ class Dialect(Protocol[C_contra]):
 
     async def build(self, call: C_contra, *, now: datetime, deadline: datetime | None) -> WireRequest:
         """The request to send, signed or with its token. What it raises, the caller gets: nothing was sent."""
+        ...
 
     def error(self, call: C_contra, answer: RawAnswer, arrival: Arrival) -> AmazonAeError | None:
         """The error that an answer stands for; ``None``: it is a success, to be read."""
+        ...
 
     def meta(self, answer: RawAnswer) -> ResponseMeta:
         """Request id, instant and quota out of the headers."""
+        ...
 
     def restore_seconds(self, call: C_contra, answer: RawAnswer) -> float | None:
         """The restore interval that the answer states for this operation; ``None`` where it states none."""
+        ...
 
     async def renew(self, call: C_contra, error: AmazonAeError, *, deadline: datetime | None) -> bool:
         """Whether what ``error`` complains of (a token) was renewed, so that one more request is worth sending."""
+        ...
 
 
 class CallExecutor(Generic[C]):

@@ -223,7 +223,7 @@ class _World:
         )
         self.networks.append(network)
         self._stores.append(self._open(self.clock))
-        storage = HostStorage(self._stores[-1], process, self.turn, lambda: self.rng.uniform(0.001, 0.05))
+        storage: Any = HostStorage(self._stores[-1], process, self.turn, lambda: self.rng.uniform(0.001, 0.05))
         ready = asyncio.Event()
 
         async def live() -> None:

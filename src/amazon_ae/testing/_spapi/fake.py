@@ -293,8 +293,8 @@ class FakeSpApi(SellerControls, httpx.AsyncBaseTransport):
     ) -> Exchange:
         """Answer one request, and say what happens to it on its way."""
         self._feeds.refresh()
-        rows = headers.items() if isinstance(headers, Mapping) else headers
-        visit = Visit.of(method, url, {name.lower(): value for name, value in rows}, body)
+        rows: dict[str, str] = dict(headers)
+        visit = Visit.of(method, url, {name.lower(): value for name, value in rows.items()}, body)
         ordered = self._faults.take(visit.name, visit.feed_type, self.state.now())
         if ordered is None:
             return Exchange(answer=self._service.perform(visit, None, self.state.now()))

@@ -98,7 +98,7 @@ def _read(account: Account, body: bytes | None) -> tuple[dict[str, Any], list[di
         raise _Unreadable("The feed has no header.")
     if header.get("version") != "2.0" or header.get("sellerId") != account.seller.seller_id:
         raise _Unreadable("The header's sellerId or version is not valid.")
-    messages = data.get("messages")
+    messages: Any = data.get("messages")
     _check_messages(messages)
     return header, messages
 
