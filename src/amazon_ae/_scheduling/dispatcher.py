@@ -21,6 +21,7 @@ from amazon_ae._scheduling.batch_phases import BatchPhase
 from amazon_ae._scheduling.batch_runner import BatchRunner
 from amazon_ae._scheduling.context import KINDS, SchedulerContext
 from amazon_ae._scheduling.cooldowns import Cooldowns
+from amazon_ae._scheduling.feed_pace import FeedPace
 from amazon_ae._scheduling.in_flight import InFlightBatch
 from amazon_ae._scheduling.late_checks import LateChecks
 from amazon_ae._scheduling.leases import Leases
@@ -316,17 +317,17 @@ class Dispatcher:
         )
 
     async def _turns(self, ready: Sequence[ItemClass], unfinished: Sequence[StoredBatch]) -> dict[ItemKind, Turn]:
-        """When Amazon should come to the next feed of each prompt kind that waits behind others."""
+        """When Amazon should come to the next feed of pickups, where it has some already."""
         context, turns = self._context, {}
-        for kind in {each.kind for each in ready if each.priority != STOCK}:
+        for kind in {each.kind for each in ready if each.priority == PICKUP}:
             ended = {batch.batch_id for batch in self.runner.batches.values() if batch.phase is BatchPhase.REPORTING}
             received = [
                 stored.submitted_at
                 for stored in unfinished
                 if stored.kind is kind and stored.submitted_at is not None and stored.batch_id not in ended
             ]
-            if received:
-                pace = await self._shared.pace(kind)
+            pace = await self._shared.pace(kind) if received else FeedPace()
+            if pace.ended:  # before anything is learnt, nothing is held back
                 turns[kind] = turn_of(pace, received, amazon_now=context.amazon_now(), store_now=context.store_now())
         return turns
 
