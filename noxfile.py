@@ -114,8 +114,8 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Check types as our users do, with mypy and pyright; every public name must have one."""
-    session.install(EXTRAS, "rich", "pytest", "mypy", "pyright[nodejs]")
+    """Check types with mypy (the tests' too) and, as our users may, with pyright; every public name must have one."""
+    session.install(EXTRAS, *TEST_TOOLS, "pyright[nodejs]")
     session.run("mypy")
     session.run("pyright")
     session.run("pyright", "--ignoreexternal", "--verifytypes", "amazon_ae")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -42,7 +42,7 @@ def trial_of(source: object, orders: dict[str, PortalOrder]) -> DocumentTrial:
 
 
 @every_check
-async def test_fake_seller_portal(check) -> None:
+async def test_fake_seller_portal(check: Callable[[DocumentTrial], Awaitable[None]]) -> None:
     """``FakeSellerPortal`` keeps the contract."""
     orders = make_orders(datetime(2021, 11, 18, 9, 0, tzinfo=UTC))
     await check(trial_of(FakeSellerPortal(clock=VirtualClock(), orders=orders), orders))
@@ -81,7 +81,7 @@ class Flawed:
         self._source = source
         self._flaw = flaw
 
-    async def documents(self, order_id: str, kinds=tuple(DocumentKind)) -> DocumentSet:
+    async def documents(self, order_id: str, kinds: Sequence[DocumentKind] = tuple(DocumentKind)) -> DocumentSet:
         """The good answer with one flaw."""
         if self._flaw == "swallows malformed ids" and len(order_id) != 19:
             return DocumentSet(order_id, {})

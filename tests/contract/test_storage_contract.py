@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
+from amazon_ae._ports import Clock
 from amazon_ae._storage.memory import MemoryStorage
 from amazon_ae._storage.postgres.store import PostgresStorage
 from amazon_ae._storage.sqlite.store import SQLiteStorage
 from amazon_ae.testing._storage_contract import STORAGE_CHECKS, StorageTrial
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
+Check = Callable[[StorageTrial], Awaitable[None]]
 every_check = pytest.mark.parametrize("check", STORAGE_CHECKS, ids=lambda check: check.__name__)
 
 
 @every_check
-async def test_memory_storage(check) -> None:
+async def test_memory_storage(check: Check) -> None:
     """``MemoryStorage`` keeps the contract."""
     stores: list[MemoryStorage] = []
 
-    def make(clock) -> MemoryStorage:
+    def make(clock: Clock) -> MemoryStorage:
         if not stores:
             stores.append(MemoryStorage(clock=clock))
         return stores[0]
@@ -37,7 +40,7 @@ async def test_memory_storage(check) -> None:
 
 
 @every_check
-async def test_sqlite_storage(check, tmp_path: Path) -> None:
+async def test_sqlite_storage(check: Check, tmp_path: Path) -> None:
     """``SQLiteStorage`` keeps the contract."""
     path = tmp_path / "store.db"
 
@@ -60,7 +63,7 @@ def _transactions_of(uri: str) -> Callable[[], AbstractAsyncContextManager[psyco
 
 @pytest.mark.postgres
 @every_check
-async def test_postgres_storage(check, postgres_uri: str) -> None:
+async def test_postgres_storage(check: Check, postgres_uri: str) -> None:
     """``PostgresStorage`` keeps the contract, on the database's own clock."""
     transaction = _transactions_of(postgres_uri)
     await check(StorageTrial(lambda _: PostgresStorage(postgres_uri), transaction=transaction, elapse=asyncio.sleep))
@@ -68,7 +71,7 @@ async def test_postgres_storage(check, postgres_uri: str) -> None:
 
 @pytest.mark.postgres
 @every_check
-async def test_postgres_storage_on_an_injected_clock(check, postgres_uri: str) -> None:
+async def test_postgres_storage_on_an_injected_clock(check: Check, postgres_uri: str) -> None:
     """``PostgresStorage`` keeps the contract where a test tells the time."""
     transaction = _transactions_of(postgres_uri)
     await check(StorageTrial(lambda clock: PostgresStorage(postgres_uri, clock=clock), transaction=transaction))

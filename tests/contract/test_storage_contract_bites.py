@@ -273,7 +273,7 @@ class TakesAnyConnection(MemoryStorage):
 @bug
 class WritesBeforeItChecks(MemoryStorage):
     async def put(self, account, kind, changes, **options):
-        receipts = []
+        receipts: list[Receipt] = []
         for change in changes:
             receipts += await super().put(account, kind, [change], **options)
         return receipts

@@ -52,7 +52,7 @@ def python_amazon_sp_api(origin: str) -> dict[str, Any]:
     from sp_api.auth import AccessTokenClient
     from sp_api.base import Client
 
-    class Login(AccessTokenClient):
+    class Login(AccessTokenClient):  # type: ignore[misc]  # the package has no types
         scheme, _, host = origin.partition("://")
         scheme += "://"
 

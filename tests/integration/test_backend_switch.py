@@ -81,9 +81,10 @@ async def test_pickups_go_on_by_the_other_backend(shop: Shop) -> None:
     with pytest.raises(QuotaTimeout):
         await packing
     async with FeedScheduler(shop.storage, shop.new, clock=shop.clock) as scheduler:
-        measures = {"weight_grams": 500, "length_cm": 20, "width_cm": 10, "height_cm": 5}
         started = shop.clock.now()
-        await scheduler.schedule_pickup(second.amazon_order_id, **measures)
+        await scheduler.schedule_pickup(
+            second.amazon_order_id, weight_grams=500, length_cm=20, width_cm=10, height_cm=5
+        )
         assert (shop.clock.now() - started).total_seconds() < 10
     async with FeedScheduler(shop.storage, shop.old, clock=shop.clock) as scheduler:
         await scheduler.schedule_pickup(first.amazon_order_id, weight_grams=500)  # joins what is there

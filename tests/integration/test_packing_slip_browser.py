@@ -34,7 +34,8 @@ async def test_a_slip_passes_the_librarys_check_and_names_every_line(printer: Ch
     pypdf = pytest.importorskip("pypdf")
     slips = PackingSlips(_none, printer, seller=SELLER, language=language)
     short = await slips.render(*slip_order(2))
-    assert (short.pages, short.width_mm, short.height_mm) == (1, pytest.approx(210, abs=0.2), 297.0)
+    assert (short.pages, short.height_mm) == (1, 297.0)
+    assert short.width_mm == pytest.approx(210, abs=0.2)
     order, items = slip_order(40)
     long = await slips.render(order, items)
     assert 2 <= long.pages <= 8
@@ -51,7 +52,8 @@ async def test_paper_of_another_size(printer: ChromiumPrinter) -> None:
     """A label printer's roll."""
     slips = PackingSlips(_none, printer, seller=SELLER, page_size="100mm 150mm")
     slip = await slips.render(*slip_order(1))
-    assert (slip.width_mm, slip.height_mm) == (pytest.approx(100, abs=0.5), pytest.approx(150, abs=0.5))
+    assert slip.width_mm == pytest.approx(100, abs=0.5)
+    assert slip.height_mm == pytest.approx(150, abs=0.5)
 
 
 async def test_nothing_is_fetched_while_it_is_printed(printer: ChromiumPrinter, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from typing import Any
 
 import attrs
 import pytest
@@ -36,7 +37,7 @@ from amazon_ae.testing._seller_central import (
 pytestmark = pytest.mark.browser
 
 
-FACES = {
+FACES: dict[str, dict[str, Any]] = {
     "one page": {"sign_in": SignInForm.ONE_PAGE, "account_picker": AccountPicker.CURRENT, "language": Language.ARABIC},
     "two pages": {"account_picker": AccountPicker.OLDER, "nag": Nag.BOTH, "language": Language.ARABIC},
     "claim": {

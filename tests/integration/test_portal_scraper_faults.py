@@ -22,7 +22,7 @@ pytestmark = pytest.mark.browser
 
 # How long a site that hangs is waited for: enough for a slow machine to do the rest.
 HANGING = 6.0
-PERSISTENT = [
+PERSISTENT: list[tuple[Fault, type[Exception] | tuple[type[Exception], ...]]] = [
     (Fault.DROP, PortalUnavailable),
     (Fault.STATUS_500, PortalUnavailable),
     (Fault.STATUS_503, PortalUnavailable),

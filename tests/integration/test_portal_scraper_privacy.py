@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import attrs
 import pytest
 from portal_stage import EMAIL, PASSWORD, SECRET, Stage, complete, stage
+from starlette.types import Receive, Scope, Send
 
 from amazon_ae._exceptions import PageChanged, PortalError
 from amazon_ae._models.documents import DocumentKind
@@ -34,7 +35,7 @@ class OnePage:
         self.location = location
         self.posted: list[bytes] = []
 
-    async def __call__(self, scope, receive, send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "POST":
             self.posted.append((await receive()).get("body", b""))
         headers = [(b"content-type", b"text/html")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -243,7 +244,7 @@ async def test_the_other_cookies_of_a_hosts_own_context_are_its_own_business(tmp
     from playwright.async_api import async_playwright
 
     store, kinds = FileSessionStore(tmp_path), [DocumentKind.PACKING_SLIP]
-    theirs = {"name": "bank", "value": "open-sesame", "domain": ".bank.example", "path": "/"}
+    theirs: Any = {"name": "bank", "value": "open-sesame", "domain": ".bank.example", "path": "/"}
     async with stage() as on, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find_browser(), chromium_sandbox=False)
         context = await browser.new_context()
@@ -329,7 +330,8 @@ async def test_what_is_no_session_of_this_marketplace_is_refused(tmp_path: Path)
     """Another site's cookies, no cookies, no file."""
     async with stage() as on, on.scraper() as portal:
         others = {"cookies": [{"name": "a", "value": "b", "domain": ".example.com", "path": "/"}], "origins": []}
-        for wrong in (others, {"cookies": []}, {}, tmp_path / "missing.json"):
+        unusable: list[Any] = [others, {"cookies": []}, {}, tmp_path / "missing.json"]
+        for wrong in unusable:
             with pytest.raises(ConfigurationError):
                 await portal.import_session(wrong)
 

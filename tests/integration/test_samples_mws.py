@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import attrs
 import httpx
 import pytest
 
 from amazon_ae._exceptions import AmazonError
 from amazon_ae._models.easy_ship import PackageDimensions, PackageWeight
 from amazon_ae._models.marketplaces import AE, MwsCredentials
+from amazon_ae._models.orders import OrderItem
 from amazon_ae._mws.client import MwsClient
 from amazon_ae._mws.signing import canonical_query, content_md5, sign, string_to_sign
 from amazon_ae._transport.retries import RetryPolicy
@@ -100,14 +102,15 @@ def root_of(body: bytes) -> str:
 
 
 def client_of(status: int, headers: list[tuple[str, str]], body: bytes) -> MwsClient:
+    asked = 0
+
     def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal asked
         # A recorded next page would be asked for without end: the second request ends it.
-        answer.asked += 1  # type: ignore[attr-defined]
+        asked += 1
         content = (
-            body
-            if answer.asked == 1
-            else body.replace(b"<NextToken>", b"<Ignored>").replace(b"</NextToken>", b"</Ignored>")
-        )  # type: ignore[attr-defined]
+            body if asked == 1 else body.replace(b"<NextToken>", b"<Ignored>").replace(b"</NextToken>", b"</Ignored>")
+        )
         return httpx.Response(status, headers=headers, content=content)
 
     answer.asked = 0  # type: ignore[attr-defined]
@@ -172,7 +175,7 @@ async def test_amazons_own_mock_fills_every_field(samples: Path) -> None:
     _, _, body = answers(samples)["amazon_java_sdk/orders_ListOrderItemsResponse.xml"]
     body = body.replace(b"<Amount>String", b"<Amount>1.50").replace(b"Date>String", b"Date>2021-01-01T00:00:00Z")
     (item,) = await client_of(200, [], body).orders.items(ORDER)
-    empty = {name for name in item.__slots__ if not name.startswith("__") and getattr(item, name) in (None, ())}
+    empty = {name for name in attrs.fields_dict(OrderItem) if getattr(item, name) in (None, ())}
     assert empty <= {"ioss_number", "buyer_requested_cancel"}, empty
 
 

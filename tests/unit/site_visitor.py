@@ -104,7 +104,7 @@ class Visitor:
 
     def __init__(self, site: SellerCentralSite, *, origin: str = "http://site.test") -> None:
         self.site = site
-        transport = httpx.ASGITransport(app=site) if origin == "http://site.test" else None  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(app=site) if origin == "http://site.test" else None
         self.http = httpx.AsyncClient(transport=transport, base_url=origin, follow_redirects=True)
         self.answer: httpx.Response
 

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 from pathlib import Path
+from typing import Any
 
 from amazon_ae._models.feeds import ItemKind
 from amazon_ae._models.stored import Change, Receipt
@@ -20,7 +21,9 @@ ACCOUNT = "A1SELLER/AE"
 KIND = ItemKind.INVENTORY
 
 
-async def put(store: SQLiteStorage, *keys: str, value: str = "1", connection=None) -> list[Receipt]:
+async def put(
+    store: SQLiteStorage, *keys: str, value: str = "1", connection: sqlite3.Connection | None = None
+) -> list[Receipt]:
     """Put one value under some keys."""
     return list(await store.put(ACCOUNT, KIND, [Change(key, value) for key in keys], connection=connection))
 
@@ -30,9 +33,10 @@ async def keys(store: SQLiteStorage) -> list[str]:
     return sorted(item.key for item in await store.waiting(ACCOUNT, KIND, limit=100_000))
 
 
-def host(path: Path, **options) -> sqlite3.Connection:
+def host(path: Path | str, **options: Any) -> sqlite3.Connection:
     """The host's own connection."""
-    return sqlite3.connect(path, **options)
+    connection: sqlite3.Connection = sqlite3.connect(path, **options)
+    return connection
 
 
 async def turns_of_the_loop() -> None:

@@ -87,7 +87,8 @@ async def test_take_orders(world: World) -> None:
 
 async def test_take_orders_sections(world: World) -> None:
     """A cancellation reaches the bench, a notification the service; without dead letters nothing is read again."""
-    page, stopped = names_of("take-orders.md"), []
+    page = names_of("take-orders.md")
+    stopped: list[str] = []
     on_event = page["stop_packing"](stopped.append)
     sync = OrderSync(MemoryStorage(clock=world.clock), MwsGateway(world.client), clock=world.clock, on_event=on_event)
     assert await page["take_orders"](sync, Warehouse()) == 2

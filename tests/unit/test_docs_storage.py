@@ -47,14 +47,14 @@ async def test_the_examples_work(page: dict[str, Any], postgres_uri: str, tmp_pa
         assert await (await host.execute("SELECT pieces FROM stock")).fetchone() == (11,)
     path = str(tmp_path / "store.db")
     await page["local"](path)
-    with closing(sqlite3.connect(path)) as host, host:
-        host.execute("CREATE TABLE stock (sku text, pieces int)")
-        host.execute("INSERT INTO stock VALUES ('MUG-RED', 12)")
+    with closing(sqlite3.connect(path)) as own, own:
+        own.execute("CREATE TABLE stock (sku text, pieces int)")
+        own.execute("INSERT INTO stock VALUES ('MUG-RED', 12)")
     async with SQLiteStorage(path) as local:
         await page["sell_locally"](local, path)
         assert await local.item("A1EXAMPLE/AE", ItemKind.INVENTORY, "MUG-RED") is not None
-    with closing(sqlite3.connect(path)) as host:
-        assert host.execute("SELECT pieces FROM stock").fetchone() == (11,)
+    with closing(sqlite3.connect(path)) as own:
+        assert own.execute("SELECT pieces FROM stock").fetchone() == (11,)
 
 
 def test_the_tables_and_columns_of_the_page_exist() -> None:

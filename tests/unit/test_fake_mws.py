@@ -20,6 +20,7 @@ from amazon_ae.testing._builders import make_item, make_order
 from amazon_ae.testing._clocks import VirtualClock
 from amazon_ae.testing._mws import FAKE_CREDENTIALS, FakeMws, MwsFault
 from amazon_ae.testing._mws.signature import expected_signature
+from amazon_ae.testing._mws.wire import Answer
 
 VERSIONS = {
     "Orders": "2013-09-01",
@@ -54,13 +55,13 @@ def common(section: str, action: str, at: datetime) -> dict[str, str]:
 FORM = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
 
 
-def call(fake: FakeMws, section: str, action: str, params: Mapping[str, str] | None = None, **changes: str):
+def call(fake: FakeMws, section: str, action: str, params: Mapping[str, str] | None = None, **changes: str) -> Answer:
     path = f"/{section}/{VERSIONS[section]}"
     rows = {**common(section, action, fake.clock.now()), **(params or {}), **changes}
     return fake.answer("POST", f"https://{HOST}{path}", FORM, sign(path, rows).encode())
 
 
-def submit(fake: FakeMws, body: bytes, feed_type: str = "_POST_INVENTORY_AVAILABILITY_DATA_", **changes: str):
+def submit(fake: FakeMws, body: bytes, feed_type: str = "_POST_INVENTORY_AVAILABILITY_DATA_", **changes: str) -> Answer:
     path = f"/Feeds/{VERSIONS['Feeds']}"
     md5 = base64.b64encode(hashlib.md5(body).digest()).decode()
     rows = {**common("Feeds", "SubmitFeed", fake.clock.now()), "FeedType": feed_type, "ContentMD5Value": md5, **changes}

@@ -17,7 +17,7 @@ from amazon_ae.testing._mws.documents import XML_TYPES
 from amazon_ae.testing._mws.quotas import SECTIONS
 
 OPERATIONS = [(section, action) for section, known in SECTIONS.items() for action in known.operations]
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 WORDS = [
     "0",
     "-1",

@@ -12,6 +12,7 @@ from amazon_ae._exceptions import ConfigurationError, DocumentInvalid, DocumentN
 from amazon_ae._models.documents import DocumentKind
 from amazon_ae.testing._clocks import VirtualClock
 from amazon_ae.testing._fake_portal import FakeSellerPortal
+from amazon_ae.testing._papers import PortalOrder
 
 SLIP, INVOICE, LABEL = DocumentKind.PACKING_SLIP, DocumentKind.INVOICE, DocumentKind.SHIPPING_LABEL
 
@@ -98,7 +99,7 @@ async def test_requests_are_remembered() -> None:
 
 async def test_the_hosts_own_orders_are_a_live_view() -> None:
     """Another fake's orders are read at each call and changed there only."""
-    orders = {}
+    orders: dict[str, PortalOrder] = {}
     portal = FakeSellerPortal(clock=VirtualClock(START), orders=orders)
     assert set((await portal.documents(READY)).failed) == set(DocumentKind)
     orders.update(make_orders())

@@ -208,6 +208,6 @@ def test_a_slot_that_comes_back_within_seconds_is_not_saved() -> None:
     spent = Ledger.read(None, rule, START).reserve("one", "stock")
     assert spent is not None
     later = Ledger.read(spent.pin("one").to_text(), rule, START + timedelta(seconds=3))
-    for waiting, priority in (({"stock": 5}, "stock"), ({"stock": 5, "urgent": 1}, "urgent")):
-        alone = [queue for queue in queues(**waiting) if queue.kind is INVENTORY]
+    for urgent, priority in ((0, "stock"), (1, "urgent")):
+        alone = [queue for queue in queues(stock=5, urgent=urgent) if queue.kind is INVENTORY]
         assert decide(later, alone, POLICY) == Send(INVENTORY, priority)

@@ -73,7 +73,7 @@ def test_credentials_come_from_a_given_environment_only() -> None:
 @pytest.mark.parametrize("field", ["seller_id", "access_key_id", "secret_key", "auth_token"])
 def test_a_key_with_a_line_end_is_refused_without_being_shown(field: str) -> None:
     """Read out of a file, it would only be a wrong signature; an empty token is none."""
-    keys = {"seller_id": "A1", "access_key_id": "AKIA", "secret_key": "hidden", "auth_token": ""}
+    keys: dict[str, Any] = {"seller_id": "A1", "access_key_id": "AKIA", "secret_key": "hidden", "auth_token": ""}
     assert MwsCredentials(**keys).secret_key == "hidden"
     for broken in ("hidden\n", " hidden", " "):
         with pytest.raises(ConfigurationError, match=f"MwsCredentials: {field}") as caught:
@@ -193,7 +193,7 @@ def test_a_credential_that_is_no_text_is_named_and_not_shown() -> None:
     assert "hidden-key" not in "".join(traceback.format_exception(caught.value))
 
 
-SELLING_PARTNER = {
+SELLING_PARTNER: dict[str, Any] = {
     "seller_id": "A1SELLER",
     "client_id": "amzn1.application-oa2-client.1",
     "client_secret": "amzn1.oa2-cs.v1.hidden",

@@ -141,7 +141,7 @@ async def test_a_list_is_asked_for_by_amazons_names() -> None:
     )
     window = (by_filter["SubmittedFromDate"], by_filter["SubmittedToDate"])
     assert window == ("2021-11-18T08:00:00Z", "2021-11-18T09:00:00Z")
-    for broken in (
+    unusable: list[dict[str, Any]] = [
         {"feed_submission_ids": ["1"], "feed_types": ["_A_"]},
         {"feed_submission_ids": ["1"], "submitted_from": NOW},
         {"feed_submission_ids": ["1"] * 101},
@@ -150,7 +150,8 @@ async def test_a_list_is_asked_for_by_amazons_names() -> None:
         {"feed_types": "_A_"},
         {"max_count": 101},
         {"max_count": 0},
-    ):
+    ]
+    for broken in unusable:
         with pytest.raises(ConfigurationError, match=r"GetFeedSubmissionList|100|list of texts"):
             client.feeds.list(**broken)
 

@@ -129,6 +129,7 @@ async def test_a_corrupted_token_in_another_process_repeats_nothing_either() -> 
         for one in page.orders
     ]
     assert [one.amazon_order_id for one in (*first.orders, *second.orders)] + rest == ids(0, 8)
+    assert second.position is not None
     assert len(second.position) < 250
 
 

@@ -73,7 +73,8 @@ def test_counts_are_held_to_their_bounds() -> None:
     """Numbers and sizes, both ends allowed."""
     for fine in (1, 100, ["x"], ["x"] * 100):
         check_count("what", fine, most=100)
-    for broken in (0, 101, -1, [], ["x"] * 101, True, "x", "5", None, 2.0):
+    unusable: list[Any] = [0, 101, -1, [], ["x"] * 101, True, "x", "5", None, 2.0]
+    for broken in unusable:
         with pytest.raises(ConfigurationError, match="what: 1 to 100"):
             check_count("what", broken, most=100)
 

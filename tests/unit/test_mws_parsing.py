@@ -12,6 +12,7 @@ from mws_support import ORDER_ID, envelope, order
 
 from amazon_ae._exceptions import UnreadableResponse
 from amazon_ae._models.money import Money
+from amazon_ae._models.orders import Order
 from amazon_ae._models.responses import ResponseMeta
 from amazon_ae._mws.order_values import _ADDRESS, _AUTHORITY, _ITEM, _ORDER, _REGISTRATION, read_order, read_order_item
 from amazon_ae._mws.orders import read_item_page, read_order_page
@@ -20,7 +21,7 @@ from amazon_ae._mws.parsing import boolean, children, decimal, instant, integer,
 META = ResponseMeta()
 
 
-def orders_in(body: bytes) -> tuple:
+def orders_in(body: bytes) -> tuple[Order, ...]:
     _, node = parse(body)
     return read_order_page(node["ListOrdersResult"], META).items
 
@@ -40,8 +41,9 @@ def orders_in(body: bytes) -> tuple:
 )
 def test_every_spelling_of_an_instant_becomes_aware_utc(written: str, meant: datetime) -> None:
     """ISO 8601 with and without zone and fraction, percent-encoded, RFC 1123."""
-    assert instant(written) == meant
-    assert instant(written).tzinfo is UTC
+    read = instant(written)
+    assert read is not None
+    assert (read, read.tzinfo) == (meant, UTC)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +101,9 @@ def test_leaves_of_the_wrong_kind_are_none() -> None:
         2, 2, Decimal("-0.10"), True, False,
     )  # fmt: skip
     assert money({"Amount": "10.00", "CurrencyCode": "AED"}) == Money(Decimal("10.00"), "AED")
-    assert str(money({"Amount": "10.00", "CurrencyCode": "AED"}).amount) == "10.00"
+    price = money({"Amount": "10.00", "CurrencyCode": "AED"})
+    assert price is not None
+    assert str(price.amount) == "10.00"
 
 
 def test_none_one_and_many_children_are_always_a_list() -> None:
@@ -162,7 +166,9 @@ def test_buyers_stay_out_of_the_repr() -> None:
     )
     (found,) = orders_in(envelope("ListOrders", f"<Orders>{order(ORDER_ID, private)}</Orders>"))
     assert found.buyer_citizen_id == "secret-id"
+    assert found.shipping_address is not None
     assert found.shipping_address.city == "secret-c"
+    assert found.buyer_tax_info is not None
     for value in (found, found.shipping_address, found.buyer_tax_info, found.buyer_tax_info.tax_classifications[0]):
         assert "secret" not in repr(value)
 
@@ -174,7 +180,9 @@ def test_both_spellings_of_the_shipping_settings_are_read() -> None:
             f"<Order><AmazonOrderId>{ORDER_ID}</AmazonOrderId><AutomatedShippingSettings><{spelled}>ATS</{spelled}>"
             "</AutomatedShippingSettings></Order>".encode()
         )
-        assert read_order(node).automated_shipping_settings.automated_carrier == "ATS"
+        settings = read_order(node).automated_shipping_settings
+        assert settings is not None
+        assert settings.automated_carrier == "ATS"
 
 
 def test_an_item_divides_its_price_by_its_quantity() -> None:

@@ -21,6 +21,8 @@ from amazon_ae._exceptions import (
     SignatureMismatch,
     UnreadableResponse,
 )
+from amazon_ae._models.responses import ResponseMeta
+from amazon_ae._mws.parsing import Node
 from amazon_ae._mws.responses import excerpt, read_document, read_error, read_meta, read_result, scrub
 from amazon_ae._mws.signing import content_md5
 from amazon_ae._transport.retries import DamagedBody
@@ -113,6 +115,7 @@ def test_a_used_up_hour_ends_when_the_header_says(written: str) -> None:
     error = error_of(503, error_answer("QuotaExceeded", 503).content, headers)
     assert error.retry_at == NOW + timedelta(minutes=20)
     quota = read_meta(headers).quota
+    assert quota is not None
     assert (quota.maximum, quota.remaining, quota.resets_at) == (30.0, 0.0, NOW + timedelta(minutes=20))
 
 
@@ -214,7 +217,7 @@ def test_amazons_words_never_repeat_credentials() -> None:
     assert scrub("token amzn.mws.12-ab.") == "token amzn.mws.…."
 
 
-def result_of(status: int, body: bytes, headers: dict[str, str] | None = None) -> object:
+def result_of(status: int, body: bytes, headers: dict[str, str] | None = None) -> tuple[Node, ResponseMeta]:
     return read_result(status, headers or {}, body, action="Act", now=NOW)
 
 

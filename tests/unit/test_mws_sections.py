@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,6 +19,7 @@ from amazon_ae._exceptions import (
     UnreadableResponse,
 )
 from amazon_ae._models.easy_ship import PackageDimensions, PackageItem, PackageWeight, PickupSlot
+from amazon_ae._mws.client import MwsClient
 from amazon_ae._mws.easy_ship import ALREADY_SCHEDULED, NEEDS_NEW_SLOTS
 from amazon_ae._mws.signing import content_md5
 
@@ -193,7 +195,7 @@ async def test_easy_ships_refusals_keep_their_codes() -> None:
         lambda c: PackageDimensions(Decimal(0), Decimal(1), Decimal(1)),
         lambda c: PackageDimensions(Decimal(1), Decimal("NaN"), Decimal(1)),
         lambda c: PackageWeight(Decimal(-1)),
-        lambda c: PackageWeight(1.5),
+        lambda c: PackageWeight(1.5),  # type: ignore[arg-type]
         lambda c: c.easy_ship.create_scheduled_package("1", "s"),
         lambda c: c.easy_ship.create_scheduled_package(ORDER_ID, ""),
         lambda c: c.easy_ship.update_scheduled_packages(ORDER_ID, "", "s"),
@@ -309,9 +311,10 @@ async def test_a_report_is_requested_followed_and_fetched() -> None:
 
 async def test_a_read_that_lacks_what_it_is_about_is_unreadable() -> None:
     """A package without an order, a report without an id."""
-    for body, ask in (
+    reads: list[tuple[bytes, Callable[[MwsClient], Awaitable[object]]]] = [
         (envelope("GetScheduledPackage", "<ScheduledPackage/>"), lambda c: c.easy_ship.get_scheduled_package(ORDER_ID)),
         (envelope("GetReportList", "<HasNext>false</HasNext><ReportInfo/>"), lambda c: c.reports.list().all()),
-    ):
+    ]
+    for body, ask in reads:
         with pytest.raises(UnreadableResponse):
             await ask(client_of(Amazon(body)))

@@ -72,7 +72,8 @@ async def test_every_exception_of_httpx_is_mapped(kind: type[Exception]) -> None
     assert surely_unsent(instance(kind)) is unsent
     assert type(write.value) is (NotSent if unsent else OutcomeUnknown)
     assert type(read.value) is (NotSent if unsent else ServiceUnavailable)
-    assert unsent or (read.value.status, read.value.retryable) == (0, True)
+    if isinstance(read.value, ServiceUnavailable):
+        assert (read.value.status, read.value.retryable) == (0, True)
     assert len(amazon.asked) == 2
     cause = read.value.__cause__
     assert isinstance(cause if unsent or cause is None else cause.__cause__, kind)

@@ -15,7 +15,8 @@ async def _pass(limit: PassLimit, turn: Turn, name: str, order: list[str]) -> No
 
 async def test_a_woken_scheduler_goes_before_idle_ones() -> None:
     """Also where it stands in line already when it is woken."""
-    limit, order = PassLimit(1), []
+    order: list[str] = []
+    limit = PassLimit(1)
     turns = [Turn() for _ in range(40)]
     passes = [asyncio.create_task(_pass(limit, turn, str(number), order)) for number, turn in enumerate(turns)]
     await asyncio.sleep(0)
@@ -32,7 +33,8 @@ async def test_a_woken_scheduler_goes_before_idle_ones() -> None:
 
 async def test_idle_schedulers_get_their_turn_beside_woken_ones() -> None:
     """Every fourth turn is an idle one's, however many are woken."""
-    limit, order = PassLimit(1), []
+    order: list[str] = []
+    limit = PassLimit(1)
     idle = [asyncio.create_task(_pass(limit, Turn(), "idle", order)) for _ in range(5)]
     await asyncio.sleep(0)
     woken = []
@@ -46,7 +48,8 @@ async def test_idle_schedulers_get_their_turn_beside_woken_ones() -> None:
 
 async def test_a_cancelled_turn_is_given_on() -> None:
     """Whether it still waits or was given its turn at that instant: the next one passes."""
-    limit, order = PassLimit(1), []
+    order: list[str] = []
+    limit = PassLimit(1)
     for turns_of_the_loop in range(4):
         tasks = [asyncio.create_task(_pass(limit, Turn(), "x", order)) for _ in range(3)]
         for _ in range(turns_of_the_loop):

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from amazon_ae._exceptions import ConfigurationError, PortalTimeout, StorageError
-from amazon_ae._portal import session_store as sessions_module
 from amazon_ae._portal.session_store import FileSessionStore, MemorySessionStore, SavedSession, SessionStore
 from amazon_ae.testing._clocks import VirtualClock
 
@@ -135,7 +134,7 @@ async def test_a_file_that_cannot_be_written_is_typed(tmp_path: Path) -> None:
 
 def test_windows_is_told_what_to_use_instead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its files have neither these rights nor these locks."""
-    monkeypatch.setattr(sessions_module.os, "name", "nt")
+    monkeypatch.setattr("amazon_ae._portal.session_store.os.name", "nt")
     with pytest.raises(ConfigurationError, match="MemorySessionStore"):
         FileSessionStore("sessions")
 

@@ -62,7 +62,7 @@ def test_an_empty_value_is_refused() -> None:
 def test_one_text_instead_of_a_list_is_refused() -> None:
     """It would be read letter by letter."""
     with pytest.raises(ConfigurationError, match="not one text"):
-        SITE.override(selectors={"email": "#x"})  # type: ignore[dict-item]
+        SITE.override(selectors={"email": "#x"})
 
 
 @pytest.mark.parametrize("selector", ["text=Go", "a:visible", "a["])

@@ -22,7 +22,7 @@ KIND = ItemKind.INVENTORY
 
 
 async def _show(cursor: psycopg.AsyncCursor[Any], *names: str) -> tuple[str, ...]:
-    values = []
+    values: list[str] = []
     for name in names:
         await cursor.execute(f"SHOW {name}".encode())
         values += await cursor.fetchone() or ()

@@ -81,7 +81,12 @@ async def test_the_clock_is_read_once_the_ledger_is_locked(store: PostgresStorag
     await store.change(ledger, lambda _text, _now: ("0", None))
     await host.execute("SELECT FROM amazon_ae.documents WHERE name = %s FOR UPDATE", (ledger,))
     seen: list[datetime] = []
-    waiting = asyncio.create_task(store.change(ledger, lambda text, now: (text, seen.append(now))))
+
+    def note(text: str | None, now: datetime) -> tuple[str | None, None]:
+        seen.append(now)
+        return text, None
+
+    waiting = asyncio.create_task(store.change(ledger, note))
     async with await psycopg.AsyncConnection.connect(host.info.dsn, autocommit=True) as watcher:
         for _ in range(500):
             if await (await watcher.execute("SELECT 1 FROM pg_locks WHERE NOT granted")).fetchone():

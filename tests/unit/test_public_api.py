@@ -11,7 +11,7 @@ import pytest
 import amazon_ae
 
 
-@pytest.mark.parametrize("name", amazon_ae.__all__)
+@pytest.mark.parametrize("name", vars(amazon_ae)["__all__"])
 def test_every_public_name_can_be_imported_from_the_root(name: str) -> None:
     """And it says where it lives."""
     assert getattr(amazon_ae, name) is not None

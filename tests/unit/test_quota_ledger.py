@@ -6,6 +6,7 @@ import heapq
 import json
 import math
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import attrs
 import pytest
@@ -70,7 +71,8 @@ def test_the_burst_then_one_place_per_restore() -> None:
 
 def test_no_more_than_thirty_in_any_rolling_hour() -> None:
     """The bucket alone would give 44 in the first hour."""
-    ledger, sent = fresh(), []
+    sent: list[int] = []
+    ledger = fresh()
     for second in range(0, 7200, 1):
         ledger = again(ledger, second)
         while ledger.free:
@@ -109,7 +111,7 @@ def test_a_ledger_of_an_hourly_rule_is_read_under_a_window() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"burst": 0}, {"limit": 0}, {"restore_seconds": 0.0}, {"window_seconds": 0.0}])
-def test_a_rule_under_which_nothing_could_leave_is_refused(wrong: dict[str, float]) -> None:
+def test_a_rule_under_which_nothing_could_leave_is_refused(wrong: dict[str, Any]) -> None:
     """Where it is made, not by a wait without end."""
     with pytest.raises(ConfigurationError, match="SubmitFeed"):
         attrs.evolve(RULE, **wrong)
@@ -266,7 +268,9 @@ steps = st.lists(
 @given(steps=steps)
 def test_never_over_for_any_latency(rule: QuotaRule, steps: list[tuple[float, str, float, float]]) -> None:
     """Whatever the network and the processes do, Amazon's own count stays within both limits."""
-    clock, arrivals, pending = 0.0, [], []
+    clock = 0.0
+    arrivals: list[int] = []
+    pending: list[tuple[float, str]] = []
     text: str | None = None
     for number, (pause, what, travel, answer) in enumerate(steps):
         until = clock + pause
@@ -311,7 +315,8 @@ def test_never_over_for_any_latency(rule: QuotaRule, steps: list[tuple[float, st
 )
 def test_never_over_when_the_clock_is_set_back(steps: list[tuple[float, int]]) -> None:
     """The store's clock may step back at any time by any length; real time is what Amazon counts in."""
-    real, wrong, arrivals = 0.0, 0.0, []
+    real, wrong = 0.0, 0.0
+    arrivals: list[int] = []
     text: str | None = None
     for number, (pause, step) in enumerate(steps):
         real += pause

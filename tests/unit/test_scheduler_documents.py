@@ -43,7 +43,7 @@ def test_an_order_is_looked_up_by_one_process() -> None:
     assert there.wait_seconds == 60
     claims = LookupClaims.read(claims.looked_up(["1", "2"], ["2"], NOW).to_text())
     _, again = claims.claim(["1", "2"], later(seconds=5), 60)
-    assert (again.mine, again.eligible) == (("1",), {"2"})
+    assert (again.mine, again.eligible) == (("1",), frozenset({"2"}))
 
 
 def test_a_claim_of_a_dead_process_ends() -> None:

@@ -21,7 +21,7 @@ from amazon_ae._mws.pickup_routes import EasyShipPickup
 from amazon_ae._scheduling import FeedScheduler
 from amazon_ae.testing._mws import MwsFault
 
-PARCEL = {name: Decimal(20) for name in ("weight_grams", "length_cm", "width_cm", "height_cm")}
+PARCEL: dict[str, Any] = {name: Decimal(20) for name in ("weight_grams", "length_cm", "width_cm", "height_cm")}
 
 
 class EasyShop(Shop):

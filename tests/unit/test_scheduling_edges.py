@@ -28,6 +28,8 @@ ACCOUNT = "A1SELLER/AE"
 class SlowOrders:
     """Looks orders up in three seconds; fails from the ``fails_from``-th look-up on."""
 
+    poll_seconds = 60.0
+
     def __init__(self, clock: VirtualClock, *, fails_from: int = 99) -> None:
         self.asked: list[list[str]] = []
         self._clock = clock

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -284,8 +284,8 @@ async def test_two_unanswered_feeds_of_one_size_are_never_taken_for_each_other(a
     first = Lossy(shop.gateway, arrives=arrives in ("first", "both"))
     second = Lossy(shop.gateway, arrives=arrives in ("second", "both"))
     gateway = shop.gateway if looks else None
-    one_each = {"clock": shop.clock, "orders": gateway}
-    here, there = FeedScheduler(shop.storage, first, **one_each), FeedScheduler(shop.storage, second, **one_each)
+    here = FeedScheduler(shop.storage, first, orders=gateway, clock=shop.clock)
+    there = FeedScheduler(shop.storage, second, orders=gateway, clock=shop.clock)
     async with here:
         asked = [asyncio.ensure_future(here.schedule_pickup(orders[0]))]
         await shop.clock.sleep(5)
@@ -344,7 +344,8 @@ async def test_a_pickup_that_amazon_lists_late_is_not_sent_twice(listed_after: f
     class Lagging:
         async def recent(self, kind: Any, since: Any) -> Any:
             listed = await shop.gateway.recent(kind, since)
-            return [each for each in listed if (shop.clock.now() - each.submitted_at).total_seconds() >= listed_after]
+            shown_until = shop.clock.now() - timedelta(seconds=listed_after)
+            return [each for each in listed if each.submitted_at and each.submitted_at <= shown_until]
 
         def __getattr__(self, name: str) -> Any:
             return getattr(shop.gateway, name)

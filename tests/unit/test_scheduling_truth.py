@@ -6,6 +6,7 @@ import asyncio
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import attrs
 import pytest
 from shop_support import INVENTORY, PICKUP, Shop
 
@@ -20,7 +21,7 @@ from amazon_ae._exceptions import (
 )
 from amazon_ae._models import events
 from amazon_ae._models.feeds import BatchTerms, FeedReceipt, ItemOutcome, Outcome
-from amazon_ae._models.stored import ItemState
+from amazon_ae._models.stored import ItemState, StoredBatch
 from amazon_ae._scheduling import FeedScheduler, SchedulerTiming
 
 
@@ -44,7 +45,7 @@ async def test_a_process_that_is_frozen_before_it_sends_sends_nothing(pause: flo
     """It sees how long ago it opened the batch, and another process carries the items."""
     shop = Shop()
     (order_id,) = shop.orders(1)
-    frozen = []
+    frozen: list[StoredBatch] = []
 
     async def opens(*args: Any, **options: Any) -> Any:
         batch = await shop.storage.open(*args, **options)
@@ -354,11 +355,10 @@ async def test_any_skew_that_a_signature_admits_and_a_lost_answer(minutes: int, 
 
     async def recent(kind: Any, since: Any) -> Any:
         listed = await shop.gateway.recent(kind, since - timedelta(minutes=minutes))
-        import attrs
+        moved = timedelta(minutes=minutes)
+        return [attrs.evolve(one, submitted_at=one.submitted_at + moved) for one in listed if one.submitted_at]
 
-        return [attrs.evolve(each, submitted_at=each.submitted_at + timedelta(minutes=minutes)) for each in listed]
-
-    lost = []
+    lost: list[FeedReceipt] = []
 
     async def submit(batch: Any, **options: Any) -> Any:
         receipt = await shop.gateway.submit(batch, **options)

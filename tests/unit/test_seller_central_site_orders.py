@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from datetime import date, timedelta
+from typing import Any
 
 import attrs
 import pypdf
@@ -24,7 +25,7 @@ def text_of(content: bytes) -> str:
     return "".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(content)).pages)
 
 
-def show(site: SellerCentralSite, **changes: object) -> None:
+def show(site: SellerCentralSite, **changes: Any) -> None:
     """Give the site another face."""
     site.variants = attrs.evolve(site.variants, **changes)
 
@@ -219,8 +220,9 @@ async def test_a_person_can_schedule_a_pickup_where_the_program_lets_them() -> N
         await visitor.go(f"/easyship/schedule?orderId={UNSCHEDULED}")
         page = await visitor.submit({"day": "2021-11-20"}, form=1)
         assert page.links("/easyship/label")
-        assert orders[UNSCHEDULED].pickup is not None
-        assert orders[UNSCHEDULED].pickup.day == date(2021, 11, 20)
+        pickup = orders[UNSCHEDULED].pickup
+        assert pickup is not None
+        assert pickup.day == date(2021, 11, 20)
         await other.sign_in()
         page = await other.go(f"/easyship/schedule?orderId={UNSCHEDULED}")
         assert len(page.forms) == 1  # the one in the header

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import pytest
 from site_visitor import SECRET, START, USER, Visitor, make_site
@@ -16,7 +18,7 @@ from amazon_ae.testing._seller_central import (
 )
 
 
-def show(site: SellerCentralSite, **changes: object) -> None:
+def show(site: SellerCentralSite, **changes: Any) -> None:
     """Give the site another face."""
     site.variants = attrs.evolve(site.variants, **changes)
 

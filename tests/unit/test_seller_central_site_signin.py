@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -21,7 +23,7 @@ from amazon_ae.testing._seller_central.sign_in_steps import Step, next_step, pat
 from amazon_ae.testing._seller_central.state import Browser, SignIn
 
 
-def show(site: SellerCentralSite, **changes: object) -> None:
+def show(site: SellerCentralSite, **changes: Any) -> None:
     """Give the site another face."""
     site.variants = attrs.evolve(site.variants, **changes)
 

@@ -50,7 +50,7 @@ class Shop:
         self.pacer = Pacer(clock)
 
     def client(self, **options: Any) -> SpApiClient:
-        defaults = {"http": self.http, "clock": self.clock, "random": lambda: 0.0, "pacer": self.pacer}
+        defaults: dict[str, Any] = {"http": self.http, "clock": self.clock, "random": lambda: 0.0, "pacer": self.pacer}
         return SpApiClient(
             options.pop("credentials", self.fake.credentials), self.fake.marketplace, **defaults | options
         )
@@ -286,7 +286,10 @@ async def test_a_search_goes_on_behind_a_page(shop: Shop) -> None:
     for order in recent_orders():
         shop.fake.add_order(order, [make_item()])
     client = shop.client()
-    window = {"last_updated_after": NOW - timedelta(days=1), "last_updated_before": NOW - timedelta(minutes=5)}
+    window: dict[str, Any] = {
+        "last_updated_after": NOW - timedelta(days=1),
+        "last_updated_before": NOW - timedelta(minutes=5),
+    }
     first = await anext(client.orders.search(**window, max_results_per_page=1))
     rest = [page async for page in client.orders.search(**window, max_results_per_page=1, position=first.position)]
     ids = [order.amazon_order_id for page in (first, *rest) for order in page.orders]

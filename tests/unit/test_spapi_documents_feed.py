@@ -160,7 +160,13 @@ async def test_an_outage_while_the_report_is_fetched_keeps_the_feed(world: World
 
 async def test_what_cannot_be_used_is_refused(world: World) -> None:
     """Before anything is sent."""
-    for options in ({"media_types": []}, {"most_orders": 0}, {"poll_seconds": 0.0}, {"wait_seconds": -1.0}):
+    unusable: list[dict[str, Any]] = [
+        {"media_types": []},
+        {"most_orders": 0},
+        {"poll_seconds": 0.0},
+        {"wait_seconds": -1.0},
+    ]
+    for options in unusable:
         with pytest.raises(ConfigurationError):
             world.source(**options)
     with pytest.raises(ConfigurationError):

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
@@ -164,8 +164,9 @@ async def test_without_settle_the_receipt_has_all(shop: Shop) -> None:
 
 async def test_an_unknown_sku_is_refused_however_amazon_says_it(shop: Shop) -> None:
     """200 INVALID or 400: not verified which."""
-    for way in ("invalid", "bad_request"):
-        shop.fake.settings.unknown_sku = way  # type: ignore[assignment]
+    ways: tuple[Literal["invalid", "bad_request"], ...] = ("invalid", "bad_request")
+    for way in ways:
+        shop.fake.settings.unknown_sku = way
         receipt = await shop.gateway().submit(stock_batch("spapi:patch", InventoryUpdate(f"X-{way}", 1)))
         assert kinds(receipt.outcomes) == {f"X-{way}": Outcome.REJECTED}
 

@@ -178,7 +178,7 @@ def test_buyer_data_is_in_no_repr() -> None:
 def test_every_order_of_amazons_sandbox_is_read(spapi_material: Path) -> None:
     """With its total and every item's price."""
     pairs = json.loads((spapi_material / "sandbox_pairs.json").read_text())["pairs"]
-    found = []
+    found: list[Order] = []
     for pair in pairs:
         if pair["api"] == "orders_2026-01-01" and pair["status"] == 200:
             page = read_order_page(pair["body"], ResponseMeta())

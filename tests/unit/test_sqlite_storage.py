@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import sqlite3
 import threading
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -181,7 +184,12 @@ async def test_a_put_of_another_process_is_noticed(path: Path) -> None:
     assert not foreign.is_set()
     outcomes: list[tuple[str, ...]] = []
     settled = threading.Event()
-    store.watch(ACCOUNT, lambda: None, settled=lambda kind, keys: (outcomes.append((kind, *keys)), settled.set()))
+
+    def note(kind: ItemKind, keys: Sequence[str]) -> None:
+        outcomes.append((kind, *keys))
+        settled.set()
+
+    store.watch(ACCOUNT, lambda: None, settled=note)
     batch = await other.open(ACCOUNT, KIND, batch_id="b", limit=9, lease_seconds=9, exclusive=True)
     assert batch is not None
     await other.settle("b", batch.fence, [ItemOutcome("a", Outcome.ACCEPTED)])
@@ -223,6 +231,11 @@ async def test_nobody_is_told_while_nothing_happens(path: Path) -> None:
 # --- cost
 
 
+def explain(cursor: sqlite3.Cursor, *, question: str, parameters: Sequence[object]) -> list[str]:
+    """The steps of SQLite's plan for one question."""
+    return [row[3] for row in cursor.execute(f"EXPLAIN QUERY PLAN {question}", tuple(parameters))]
+
+
 async def test_every_question_has_its_index(store: SQLiteStorage) -> None:
     """No query walks a whole table or sorts: what makes a million rows as cheap as ten."""
     sql = store._sql
@@ -251,11 +264,7 @@ async def test_every_question_has_its_index(store: SQLiteStorage) -> None:
         sql.notices: (0,),
     }
     for question, parameters in questions.items():
-        plan = await store._database.read(
-            lambda cursor, question=question, parameters=parameters: [
-                row[3] for row in cursor.execute(f"EXPLAIN QUERY PLAN {question}", parameters)
-            ]
-        )
+        plan = await store._database.read(partial(explain, question=question, parameters=parameters))
         steps = "\n".join(plan)
         assert "TEMP B-TREE" not in steps, (question, steps)
         assert not [step for step in plan if step.startswith("SCAN amazon_ae_")], (question, steps)

@@ -137,7 +137,7 @@ async def test_a_connection_that_cannot_take_part_is_refused(store: SQLiteStorag
         await put(store, "a", connection=other)
         other.execute("ROLLBACK")
     with pytest.raises(ConfigurationError, match=r"sqlite3\.Connection"):
-        await put(store, "a", connection="store.db")
+        await put(store, "a", connection="store.db")  # type: ignore[arg-type]
     assert await keys(store) == ["before"]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given, settings, strategies as st
 
 from amazon_ae._models.feeds import ItemOutcome, Outcome
@@ -95,7 +97,7 @@ steps = st.one_of(
 )
 
 
-def walk(world: World, script: list[tuple]) -> None:
+def walk(world: World, script: list[tuple[Any, ...]]) -> None:
     """Carry out a script of steps; the invariants hold after each."""
     for step in script:
         match step:
@@ -116,7 +118,7 @@ def walk(world: World, script: list[tuple]) -> None:
 
 @settings(max_examples=500)
 @given(script=st.lists(steps, max_size=25), last=values)
-def test_the_last_value_put_is_what_amazon_holds_in_the_end(script: list[tuple], last: str) -> None:
+def test_the_last_value_put_is_what_amazon_holds_in_the_end(script: list[tuple[Any, ...]], last: str) -> None:
     """Whatever happened before, retries that arrived after all included: put, let everything out, and it is there."""
     world = World()
     walk(world, script)
@@ -130,7 +132,7 @@ def test_the_last_value_put_is_what_amazon_holds_in_the_end(script: list[tuple],
 
 @settings(max_examples=300)
 @given(script=st.lists(steps, max_size=25), value=values)
-def test_a_pickup_is_asked_for_once(script: list[tuple], value: str) -> None:
+def test_a_pickup_is_asked_for_once(script: list[tuple[Any, ...]], value: str) -> None:
     """``keep_first`` never replaces a request, except a refused one."""
     world = World()
     walk(world, script)
@@ -143,7 +145,7 @@ def test_a_pickup_is_asked_for_once(script: list[tuple], value: str) -> None:
 
 @settings(max_examples=300)
 @given(script=st.lists(steps, max_size=25))
-def test_a_waiting_key_never_moves_back_in_the_queue(script: list[tuple]) -> None:
+def test_a_waiting_key_never_moves_back_in_the_queue(script: list[tuple[Any, ...]]) -> None:
     """``put_at`` of what waits grows only when a value got its outcome in between."""
     world = World()
     since: int | None = None
@@ -151,6 +153,6 @@ def test_a_waiting_key_never_moves_back_in_the_queue(script: list[tuple]) -> Non
         walk(world, [step])
         row = world.row
         waits = row is not None and row.state == ItemState.WAITING
-        if waits and since is not None and step[0] in ("put", "take"):
+        if row is not None and waits and since is not None and step[0] in ("put", "take"):
             assert row.put_at <= since
         since = row.put_at if waits and row is not None else None

@@ -27,7 +27,7 @@ from amazon_ae.testing.pytest import fake_mws, fake_portal, memory_storage, virt
 __all__ = ["fake_mws", "fake_portal", "memory_storage", "virtual_clock"]
 
 
-@pytest.mark.parametrize("name", testing.__all__)
+@pytest.mark.parametrize("name", vars(testing)["__all__"])
 def test_every_name_can_be_imported(name: str) -> None:
     """And is listed by ``dir``."""
     assert getattr(testing, name) is not None

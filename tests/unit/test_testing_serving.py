@@ -10,11 +10,12 @@ import time
 
 import httpx
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from amazon_ae.testing._serving import drop_connection, serve, serve_in_thread
 
 
-async def hello(scope, receive, send) -> None:
+async def hello(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers with the path; hangs at ``/hang``; is cut at ``/cut``; says nothing at ``/drop``."""
     path = scope["path"]
     if path == "/hang":

@@ -7,7 +7,7 @@ host sets what its carrier does.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import date, datetime, time, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -34,6 +34,15 @@ def _no_day_off(_: object, __: object, value: Collection[int]) -> None:
         raise ConfigurationError("working_days must name at least one weekday, 0 (Monday) to 6 (Sunday)")
 
 
+# Converters with a type of their own: mypy reads no argument type out of a generic class such as `frozenset`.
+def _weekdays(values: Iterable[int]) -> frozenset[int]:
+    return frozenset(values)
+
+
+def _dates(values: Iterable[date]) -> frozenset[date]:
+    return frozenset(values)
+
+
 @attrs.frozen(kw_only=True)
 class PickupPolicy:
     """The first working day that is far enough away. A host with other rules passes its own ``PickupDays``.
@@ -48,8 +57,8 @@ class PickupPolicy:
 
     lead_days: int = attrs.field(default=1, validator=attrs.validators.ge(0))
     cut_off: time = time(14, 0)
-    working_days: frozenset[int] = attrs.field(default=frozenset(range(6)), converter=frozenset, validator=_no_day_off)
-    holidays: frozenset[date] = attrs.field(default=frozenset(), converter=frozenset)
+    working_days: frozenset[int] = attrs.field(default=frozenset(range(6)), converter=_weekdays, validator=_no_day_off)
+    holidays: frozenset[date] = attrs.field(default=frozenset(), converter=_dates)
     marketplace: Marketplace = AE
 
     def pickup_date(self, now: datetime) -> date:
