@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 # Recorded answers are kept beside the checkout and never inside it; without them those tests skip and say so.
 SAMPLES = HERE.parent / "shared" / "samples"
 SPAPI = HERE.parent / "shared" / "spapi"
-EXTRAS = ".[portal,postgres,sandbox,plot,tz]"
+EXTRAS = ".[portal,postgres,sandbox,plot,tz,cli]"
 TEST_TOOLS = [
     "pytest",
     "pytest-asyncio",
@@ -35,7 +35,6 @@ TEST_TOOLS = [
     "prometheus-client",
     "opentelemetry-sdk",
     "mypy",
-    "rich",
 ]
 PYTHON = ["src", "tests", "examples", "benchmarks", "docs", "noxfile.py"]
 IMPORT_ALL = "import amazon_ae; [getattr(amazon_ae, name) for name in amazon_ae.__all__]; print(amazon_ae.__version__)"
@@ -45,7 +44,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chro
 @nox.session
 def demo(session: nox.Session) -> None:
     """Run the main job against the bundled sandbox, a crash included; ``-- --backend spapi`` for the other API."""
-    session.install(EXTRAS, "rich")
+    session.install(EXTRAS)
     get_browser(session)
     session.run("python", "examples/demo.py", *session.posargs)
 
@@ -145,13 +144,13 @@ def package(session: nox.Session) -> None:
     sdist, wheel = next(dist.glob("*.tar.gz")), next(dist.glob("*.whl"))
     session.run("twine", "check", "--strict", str(sdist), str(wheel))
     session.run("tar", "-xzf", str(sdist), "-C", str(dist), external=True)
-    session.install(f"amazon-ae[portal,postgres,sandbox,plot,tz] @ {wheel.resolve().as_uri()}")
+    session.install(f"amazon-ae[portal,postgres,sandbox,plot,tz,cli] @ {wheel.resolve().as_uri()}")
     with session.chdir(dist / sdist.name.removesuffix(".tar.gz")):
         session.run("python", "-m", "pytest", "-n", "2", "-q", "-m", "not slow", *session.posargs)
 
 
 @nox.session
-@nox.parametrize("extra", ["", "portal", "postgres", "sandbox", "plot", "tz"])
+@nox.parametrize("extra", ["", "portal", "postgres", "sandbox", "plot", "tz", "cli"])
 def extras(session: nox.Session, extra: str) -> None:
     """Install each extra alone and import every public name that it promises."""
     session.install(f".[{extra}]" if extra else ".")

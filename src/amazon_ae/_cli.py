@@ -68,7 +68,9 @@ def _parser(command: Sequence[str] = ()) -> argparse.ArgumentParser:
     commands.add_parser(
         "demo", help="run the main job against the sandbox, from a checkout of the source", add_help=False
     )
-    status = commands.add_parser("status", help="show queues, quota and dead letters of a storage; changes nothing")
+    status = commands.add_parser(
+        "status", help="show queues, quota, batches and dead letters of a storage; changes nothing"
+    )
     status.add_argument("--store", required=True, metavar="STORE", help="a SQLite file or a postgresql:// address")
     status.add_argument("--account", default=None, metavar="SELLER/AE", help="only this account (default: all)")
     status.add_argument("--schema", default=None, help="PostgreSQL schema or SQLite table prefix, if not the default")
@@ -91,7 +93,10 @@ def _parser(command: Sequence[str] = ()) -> argparse.ArgumentParser:
     )
     doctor.add_argument("--database", metavar="FILE", default=None, help="a SQLite file that must be writable")
     doctor.add_argument(
-        "--backend", choices=("mws", "spapi"), default="mws", help="whose credentials are tried (default: mws)"
+        "--backend",
+        choices=("mws", "spapi"),
+        default=None,
+        help="whose credentials are tried (default: those in the environment, else spapi)",
     )
     doctor.add_argument(
         "--probe-order",
@@ -179,18 +184,27 @@ def _status(options: argparse.Namespace) -> int:
 
 def _doctor(options: argparse.Namespace) -> int:
     from amazon_ae._doctor import examine
+    from amazon_ae._progress import spinner
 
-    return asyncio.run(
-        examine(
-            env=os.environ,
-            database=options.database,
-            backend=options.backend,
-            probe_order=options.probe_order,
-            as_json=options.json,
-            try_sign_in=options.try_sign_in,
-            write=print,
+    if options.probe_order is not None and options.backend == "mws":
+        print("amazon-ae doctor: --probe-order asks the Selling Partner API: leave out --backend mws", file=sys.stderr)
+        return 2
+    lines: list[str] = []
+    with spinner("checking this machine") as show:
+        code = asyncio.run(
+            examine(
+                env=os.environ,
+                database=options.database,
+                backend=options.backend,
+                probe_order=options.probe_order,
+                as_json=options.json,
+                try_sign_in=options.try_sign_in,
+                write=lines.append,
+                progress=lambda what: show(f"checking {what}"),
+            )
         )
-    )
+    print(*lines, sep="\n")
+    return code
 
 
 if __name__ == "__main__":

@@ -6,11 +6,12 @@ import json
 import platform
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import attrs
 import httpx
@@ -20,6 +21,7 @@ from amazon_ae._exceptions import AmazonAeError, ConfigurationError, RequestExpi
 from amazon_ae._models.marketplaces import AE, EG, SA, Marketplace, MwsCredentials, PortalCredentials, SpApiCredentials
 from amazon_ae._mws.client import MwsClient
 from amazon_ae._ports import Clock
+from amazon_ae._transport.retries import RetryPolicy
 
 if TYPE_CHECKING:
     from amazon_ae._spapi.probe import ProbeLine
@@ -42,17 +44,24 @@ _EXTRAS: Final = {
     "postgres": ("psycopg", "psycopg_pool"),
     "sandbox": ("uvicorn", "starlette"),
     "plot": ("matplotlib",),
+    "cli": ("rich",),
 }
 _MARKETPLACES: Final = {marketplace.code: marketplace for marketplace in (AE, EG, SA)}
-_MWS_VARIABLES: Final = (
-    "AMAZON_AE_SELLER_ID",
-    "AMAZON_AE_ACCESS_KEY_ID",
-    "AMAZON_AE_SECRET_KEY",
-    "AMAZON_AE_AUTH_TOKEN",
-)
-_SPAPI_VARIABLES: Final = tuple(
-    f"AMAZON_AE_SPAPI_{name}" for name in ("SELLER_ID", "CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")
-)
+# Whose credentials are configured, by the variables that say so.
+_VARIABLES: Final = {
+    "spapi": tuple(f"AMAZON_AE_SPAPI_{name}" for name in ("SELLER_ID", "CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")),
+    "mws": (
+        "AMAZON_AE_SELLER_ID",
+        "AMAZON_AE_ACCESS_KEY_ID",
+        "AMAZON_AE_SECRET_KEY",
+        "AMAZON_AE_AUTH_TOKEN",
+    ),
+}
+_PORTAL_VARIABLES: Final = tuple(f"AMAZON_AE_PORTAL_{name}" for name in ("EMAIL", "PASSWORD", "TOTP"))
+# A person waits for the report: nothing is tried again, and no answer is waited for longer than this.
+_LONGEST_WAIT: Final = timedelta(seconds=20)
+_ONCE: Final = RetryPolicy(delays_seconds=())
+_UNREACHABLE: Final = "cannot be reached"
 # Amazon refuses what is more than 15 minutes off; one-time codes suffer from much less (a code lives 30 s).
 _SKEW_WARNING_SECONDS: Final = 10.0
 
@@ -78,11 +87,12 @@ async def examine(
     *,
     env: Mapping[str, str],
     database: str | None = None,
-    backend: str = "mws",
+    backend: str | None = None,
     probe_order: str | None = None,
     try_sign_in: bool = False,
     as_json: bool = False,
     write: Callable[[str], object],
+    progress: Callable[[str], object] = lambda _: None,
     clock: Clock | None = None,
     http: httpx.AsyncClient | None = None,
 ) -> int:
@@ -92,32 +102,65 @@ async def examine(
         env: where both credentials are looked for (``from_env``), normally ``os.environ``. Optional there:
             ``AMAZON_AE_MARKETPLACE`` (``AE``, ``EG``, ``SA``) and ``AMAZON_AE_ENDPOINT`` (a sandbox's address).
         database: a SQLite file to open.
-        backend: whose credentials are tried: ``"mws"`` or ``"spapi"``.
+        backend: whose credentials are tried: ``"mws"`` or ``"spapi"``; ``None`` for those that ``env`` has, and for
+            the Selling Partner API where it has none.
         probe_order: an Easy Ship order whose pickup slots are listed (``spapi`` only); it schedules nothing.
         try_sign_in: also sign in to Seller Central once, with the user of ``env``.
         as_json: write one JSON list instead of lines.
+        progress: gets what is being checked, for a line that a person watches.
 
     Returns:
         0, or 1 if something is bad.
     """
+    clock = clock or SystemClock()
+    progress("the browser")
     findings = [*check_machine(), await check_browser()]
     if database is not None:
+        progress("the database")
         findings.append(await check_database(database))
-    clock = clock or SystemClock()
-    if backend == "spapi":
-        findings += await check_selling_partner(env, clock=clock, http=http, order_id=probe_order)
+    if (unknown := _unknown_marketplace(env)) is not None:
+        findings.append(unknown)
     else:
-        findings += await check_amazon(env, clock=clock, http=http)
+        for name in [backend] if backend is not None else _configured(env, probe_order):
+            if name == "spapi":
+                progress("the Selling Partner API")
+                findings += await check_selling_partner(env, clock=clock, http=http, order_id=probe_order)
+            else:
+                progress("Amazon MWS")
+                findings += await check_amazon(env, clock=clock, http=http)
     findings.append(check_portal_user(env))
-    if try_sign_in:
+    if try_sign_in and findings[-1].verdict is Verdict.GOOD:
+        progress("the sign-in to Seller Central")
         findings.append(await check_sign_in(env))
+    elif try_sign_in:
+        findings.append(Finding(Verdict.BAD, "sign-in", f"not tried: {findings[-1].text}"))
     if as_json:
         write(json.dumps([attrs.asdict(finding) for finding in findings], ensure_ascii=False))
-        return 1 if any(finding.verdict is Verdict.BAD for finding in findings) else 0
-    width = max(len(finding.name) for finding in findings)
-    for finding in findings:
-        write(f"{finding.verdict:<4} {finding.name:<{width}}  {finding.text}")
+    else:
+        width = max(len(finding.name) for finding in findings)
+        for finding in findings:
+            write(f"{finding.verdict:<4} {finding.name:<{width}}  {finding.text}")
     return 1 if any(finding.verdict is Verdict.BAD for finding in findings) else 0
+
+
+def _configured(env: Mapping[str, str], probe_order: str | None) -> list[str]:
+    """The backends whose credentials, or a part of them, are there; today's where there are none."""
+    found = [name for name, variables in _VARIABLES.items() if any(env.get(variable) for variable in variables)]
+    if probe_order is not None and "spapi" not in found:
+        found.append("spapi")
+    return found or ["spapi"]
+
+
+def _marketplace(env: Mapping[str, str]) -> Marketplace | None:
+    return _MARKETPLACES.get(env.get("AMAZON_AE_MARKETPLACE") or "AE")
+
+
+def _unknown_marketplace(env: Mapping[str, str]) -> Finding | None:
+    if _marketplace(env) is not None:
+        return None
+    code = env["AMAZON_AE_MARKETPLACE"]
+    text = f"AMAZON_AE_MARKETPLACE is {code!r}: it must be one of {', '.join(_MARKETPLACES)}"
+    return Finding(Verdict.BAD, "marketplace", text)
 
 
 def check_machine() -> list[Finding]:
@@ -178,29 +221,28 @@ async def check_amazon(env: Mapping[str, str], *, clock: Clock, http: httpx.Asyn
     try:
         credentials = MwsCredentials.from_env(env)
     except ConfigurationError as error:
-        return [_no_credentials(env, _MWS_VARIABLES, error)]
-    marketplace = _MARKETPLACES.get(env.get("AMAZON_AE_MARKETPLACE", "AE"))
+        return [_no_credentials(env, _VARIABLES["mws"], error)]
+    marketplace = _marketplace(env)
     if marketplace is None:
-        return [Finding(Verdict.BAD, "marketplace", f"AMAZON_AE_MARKETPLACE is one of {', '.join(_MARKETPLACES)}")]
+        return [found] if (found := _unknown_marketplace(env)) else []
     if endpoint := env.get("AMAZON_AE_ENDPOINT"):
         marketplace = attrs.evolve(marketplace, mws_endpoint=endpoint)
-    findings = [finding] if (finding := _endpoint(marketplace.mws_endpoint)) is not None else []
-    if finding is not None and finding.verdict is Verdict.BAD:
-        return findings
-    owned = httpx.AsyncClient(timeout=20) if http is None else None
+    owned = httpx.AsyncClient(timeout=_LONGEST_WAIT.total_seconds()) if http is None else None
     http = http or owned
     assert http is not None
     try:
-        client = MwsClient(credentials, marketplace, http=http, clock=clock)
+        client = MwsClient(credentials, marketplace, http=http, clock=clock, retries=_ONCE, max_wait=_LONGEST_WAIT)
+        findings = [*_switched_off(marketplace.mws_endpoint), await _clock_skew(http, marketplace, clock)]
+        if _UNREACHABLE in findings[-1].text:
+            return findings  # the others would say the same
         return [
             *findings,
-            await _clock_skew(http, marketplace, clock),
             await _ask("service", lambda: _service(client)),
             await _ask("account", lambda: _account(client, marketplace)),
             await _ask("quota", lambda: _quota(client)),
         ]
     except ConfigurationError as error:
-        return [Finding(Verdict.BAD, "marketplace", str(error))]
+        return [Finding(Verdict.BAD, "endpoint", f"AMAZON_AE_ENDPOINT: {error}")]
     finally:
         if owned is not None:
             await owned.aclose()
@@ -222,21 +264,25 @@ async def check_selling_partner(
     try:
         credentials = SpApiCredentials.from_env(env)
     except ConfigurationError as error:
-        return [_no_credentials(env, _SPAPI_VARIABLES, error)]
-    marketplace = _MARKETPLACES.get(env.get("AMAZON_AE_MARKETPLACE", "AE"))
+        return [_no_credentials(env, _VARIABLES["spapi"], error)]
+    marketplace = _marketplace(env)
     if marketplace is None:
-        return [Finding(Verdict.BAD, "marketplace", f"AMAZON_AE_MARKETPLACE is one of {', '.join(_MARKETPLACES)}")]
+        return [found] if (found := _unknown_marketplace(env)) else []
     if endpoint := env.get("AMAZON_AE_SPAPI_ENDPOINT"):
         marketplace = attrs.evolve(marketplace, spapi_endpoint=endpoint, lwa_endpoint=endpoint)
     try:
-        async with SpApiClient(credentials, marketplace, http=http, clock=clock) as client:
+        async with SpApiClient(
+            credentials, marketplace, http=http, clock=clock, retries=_ONCE, max_wait=_LONGEST_WAIT
+        ) as client:
             return [_finding_of(line) for line in await probe(client, order_id=order_id)]
     except ConfigurationError as error:
-        return [Finding(Verdict.BAD, "marketplace", str(error))]
+        return [Finding(Verdict.BAD, "endpoint", f"AMAZON_AE_SPAPI_ENDPOINT: {error}")]
 
 
 def _finding_of(line: ProbeLine) -> Finding:
-    verdicts = {"yes": Verdict.GOOD, "unknown": Verdict.MISSING}
+    # A question that was not asked is no fault; an account that Amazon did not answer for is one.
+    unknown = Verdict.BAD if line.name == "account" else Verdict.MISSING
+    verdicts = {"yes": Verdict.GOOD, "unknown": unknown}
     text = line.fact + "".join(f"; {more}" for more in (line.consequence, line.route) if more)
     return Finding(verdicts.get(line.verdict, Verdict.BAD), line.name, text)
 
@@ -246,8 +292,7 @@ def check_portal_user(env: Mapping[str, str]) -> Finding:
     from amazon_ae._portal.totp import TotpSecret
 
     if not env.get("AMAZON_AE_PORTAL_EMAIL"):
-        given = [name for name in ("AMAZON_AE_PORTAL_PASSWORD", "AMAZON_AE_PORTAL_TOTP") if env.get(name)]
-        if given:
+        if given := [name for name in _PORTAL_VARIABLES if env.get(name)]:
             return Finding(Verdict.BAD, "portal user", f"{given[0]} is set, but AMAZON_AE_PORTAL_EMAIL is not")
         return Finding(Verdict.MISSING, "portal user", "AMAZON_AE_PORTAL_EMAIL is not set")
     try:
@@ -262,7 +307,7 @@ async def check_sign_in(env: Mapping[str, str]) -> Finding:
     """Sign in to Seller Central once, without a screen. A challenge needs a person, and says so."""
     from amazon_ae._portal.scraper import SellerPortalScraper
 
-    marketplace = _MARKETPLACES.get(env.get("AMAZON_AE_MARKETPLACE", "AE"), AE)
+    marketplace = _marketplace(env) or AE
     if origin := env.get("AMAZON_AE_PORTAL"):
         marketplace = attrs.evolve(marketplace, portal_origin=origin)
     try:
@@ -280,18 +325,13 @@ def _no_credentials(env: Mapping[str, str], variables: Sequence[str], error: Con
     return Finding(Verdict.MISSING, "credentials", f"{error}: Amazon was not asked")
 
 
-def _endpoint(endpoint: str) -> Finding | None:
-    """A wrong address is bad; one that Amazon has switched off is named, and asked all the same."""
-    try:
-        url = httpx.URL(endpoint)
-    except httpx.InvalidURL:
-        return Finding(Verdict.BAD, "endpoint", f"{endpoint!r} is no address")
-    if url.scheme not in ("http", "https") or not url.host:
-        return Finding(Verdict.BAD, "endpoint", f"{endpoint!r} is no address: it begins with https://")
-    if url.host.startswith("mws") and ".amazonservices." in f".{url.host}":
-        text = f"Amazon switched {url.host} off on 31 March 2024: take the Selling Partner API (--backend spapi)"
-        return Finding(Verdict.MISSING, "endpoint", text)
-    return None
+def _switched_off(endpoint: str) -> list[Finding]:
+    """An address that Amazon has switched off is named, and asked all the same."""
+    host = urlsplit(endpoint).hostname or ""
+    if not (host.startswith("mws") and ".amazonservices." in host):
+        return []
+    text = f"Amazon switched {host} off on 31 March 2024: take the Selling Partner API (--backend spapi)"
+    return [Finding(Verdict.MISSING, "endpoint", text)]
 
 
 async def _ask(name: str, check: Callable[[], Awaitable[Finding]]) -> Finding:
@@ -336,7 +376,7 @@ async def _clock_skew(http: httpx.AsyncClient, marketplace: Marketplace, clock: 
         answer = await http.get(f"{marketplace.mws_endpoint}/")
         theirs: datetime = parsedate_to_datetime(answer.headers["Date"])
     except (httpx.HTTPError, KeyError, ValueError) as error:
-        return Finding(Verdict.BAD, "clock", f"{marketplace.mws_endpoint} cannot be reached: {type(error).__name__}")
+        return Finding(Verdict.BAD, "clock", f"{marketplace.mws_endpoint} {_UNREACHABLE}: {type(error).__name__}")
     # The header has whole seconds.
     skew = (clock.now() - theirs).total_seconds() - 0.5
     text = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} Amazon's"

@@ -24,6 +24,7 @@ from amazon_ae._doctor import (
     check_selling_partner,
     examine,
 )
+from amazon_ae._progress import bar, spinner
 from amazon_ae.testing import FAKE_CREDENTIALS, FakeMws, FakeSpApi, MwsFault, VirtualClock
 
 ENV = {
@@ -185,7 +186,7 @@ async def test_the_doctor_says_line_by_line_what_it_found(tmp_path: Path) -> Non
     text = "\n".join(lines)
     for name in ("python", "amazon-ae", "extra sandbox", "browser", "time zone", "database", "credentials"):
         assert name in text
-    assert "AMAZON_AE_SELLER_ID is not set" in text
+    assert "AMAZON_AE_SPAPI_SELLER_ID is not set" in text
 
 
 async def test_a_database_that_cannot_be_written_is_bad(tmp_path: Path) -> None:
@@ -231,7 +232,7 @@ async def test_half_a_configuration_is_bad() -> None:
     assert half["credentials"][0] is Verdict.BAD
     assert "AMAZON_AE_SELLER_ID set, but AMAZON_AE_ACCESS_KEY_ID is not set" in half["credentials"][1]
     assert (await verdicts(fake, clock, {}))["credentials"][0] is Verdict.MISSING
-    for endpoint in ("mws.example", "ftp://mws.example", "https://"):
+    for endpoint in ("mws.example", "ftp://mws.example", "https://", "http://[", "http://example.com:99999"):
         assert (await verdicts(fake, clock, {**ENV, "AMAZON_AE_ENDPOINT": endpoint}))["endpoint"][0] is Verdict.BAD
     lonely = check_portal_user({"AMAZON_AE_PORTAL_TOTP": "JBSW Y3DP EHPK 3PXP"})
     assert (lonely.verdict, "AMAZON_AE_PORTAL_EMAIL is not" in lonely.text) == (Verdict.BAD, True)
@@ -347,12 +348,85 @@ async def test_the_doctor_asks_nobody_without_selling_partner_credentials() -> N
     assert found["marketplace"][0] is Verdict.BAD
     endpoint = {"AMAZON_AE_SPAPI_ENDPOINT": "http://example.com"}
     found = await ask_selling_partner(fake, selling_partner(fake) | endpoint)
-    assert "https" in found["marketplace"][1]
+    assert "https" in found["endpoint"][1]
     assert not fake.requests
 
 
-async def test_the_doctor_asks_the_backend_that_is_named(tmp_path: Path) -> None:
-    """MWS without a word."""
+async def report(env: dict[str, str], *, code: int, backend: str | None = None) -> dict[str, tuple[str, str]]:
+    """What the doctor says of an environment whose credentials are not complete: it asks nobody."""
     lines: list[str] = []
-    await examine(env={}, database=str(tmp_path / "a.db"), backend="spapi", write=lines.append)
-    assert any("AMAZON_AE_SPAPI_SELLER_ID is not set" in line for line in lines)
+    assert await examine(env=env, backend=backend, as_json=True, write=lines.append) == code
+    return {finding["name"]: (finding["verdict"], finding["text"]) for finding in json.loads(lines[0])}
+
+
+async def test_the_doctor_looks_at_the_backends_that_are_configured() -> None:
+    """Half a configuration of either is bad without naming it; where there is none, today's backend is meant."""
+    assert "AMAZON_AE_SPAPI_SELLER_ID is not set" in (await report({}, code=0))["credentials"][1]
+    assert "AMAZON_AE_SELLER_ID is not set" in (await report({}, code=0, backend="mws"))["credentials"][1]
+    for name in ("AMAZON_AE_SPAPI_SELLER_ID", "AMAZON_AE_SPAPI_REFRESH_TOKEN", "AMAZON_AE_AUTH_TOKEN"):
+        verdict, text = (await report({name: "x"}, code=1))["credentials"]
+        assert verdict == "BAD"
+        assert text.startswith(f"{name} set, but ")
+
+
+async def test_an_unknown_marketplace_is_bad_without_credentials_too() -> None:
+    """It is named, with those that exist; an empty one is the default."""
+    verdict, text = (await report({"AMAZON_AE_MARKETPLACE": "DE"}, code=1))["marketplace"]
+    assert (verdict, text) == ("BAD", "AMAZON_AE_MARKETPLACE is 'DE': it must be one of AE, EG, SA")
+    assert "marketplace" not in await report({"AMAZON_AE_MARKETPLACE": ""}, code=0)
+
+
+@pytest.mark.parametrize("backend", ["mws", "spapi"])
+async def test_an_amazon_that_cannot_be_reached_is_bad_and_asked_once(backend: str) -> None:
+    """Nobody waits for retries that end the same, and one line says it all."""
+    clock, asked = VirtualClock(), []
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        raise httpx.ConnectError("refused")
+
+    env = ENV if backend == "mws" else selling_partner(FakeSpApi(clock=clock))
+    lines: list[str] = []
+    began = clock.now()
+    async with httpx.AsyncClient(transport=httpx.MockTransport(refuse)) as http:
+        assert await examine(env=env, as_json=True, write=lines.append, clock=clock, http=http) == 1
+    bad = [finding["name"] for finding in json.loads(lines[0]) if finding["verdict"] == "BAD"]
+    assert bad == ["clock" if backend == "mws" else "account"]
+    assert len(asked) == 1
+    assert clock.now() == began
+
+
+async def test_no_sign_in_is_tried_with_half_a_user() -> None:
+    """The portal's line says what is missing, and the sign-in's that it was not tried."""
+    lines: list[str] = []
+    env = {"AMAZON_AE_PORTAL_EMAIL": "packer@example.ae"}
+    assert await examine(env=env, try_sign_in=True, as_json=True, write=lines.append) == 1
+    last = json.loads(lines[0])[-1]
+    assert (last["name"], last["verdict"]) == ("sign-in", "BAD")
+    assert last["text"] == "not tried: AMAZON_AE_PORTAL_PASSWORD is not set"
+
+
+def test_a_probe_of_an_order_is_the_selling_partner_apis(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the other backend it would be dropped without a word."""
+    assert cli.main(["doctor", "--backend", "mws", "--probe-order", "171-0000000-0000001"]) == 2
+    assert "leave out --backend mws" in capsys.readouterr().err
+
+
+def test_progress_is_for_a_terminal_only(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A pipe gets nothing; a terminal gets a spinner and a bar, or lines where ``rich`` is missing."""
+    with spinner("asking") as show, bar(3, "seeds") as progress:
+        show("waiting")
+        assert progress is None
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with spinner("asking") as show:
+        show("waiting")
+    with bar(3, "seeds") as progress:
+        assert progress is not None
+        progress(3)
+    capsys.readouterr()
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    with spinner("asking") as show, bar(3, "seeds") as progress:
+        show("waiting")
+        assert progress is None
+    assert capsys.readouterr().err == "asking ...\nwaiting ...\n"

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -19,6 +24,9 @@ from amazon_ae import (
     SQLiteStorage,
     _cli as cli,
 )
+from amazon_ae._mws.throttles import mws_throttles
+from amazon_ae._scheduling.late_feeds import LateFeed, late_prefix
+from amazon_ae._scheduling.quota import Ledger
 from amazon_ae._status import read_status, status_lines
 from amazon_ae.testing import FakeMws, VirtualClock, make_order, make_order_id
 from amazon_ae.testing.pytest import memory_storage, virtual_clock
@@ -52,7 +60,8 @@ def test_the_report_names_queues_quota_and_dead_letters(store: Path, capsys: pyt
     text = capsys.readouterr().out
     assert "A1SANDBOXSELLER/AE" in text
     assert "quota" in text
-    assert "2 in the last hour, 0 unanswered" in text
+    assert "0 in the last hour, 0 unanswered, 15 free" in text  # the fake's day is long gone
+    assert "queued inventory items wait for a scheduler: start a host of this account" in text
     assert "inventory UNKNOWN-1: rejected: 13013" in text
     assert "buffer.retry(['UNKNOWN-1']) or buffer.drop(['UNKNOWN-1'])" in text
 
@@ -63,15 +72,48 @@ def test_the_same_as_json(store: Path, capsys: pytest.CaptureFixture[str]) -> No
     (account,) = json.loads(capsys.readouterr().out)
     assert account["queues"]["inventory"]["waiting"] == 1
     assert account["queues"]["inventory"]["urgent"] == 1
+    assert account["queues"]["inventory"]["waits_for"].startswith("a scheduler")
+    assert account["last_seen_at"].startswith("2021-11-18T09:0")
     assert [letter["key"] for letter in account["dead_letters"]] == ["UNKNOWN-1"]
 
 
 def test_reading_changes_nothing(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Not one byte of the file."""
+    """Not one byte of the file, however often it is read."""
     before = store.read_bytes()
     assert cli.main(["status", "--store", f"sqlite:{store}", "--account", "A1SANDBOXSELLER/AE"]) == 0
-    assert capsys.readouterr().out
+    command = [sys.executable, "-m", "amazon_ae", "status", "--store", f"sqlite:{store}", "--watch", "0.01", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        assert watching.stderr is not None
+        reports = [json.loads(watching.stdout.readline()) for _ in range(3)]
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait() == 130
+        assert watching.stderr.read() == ""
+    assert [report[0]["queues"]["inventory"]["waiting"] for report in reports] == [1, 1, 1]
     assert store.read_bytes() == before
+
+
+def test_another_programs_database_is_left_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not even its journal's mode is changed."""
+    other = tmp_path / "shop.sqlite"
+    with closing(sqlite3.connect(other)) as connection, connection:
+        connection.execute("CREATE TABLE parcels (id TEXT)")
+    before = other.read_bytes()
+    assert cli.main(["status", "--store", str(other)]) == 1
+    assert "version 0" in capsys.readouterr().err
+    assert other.read_bytes() == before
+    assert cli.main(["status", "--store", f"mysql://{other}"]) == 2
+    assert capsys.readouterr().err == "amazon-ae status: --store is a SQLite file or a postgresql:// address\n"
+
+
+def test_a_server_that_is_away_is_said_once(capfd: pytest.CaptureFixture[str]) -> None:
+    """The pool tries for five seconds; what it logs meanwhile is not shown."""
+    pytest.importorskip("psycopg_pool")
+    command = [sys.executable, "-m", "amazon_ae", "status", "--store", "postgresql://127.0.0.1:1/none"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("amazon-ae status: PostgreSQL")
+    assert done.stderr.count("connection failed") == 1
 
 
 def test_a_storage_that_is_not_there_is_named_and_not_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,3 +141,63 @@ async def test_an_unanswered_batch_says_since_when(memory_storage: MemoryStorage
     virtual_clock.jump(45)
     lines = status_lines(await read_status(memory_storage, "A1SELLER/AE", virtual_clock.now()))
     assert "  1 inventory item sent 45 s ago, no answer yet" in lines
+    assert "  a scheduler was last at work: 0 s ago" in lines  # it still has its lease
+
+
+async def lines_of(storage: MemoryStorage, clock: VirtualClock) -> str:
+    return "\n".join(status_lines(await read_status(storage, "A1SELLER/AE", clock.now())))
+
+
+async def test_queued_items_say_what_they_wait_for(memory_storage: MemoryStorage, virtual_clock: VirtualClock) -> None:
+    """A host, a blocked quota, a full one, or just their turn; spending of an hour ago no longer counts."""
+    rule = mws_throttles().find("Feeds/SubmitFeed").rule("A1SELLER/AKIA/SubmitFeed")
+    await InventoryBuffer(memory_storage, "A1SELLER/AE").put("BOTTLE-1", 3)
+    assert "wait for a scheduler" in await lines_of(memory_storage, virtual_clock)
+
+    async def write(ledger: Ledger) -> None:
+        await memory_storage.change(rule.name, lambda _, __: (ledger.to_text(), None))
+
+    ledger = Ledger.read(None, rule, virtual_clock.now())
+    await write(ledger)
+    assert "items wait for their turn in the quota" in await lines_of(memory_storage, virtual_clock)
+    await write(ledger.exceeded(300))
+    text = await lines_of(memory_storage, virtual_clock)
+    assert "wait for Amazon's quota, which admits no request before " in text
+    assert ", blocked until " in text
+    for number in range(15):
+        spent = ledger.reserve(str(number), "stock")
+        assert spent is not None
+        ledger = spent.pin(str(number))
+    await write(ledger)
+    text = await lines_of(memory_storage, virtual_clock)
+    assert "15 in the last hour, 0 unanswered, 0 free" in text
+    assert "wait for a free place in the quota" in text
+    virtual_clock.jump(3601)
+    assert "0 in the last hour, 0 unanswered, 15 free" in await lines_of(memory_storage, virtual_clock)
+
+
+async def test_a_feed_without_an_end_has_its_verb(memory_storage: MemoryStorage, virtual_clock: VirtualClock) -> None:
+    """After an hour; and one that was given up is listed for as long as Amazon is asked about it."""
+    await InventoryBuffer(memory_storage, "A1SELLER/AE").put("BOTTLE-1", 3)
+    batch = await memory_storage.open(
+        "A1SELLER/AE", ItemKind.INVENTORY, batch_id="b1", limit=5, lease_seconds=60, exclusive=True
+    )
+    assert batch is not None
+    await memory_storage.mark_submitted(
+        "b1", batch.fence, feed_id="5001", submitted_at=virtual_clock.now(), lease_seconds=60
+    )
+    assert "waiting for Amazon's report for 0 s" in await lines_of(memory_storage, virtual_clock)
+    virtual_clock.jump(3 * 86400)
+    late = LateFeed.of(
+        ItemKind.INVENTORY,
+        "b0",
+        "mws:feed",
+        feed_id="5000",
+        now=virtual_clock.now(),
+        window=(virtual_clock.now(), virtual_clock.now()),
+        keys=["BOTTLE-1"],
+    )
+    await memory_storage.change(f"{late_prefix('A1SELLER/AE', late.kind)}b0", lambda _, __: (late.to_text(), None))
+    text = await lines_of(memory_storage, virtual_clock)
+    assert "in feed 5001, waiting for Amazon's report for 3 days; scheduler.abandon('5001') gives it up" in text
+    assert "1 inventory item of feed 5000, given up 0 s ago: Amazon is still asked" in text

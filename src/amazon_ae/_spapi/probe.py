@@ -38,6 +38,8 @@ _RECENT: Final = timedelta(days=30)
 _BOX: Final = PackageDimensions(Decimal(30), Decimal(20), Decimal(10))
 _PARCEL: Final = PackageWeight(Decimal(500))
 _RATED: Final = ("searchOrders", "searchListingsItems", "patchListingsItem", "listHandoverSlots")
+# Without a token, or without a connection, every other question would have the same answer.
+_NOTHING_WORKS: Final = ("Login with Amazon", "NotSent")
 _PANEL: Final = "schedule pickups in Seller Central, and take labels from the panel"
 
 
@@ -91,7 +93,7 @@ async def probe(
     lines = [_secret(client)]
     account = await _asked("account", lambda: _account(client))
     lines.append(account)
-    if account.verdict is not ProbeVerdict.YES and "Login with Amazon" in account.fact:
+    if account.verdict is not ProbeVerdict.YES and any(sign in account.fact for sign in _NOTHING_WORKS):
         return tuple(lines)
     orders: list[Order] = []
     lines.append(await _asked("orders", lambda: _orders(client, orders)))

@@ -235,6 +235,8 @@ class SqliteDatabase:
         connection = sqlite3.connect(self.path, timeout=_PAUSE_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             cursor = connection.cursor()
+            if not self._create and _version(cursor, self._prefix) != SCHEMA_VERSION:
+                ensure_schema(cursor, self._prefix, create=False)  # raises: not even the file's mode is changed
             (mode,) = cursor.execute("PRAGMA journal_mode = WAL").fetchone()
             if mode != "wal":
                 raise StorageError(f"{self.path} cannot have a write-ahead log (mode {mode}): is it on a local disk?")

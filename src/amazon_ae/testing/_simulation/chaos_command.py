@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from amazon_ae._progress import bar
 from amazon_ae.testing._clocks import VirtualClock
 from amazon_ae.testing._simulation.chaos import ChaosPlan, ChaosReport, run_chaos
 
@@ -69,8 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seeds = range(options.first, options.first + options.seeds)
     counts: Counter[str] = Counter()
     broken = 0
-    with ProcessPoolExecutor(options.jobs) as pool:
-        for report in pool.map(partial(play, store=options.store, postgres=options.postgres), seeds, chunksize=4):
+    with ProcessPoolExecutor(options.jobs) as pool, bar(options.seeds, "seeds") as progress:
+        played = pool.map(partial(play, store=options.store, postgres=options.postgres), seeds, chunksize=4)
+        for done, report in enumerate(played, start=1):
+            if progress is not None:
+                progress(done)
             counts.update(report.counts)
             if options.traces:
                 print(f"seed {report.plan.seed} trace {report.trace}", flush=True)

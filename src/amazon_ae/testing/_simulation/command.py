@@ -7,13 +7,14 @@ import contextlib
 import os
 import sys
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 from pathlib import Path
 from time import perf_counter
 
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.feeds import ItemKind
+from amazon_ae._progress import bar
 from amazon_ae._scheduling.policy import FeedPolicy
 from amazon_ae.testing._simulation.loads import Load, Processing
 from amazon_ae.testing._simulation.trade import Delays, Trade, paper, simulate
@@ -68,7 +69,7 @@ def _run(options: argparse.Namespace) -> int:
 
         market = wire
     began = perf_counter()
-    with _progress(options.hours) as progress:
+    with bar(options.hours, "h") as progress:
         trade = simulate(
             load,
             processing=processing,
@@ -88,24 +89,6 @@ def _run(options: argparse.Namespace) -> int:
         print(f"plot: {options.plot}")
     sys.stdout.flush()  # a reader that has left is noticed here and not at the interpreter's exit
     return 0
-
-
-@contextlib.contextmanager
-def _progress(hours: float) -> Iterator[Callable[[float], None] | None]:
-    """A progress bar on a terminal where rich is installed, else nothing."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    try:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-    except ImportError:
-        yield None
-        return
-    columns = (TextColumn("{task.completed:.0f} of {task.total:g} h"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=hours)
-        yield lambda done: bar.update(task, completed=done)
 
 
 def _painter(path: str) -> Callable[[Trade], None]:
