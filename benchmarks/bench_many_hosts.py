@@ -10,7 +10,8 @@ once, so that what is measured is the storage and the waking of schedulers. Perc
 first passes: from the common start until the last of all schedulers has read its queues, and the puts meanwhile.
 put, pickup: from the call to its answer; a pickup is carried by whichever process is first.
 CPU: of all processes and of the server with its connections, in cores of this machine.
-loop: the longest that any event loop was held up.
+loop: the most processor time that one callback of any event loop took in the steady part; where nothing else loads the
+machine, so long was that loop held up.
 transactions: committed by the server in the steady part, for each put or pickup.
 
 hot: one process puts new SKUs of one seller as fast as it can, beside the others' load. lost: the server ends every
@@ -105,20 +106,20 @@ class Worker:
             await store.load("x")
             schedulers = [FeedScheduler(store, gateway) for gateway in gateways]
             await asyncio.sleep(self.starts_at - time.time())
-            watch = asyncio.create_task(self.watch_loop())
             for scheduler in schedulers:
                 await stack.enter_async_context(scheduler)
             load = [asyncio.create_task(self.load(store, schedulers))]
             first = asyncio.create_task(self.first_passes(schedulers))
             await asyncio.sleep(options["warm_up"] - self.since_start())
             cpu = _cpu_seconds()
+            self.watch_loop()
             if options["hot"]:
                 load.append(asyncio.create_task(self.hot(store)))
             await asyncio.sleep(options["seconds"])
             cpu = _cpu_seconds() - cpu
-            for task in (*load, watch, first):
+            for task in (*load, first):
                 task.cancel()
-            await asyncio.gather(*load, watch, first, return_exceptions=True)
+            await asyncio.gather(*load, first, return_exceptions=True)
             passed = max(self.passed) if len(self.passed) == len(schedulers) else None
         return {
             "puts": self.puts,
@@ -138,13 +139,16 @@ class Worker:
             self.passed += [self.since_start()] * len(done)
             left = [scheduler for scheduler in left if scheduler not in done]
 
-    async def watch_loop(self) -> None:
-        """The longest that the event loop was held up in the steady part."""
-        while True:
-            began = time.perf_counter()
-            await asyncio.sleep(0.005)
-            if self.since_start() > self.options["warm_up"]:
-                self.held = max(self.held, time.perf_counter() - began - 0.005)
+    def watch_loop(self) -> None:
+        """From now on, note the most processor time that one callback takes."""
+        run = asyncio.Handle._run
+
+        def timed(handle: asyncio.Handle) -> None:
+            began = time.thread_time()
+            run(handle)
+            self.held = max(self.held, time.thread_time() - began)
+
+        asyncio.Handle._run = timed  # type: ignore[method-assign]
 
     async def load(self, store: PostgresStorage, schedulers: list[FeedScheduler]) -> None:
         """This process's share of puts and pickups, each started at its time, however long the others take."""

@@ -178,6 +178,39 @@ async def test_watchers_hear_puts_of_other_objects(postgres_uri: str, account: s
         assert not rang.is_set()
 
 
+@pytest.mark.parametrize("later_seconds", [0.01, 1e6])
+async def test_a_put_that_its_own_process_carries_rings_elsewhere_later(
+    postgres_uri: str, account: str, later_seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever watches what it puts, also in the host's transaction, carries it; others look some seconds later."""
+    monkeypatch.setattr("amazon_ae._storage.postgres.notify._CARRIED_SECONDS", later_seconds)
+    pickup = ItemKind.PICKUP
+    async with (
+        PostgresStorage(postgres_uri) as here,
+        PostgresStorage(postgres_uri) as there,
+        PostgresStorage(postgres_uri) as command,
+    ):
+        listens, beside = asyncio.Event(), asyncio.Event()
+        own: asyncio.Queue[None] = asyncio.Queue()
+        others: asyncio.Queue[None] = asyncio.Queue()
+        here.watch(account, lambda: others.put_nowait(None), settled=lambda _kind, _keys: listens.set())
+        there.watch(account, lambda: own.put_nowait(None), settled=lambda _kind, _keys: beside.set())
+        await asyncio.wait_for(asyncio.gather(listens.wait(), beside.wait()), 10)
+        await there.put(account, pickup, [Change("111-1", "1")])
+        await asyncio.wait_for(own.get(), 10)
+        async with await psycopg.AsyncConnection.connect(postgres_uri) as connection:
+            await there.put(account, pickup, [Change("111-2", "1")], connection=connection)
+        await asyncio.wait_for(own.get(), 10)
+        if later_seconds < 1:
+            await asyncio.wait_for(others.get(), 10)
+            return
+        # Notices arrive in order: one that nobody carries rings at once, and nothing rang before it.
+        await command.put(account, pickup, [Change("111-3", "1")])
+        await asyncio.wait_for(others.get(), 10)
+        await asyncio.wait_for(own.get(), 10)
+        assert others.empty()
+
+
 async def test_own_puts_ring_at_once_and_only_when_something_waits(store: PostgresStorage, account: str) -> None:
     """The watcher has been called when ``put`` returns; a put that changes nothing rings nobody."""
     calls: list[int] = []

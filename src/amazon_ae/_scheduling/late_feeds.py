@@ -32,9 +32,9 @@ _UNENDED_FOR: Final = timedelta(days=10)
 _VERSION: Final = 1
 
 
-def late_prefix(account: str, kind: ItemKind) -> str:
-    """The beginning of the names of an account's documents of one kind."""
-    return f"{account}/late/{kind.value}/"
+def late_prefix(account: str, kind: ItemKind | None = None) -> str:
+    """The beginning of the names of an account's documents, or of those of one kind."""
+    return f"{account}/late/" + (f"{kind.value}/" if kind is not None else "")
 
 
 @attrs.frozen(kw_only=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from amazon_ae._models.feeds import FeedStatus, ItemKind, QuotaRule
-from amazon_ae._scheduling.context import KINDS, SchedulerContext
+from amazon_ae._scheduling.context import SchedulerContext
 from amazon_ae._scheduling.feed_pace import FeedPace
 from amazon_ae._scheduling.late_feeds import LateFeed, late_prefix
 from amazon_ae._scheduling.lookup_claims import Claimed, LookupClaims
@@ -147,11 +147,7 @@ class SharedState:
     async def late_feeds(self, kind: ItemKind | None = None) -> list[LateFeed]:
         """Every late feed of the account, or those of one kind."""
         storage = self._context.storage
-        names = [
-            name
-            for each in (KINDS if kind is None else (kind,))
-            for name in await storage.names(late_prefix(self._context.account, each))
-        ]
+        names = await storage.names(late_prefix(self._context.account, kind))
         found = [LateFeed.read(await storage.load(name)) for name in names]
         return [late for late in found if late is not None]
 

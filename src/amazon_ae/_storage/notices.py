@@ -9,19 +9,22 @@ from typing import Final, NamedTuple
 
 from amazon_ae._models.feeds import ItemKind
 
-__all__ = ["MAX_KEYS", "Leaving", "Notice", "Settled", "Watchers", "news", "queued", "settled"]
+__all__ = ["CARRIED", "MAX_KEYS", "Leaving", "Notice", "Settled", "Watchers", "news", "queued", "settled"]
 
 _log = logging.getLogger(__name__)
 
 MAX_KEYS: Final = 100
 """A notice names no more keys than this; above it names none, and whoever waits reads the store."""
 
+CARRIED: Final = ("carried",)
+"""In place of keys, where something can leave: the process that put it watches the account too, and carries it."""
+
 Settled = Callable[[ItemKind, Sequence[str]], None]
 
 
 class Notice(NamedTuple):
     """One event in an account: with a ``kind``, its ``keys`` have an outcome (no keys: some keys); without, items of
-    the account can leave that could not before."""
+    the account can leave that could not before, and ``keys`` is empty or ``CARRIED``."""
 
     account: str
     kind: str = ""
@@ -93,6 +96,9 @@ class Watchers:
         """The accounts that are watched."""
         with self._lock:
             return list(self._watchers)
+
+    def __contains__(self, account: str) -> bool:
+        return account in self._watchers
 
     def __bool__(self) -> bool:
         return bool(self._watchers)

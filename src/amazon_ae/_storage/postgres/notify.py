@@ -26,7 +26,7 @@ from amazon_ae._backoff import doubling
 from amazon_ae._clocks import SystemClock
 from amazon_ae._exceptions import StorageError
 from amazon_ae._models.feeds import ItemKind
-from amazon_ae._storage.notices import Notice, Settled, Watchers, queued, settled
+from amazon_ae._storage.notices import CARRIED, Notice, Settled, Watchers, queued, settled
 from amazon_ae._storage.postgres.queues import Queues, changes, read_queues
 from amazon_ae._storage.postgres.schema import quoted
 
@@ -41,13 +41,16 @@ __all__ = ["Notifier"]
 
 _log = logging.getLogger(__name__)
 
-_NOTIFY: Final = b"SELECT pg_notify(%s, %s)"
+_NOTIFY_AT_COMMIT: Final = b"SELECT pg_notify(%s, %s)"
+# The server-wide lock is held until the commit is on the disk: a notice need not be, a crash ends its listeners too.
+_NOTIFY: Final = b"SELECT pg_catalog.set_config('synchronous_commit', 'off', true), pg_catalog.pg_notify(%s, %s)"
 # pg_notify takes payloads below 8,000 bytes; keys that do not fit are not named.
 _MAX_KEYS_BYTES: Final = 6_000
 _HEARTBEAT_SECONDS: Final = 60.0
 _FIRST_DELAY_SECONDS: Final = 0.2
 _LONGEST_DELAY_SECONDS: Final = 15.0
 _REPEAT_SECONDS: Final = 30.0
+_CARRIED_SECONDS: Final = 20.0
 # After a lost connection, accounts are called back one by one, so many seconds apart: a thousand schedulers that all
 # look at one instant would leave no connection for a put.
 _SPREAD_SECONDS: Final = 0.01
@@ -68,9 +71,11 @@ class Notifier:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
         self._failures = 0
-        # Tells our own notices from others': their watchers have been called directly.
+        # Tells our own notices from others': their watchers have been called directly, except at a host's commit.
         self._token = secrets.token_hex(8)
+        self._commit_token = secrets.token_hex(8)
         self._sent: dict[tuple[str, str], float] = {}
+        self._later: dict[str, asyncio.TimerHandle] = {}
 
     def watch(self, account: str, callback: Callable[[], None], settled: Settled | None) -> Callable[[], None]:
         """Call back at every notice for ``account``; returns the undo."""
@@ -100,18 +105,21 @@ class Notifier:
             self._sent[notice.account, kind] = asyncio.get_running_loop().time()
         self._watchers.call(notice)
         try:
-            await cursor.execute(_NOTIFY, (self._channel, _payload(self._token, notice)))
+            await cursor.execute(_NOTIFY, (self._channel, self._payload(self._token, notice)))
         except Error as error:
             _log.debug("other processes got no notice of this write: %s", type(error).__name__)
 
     async def send_at_commit(self, cursor: Cursor, notice: Notice) -> None:
         """Call everybody, our own watchers too, when the host's transaction commits."""
         self._listen_if_watched()
-        await cursor.execute(_NOTIFY, (self._channel, _payload("", notice)))
+        await cursor.execute(_NOTIFY_AT_COMMIT, (self._channel, self._payload(self._commit_token, notice)))
 
     async def aclose(self) -> None:
         """Stop listening. Twice is fine."""
         self._closed = True
+        for timer in self._later.values():
+            timer.cancel()
+        self._later.clear()
         tasks = [task for task in (self._listener, self._catching_up) if task is not None and not task.done()]
         self._listener = self._catching_up = None
         for task in tasks:
@@ -182,11 +190,28 @@ class Notifier:
             lambda cursor: read_queues(cursor, self._queues, accounts), transaction=False, background=False
         )
 
+    def _payload(self, token: str, notice: Notice) -> str:
+        carried = not notice.kind and notice.account in self._watchers
+        keys = json.dumps(CARRIED if carried else notice.keys)
+        if len(keys) > _MAX_KEYS_BYTES:
+            keys = "[]"
+        return f'["{token}", "{_digest(notice.account)}", "{notice.kind}", {keys}]'
+
     def _receive(self, payload: str) -> None:
         token, digest, kind, keys = json.loads(payload)
         account = self._accounts.get(digest)
-        if token != self._token and account is not None:
-            self._watchers.call(Notice(account, kind, tuple(keys)))
+        if token == self._token or account is None:
+            return
+        notice = Notice(account, kind, tuple(keys))
+        if notice.kind or notice.keys != CARRIED or token == self._commit_token:
+            self._watchers.call(notice)
+        elif account not in self._later:
+            seconds = _CARRIED_SECONDS * random.uniform(0.5, 1.0)  # several others do not look at one instant
+            self._later[account] = asyncio.get_running_loop().call_later(seconds, self._call_later, account)
+
+    def _call_later(self, account: str) -> None:
+        del self._later[account]
+        self._watchers.call(queued(account))
 
     def _catch_up(self) -> None:
         """What was committed before this connection listened gave no notice here: ask, beside the listening."""
@@ -208,13 +233,6 @@ class Notifier:
             for kind in ItemKind:
                 self._watchers.call(settled(account, kind.value, ()))
             await SystemClock().sleep(_SPREAD_SECONDS)
-
-
-def _payload(token: str, notice: Notice) -> str:
-    keys = json.dumps(notice.keys)
-    if len(keys) > _MAX_KEYS_BYTES:
-        keys = "[]"
-    return f'["{token}", "{_digest(notice.account)}", "{notice.kind}", {keys}]'
 
 
 @lru_cache(maxsize=10_000)
