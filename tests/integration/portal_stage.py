@@ -14,6 +14,7 @@ import attrs
 from amazon_ae._models.documents import DocumentKind, DocumentSet
 from amazon_ae._models.events import DocumentEvent, Event, SignInEvent
 from amazon_ae._models.marketplaces import AE, Marketplace, PortalCredentials
+from amazon_ae._portal.browser import RunningBrowser
 from amazon_ae._portal.scraper import SellerPortalScraper
 from amazon_ae._ports import Clock
 from amazon_ae.testing._clocks import ScaledClock
@@ -83,6 +84,25 @@ async def stage(*, orders: int = 3, speed: float = 10.0) -> AsyncIterator[Stage]
     site = SellerCentralSite(clock=clock, users=[user], orders=known)
     async with serve(site) as origin:
         yield Stage(site, attrs.evolve(AE, portal_origin=origin), clock, known)
+
+
+# The scraper's browser and its pages are no caller's business: what they hold and how many there are is seen here only.
+def running_browser(portal: SellerPortalScraper) -> RunningBrowser:
+    """The browser that a scraper uses now; it must have one."""
+    running = portal._browser.running
+    assert running is not None
+    return running
+
+
+def open_pages(portal: SellerPortalScraper) -> int:
+    """How many pages the scraper's browser has open."""
+    running = portal._browser.running
+    return len(running.context.pages) if running is not None else 0
+
+
+def idle_pages(portal: SellerPortalScraper) -> int:
+    """How many of them wait for the next document."""
+    return len(portal._browser._idle)
 
 
 def complete(papers: DocumentSet, kinds: Collection[DocumentKind] = ALL) -> bool:

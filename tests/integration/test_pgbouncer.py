@@ -181,6 +181,7 @@ async def test_the_statement_timeout_holds_behind_a_pooler(pooler: str) -> None:
                 await cursor.execute("SHOW statement_timeout")
                 return await cursor.fetchone()
 
+            # A setting of the store's own transaction: another one has its own.
             assert await store._database.run(ask, transaction=transaction) == ("17s",)
 
 

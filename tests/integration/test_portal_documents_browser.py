@@ -6,7 +6,7 @@ import asyncio
 
 import attrs
 import pytest
-from portal_stage import ALL, complete, stage
+from portal_stage import ALL, complete, running_browser, stage
 
 from amazon_ae._exceptions import ChallengeRequired, DocumentInvalid, PortalUnavailable
 from amazon_ae._models.documents import DocumentKind
@@ -98,10 +98,10 @@ async def test_pop_ups_that_close_under_other_orders_cost_nobody_a_document() ->
     async with stage() as on, on.scraper() as portal:
         on.show(invoice=InvoiceForm.MODAL_POPUP)
         await portal.login()
-        browser = portal._browser.running
+        browser = running_browser(portal)
         for _ in range(10):
             results = await asyncio.gather(*(portal.documents(order_id, [INVOICE]) for order_id in on.order_ids))
             assert all(complete(papers, [INVOICE]) for papers in results)
-        assert portal._browser.running is browser
+        assert running_browser(portal) is browser
         assert attrs.asdict(on.site.counts)["sign_ins"] == 1
         assert set(DocumentKind) == ALL

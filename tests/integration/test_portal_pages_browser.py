@@ -48,7 +48,7 @@ ACCOUNTS = ("Dhow", "Dhow Trading Egypt", "United Arab Emirates Goods")
 def users(on: Stage, *accounts: str) -> None:
     """Give the user these seller accounts; the orders are the first one's."""
     user = SiteUser(email=EMAIL, password=PASSWORD, totp_secret=SECRET, name=accounts[0], other_accounts=accounts[1:])
-    on.site._state.users[EMAIL.casefold()] = user
+    on.site.users = [user]
 
 
 @pytest.mark.parametrize("picker", [AccountPicker.CURRENT, AccountPicker.OLDER])

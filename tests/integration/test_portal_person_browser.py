@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from playwright.async_api import Browser, async_playwright
-from portal_stage import EMAIL, PASSWORD, Stage, complete, stage
+from portal_stage import EMAIL, PASSWORD, Stage, complete, running_browser, stage
 
 from amazon_ae._exceptions import BrowserNotFound, ChallengeRequired, ConfigurationError
 from amazon_ae._models.documents import DocumentKind
@@ -44,10 +44,15 @@ async def chromium(**options: Any) -> AsyncIterator[Browser]:
         await browser.close()
 
 
-async def approve_soon(on: Stage) -> None:
-    """A person takes a moment to find the phone."""
-    while not on.site._state.sign_ins:  # noqa: ASYNC110 - the site has no event for it
+async def asked_for(on: Stage, path: str, *, after: int) -> None:
+    """Wait until a request behind the first ``after`` ones asks for a path that begins so."""
+    while not any(request.path.startswith(path) for request in on.site.requests[after:]):  # noqa: ASYNC110 - no event
         await asyncio.sleep(0.05)
+
+
+async def approve_soon(on: Stage, *, after: int = 0) -> None:
+    """A person takes a moment to find the phone."""
+    await asked_for(on, "/ap/cvf/approval", after=after)
     await asyncio.sleep(0.2)
     on.site.approve()
 
@@ -56,21 +61,20 @@ async def test_those_who_waited_for_a_person_get_their_documents(windowless: Bro
     """In the same process: the window is another browser's, and theirs takes over its session."""
     async with stage() as on, on.scraper(browser=windowless) as portal:
         assert complete(await portal.documents(on.order_ids[0], LABEL), LABEL)
-        browser = portal._browser.running
+        browser = running_browser(portal)
         on.show(challenge=Challenge.APPROVAL, honour_trust=False)
         on.site.expire_sessions()
         with pytest.raises(ChallengeRequired):  # on the way to the label, or before it
             raise (await portal.documents(on.order_ids[1], LABEL)).failed[DocumentKind.SHIPPING_LABEL]
-        earlier = len(on.site._state.sign_ins)
+        earlier = len(on.site.requests)
         helping = asyncio.ensure_future(portal.login(headed=True, person=60.0))
-        while len(on.site._state.sign_ins) == earlier:  # noqa: ASYNC110 - the site has no event for it
-            await asyncio.sleep(0.05)
+        await asked_for(on, "/ap/", after=earlier)
         waiting = [asyncio.ensure_future(portal.documents(order_id, LABEL)) for order_id in on.order_ids]
-        await approve_soon(on)
+        await approve_soon(on, after=earlier)
         await helping
         for papers in await asyncio.gather(*waiting):
             assert complete(papers, LABEL)
-        assert portal._browser.running is browser
+        assert running_browser(portal) is browser
 
 
 async def test_orders_in_flight_are_not_cut_by_a_headed_sign_in(windowless: BrowserOptions) -> None:
@@ -78,8 +82,9 @@ async def test_orders_in_flight_are_not_cut_by_a_headed_sign_in(windowless: Brow
     async with stage() as on, on.scraper(browser=windowless) as portal:
         await portal.login()
         on.site.fail(DocumentKind.SHIPPING_LABEL, Fault.DELAY, seconds=30.0)
+        earlier = len(on.site.requests)
         fetching = asyncio.ensure_future(portal.documents(on.order_ids[0]))
-        await asyncio.sleep(0.3)
+        await asked_for(on, "/", after=earlier)
         await portal.login(headed=True)
         assert complete(await fetching)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
-from portal_stage import ALL, complete, stage
+from portal_stage import ALL, complete, idle_pages, open_pages, stage
 
 from amazon_ae._exceptions import (
     ChallengeRequired,
@@ -73,9 +73,7 @@ async def test_every_way_to_the_invoice_and_the_label() -> None:
                     assert isinstance(papers.failed[DocumentKind.INVOICE], DocumentNotReady)
                 else:
                     assert complete(papers, [DocumentKind.INVOICE]), invoice
-        running = portal._browser.running
-        assert running is not None
-        assert len(running.context.pages) == len(portal._browser._idle), "no window is left open"
+        assert open_pages(portal) == idle_pages(portal), "no window is left open"
         for label in LabelForm:
             on.show(label=label)
             papers = await portal.documents(on.order_ids[0], [DocumentKind.SHIPPING_LABEL])
@@ -151,7 +149,7 @@ async def test_an_unknown_account_is_no_new_account() -> None:
     """The "create account?" page ends the sign-in."""
     async with stage() as on:
         on.show(sign_in=SignInForm.CLAIM)
-        on.site._state.users.clear()
+        on.site.users = []
         async with on.scraper() as portal:
             with pytest.raises(LoginRejected, match="no account"):
                 await portal.documents(on.order_ids[0])
@@ -250,9 +248,7 @@ async def test_many_orders_share_one_session_and_few_pages() -> None:
         async def watch() -> None:
             nonlocal most
             while True:
-                running = portal._browser.running
-                if running is not None:
-                    most = max(most, len(running.context.pages))
+                most = max(most, open_pages(portal))
                 await asyncio.sleep(0.005)
 
         watching = asyncio.ensure_future(watch())

@@ -8,7 +8,15 @@ import os
 import signal
 
 import pytest
-from portal_stage import browser_processes, chromium_processes, complete, driver_processes, stage
+from portal_stage import (
+    browser_processes,
+    chromium_processes,
+    complete,
+    driver_processes,
+    idle_pages,
+    open_pages,
+    stage,
+)
 
 from amazon_ae._exceptions import (
     BrowserLost,
@@ -92,8 +100,6 @@ async def test_cancelled_calls_leave_no_page_open() -> None:
     kinds = [DocumentKind.PACKING_SLIP]
     async with stage() as on, on.scraper() as portal:
         await portal.login()
-        running = portal._browser.running
-        assert running is not None
         for steps in range(24):
             sent = on.site.counts.requests
             task = asyncio.ensure_future(portal.documents(on.order_ids[0], kinds))
@@ -105,7 +111,7 @@ async def test_cancelled_calls_leave_no_page_open() -> None:
             await asyncio.wait([task])
         assert complete(await portal.documents(on.order_ids[0], kinds), kinds)
         async with asyncio.timeout(60):  # what was just being opened is closed a moment later
-            while len(running.context.pages) > len(portal._browser._idle):  # noqa: ASYNC110 - no event for it
+            while open_pages(portal) > idle_pages(portal):  # noqa: ASYNC110 - no event for it
                 await asyncio.sleep(0.01)
         assert on.site.counts.sign_ins == 1
 

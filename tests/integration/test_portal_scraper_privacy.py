@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 import attrs
 import pytest
-from portal_stage import EMAIL, PASSWORD, SECRET, Stage, complete, stage
+from portal_stage import EMAIL, PASSWORD, SECRET, Stage, complete, running_browser, stage
 from starlette.types import Receive, Scope, Send
 
 from amazon_ae._exceptions import PageChanged, PortalError
@@ -147,8 +147,7 @@ async def test_secrets_and_buyers_are_in_no_log_error_or_event(caplog: pytest.Lo
                 on.site.fail(DocumentKind.INVOICE, fault, times=None)
                 errors.extend((await portal.documents(on.order_ids[0])).failed.values())
                 on.site.clear_faults()
-            running = portal._browser.running
-            assert running is not None
+            running = running_browser(portal)
             cookies = {item["value"] for item in await running.context.cookies()}
             texts.append(repr(running))
         for face in ({"challenge": Challenge.SMS_CODE}, {"may_see_orders": False}):

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 import pytest
-from portal_stage import complete, stage
+from portal_stage import complete, running_browser, stage
 
 from amazon_ae._exceptions import ChallengeRequired, ConfigurationError, StorageError
 from amazon_ae._models.documents import DocumentKind
@@ -232,8 +232,7 @@ async def test_one_damaged_cookie_costs_no_sign_in(tmp_path: Path) -> None:
         async with on.scraper(sessions=store) as portal:
             assert complete(await portal.documents(on.order_ids[0], kinds), kinds)
             await damage("2026-01-02T00:00:00+00:00")
-            running = portal._browser.running
-            assert running is not None
+            running = running_browser(portal)
             await running.context.clear_cookies()
             assert complete(await portal.documents(on.order_ids[1], kinds), kinds)
         assert on.site.counts.sign_ins == 1

@@ -241,7 +241,7 @@ def test_killed_at_random_instants(store: str, tmp_path: Path) -> None:
     for _ in range(RANDOM_KILLS):
         with case.start("for_ever", lease_seconds=0.05) as process:
             assert _read(process) == "at work"
-            time.sleep(dice.uniform(0.0, 0.25))
+            time.sleep(dice.uniform(0.0, 0.2))  # any instant will do: that is the test
             process.send_signal(signal.SIGKILL)
         assert process.returncode == -signal.SIGKILL
     step = f"{RANDOM_KILLS} times at random"

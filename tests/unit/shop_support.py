@@ -39,7 +39,8 @@ class Shop:
     def scheduler(self, **options: Any) -> FeedScheduler:
         options.setdefault("orders", self.gateway)
         gateway = options.pop("gateway", self.gateway)
-        return FeedScheduler(self.storage, gateway, clock=self.clock, on_event=self.events.append, **options)
+        storage = options.pop("storage", self.storage)
+        return FeedScheduler(storage, gateway, clock=self.clock, on_event=self.events.append, **options)
 
     @asynccontextmanager
     async def open(self, **options: Any) -> AsyncIterator[FeedScheduler]:

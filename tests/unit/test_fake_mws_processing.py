@@ -222,7 +222,7 @@ def test_request_report_refuses(fake: FakeMws, report_type: str, changes: dict[s
 def test_a_report_without_rows_has_no_report_id(fake: FakeMws, clock: VirtualClock) -> None:
     """``_DONE_NO_DATA_``; and what is not ready, or unknown, says so."""
     asked = call(fake, "Reports", "RequestReport", {"ReportType": "_GET_EASYSHIP_PICKEDUP_"})
-    made = next(iter(fake._state.reports.values()))
+    made = next(iter(fake._state.reports.values()))  # Amazon states the id only once the report is ready
     early = call(fake, "Reports", "GetReport", {"ReportId": made.report_id})
     clock.jump(60)
     by_id = {"ReportRequestIdList.Id.1": first(asked.body, "ReportRequestId")}

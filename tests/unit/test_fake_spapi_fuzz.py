@@ -193,8 +193,8 @@ def test_no_wrong_member_breaks_it(case: tuple[str, tuple[Any, ...]], value: Any
     method, where, right = RIGHT[name]
     fake, _, headers = made()
     api = "https://sellingpartnerapi-eu.amazon.com"
-    fake.answer("POST", f"{api}/feeds/2021-06-30/documents", headers, b'{"contentType": "text/plain"}')
-    document_id = next(iter(fake._account.documents.documents))  # the id of the document just made
+    made_document = fake.answer("POST", f"{api}/feeds/2021-06-30/documents", headers, b'{"contentType": "text/plain"}')
+    document_id = json.loads(made_document.body)["feedDocumentId"]
     body = changed(right, path, value)
     if name == "createFeed" and isinstance(body, dict) and body.get("inputFeedDocumentId") == "amzn1.tortuga.x":
         body = {**body, "inputFeedDocumentId": document_id}

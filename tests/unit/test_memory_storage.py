@@ -48,7 +48,7 @@ async def test_everything_forgotten_leaves_nothing_behind() -> None:
         assert len(await store.resolve(ACCOUNT, KIND, letters, outcome=Outcome.REJECTED)) == 25
         clock.jump(1)
         assert await store.purge(ACCOUNT, KIND, settled_before=clock.now()) == 25
-    queue = store._queues[ACCOUNT, KIND]
+    queue = store._queues[ACCOUNT, KIND]  # memory that is kept after a purge shows nowhere else
     assert not queue.rows
     assert not queue.flights
     assert not queue.dead

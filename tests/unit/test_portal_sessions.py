@@ -96,7 +96,7 @@ from amazon_ae._portal.session_store import FileSessionStore
 async def main():
     async with FileSessionStore(sys.argv[1]).lock("AE-1"):
         print("held", flush=True)
-        await asyncio.sleep(60)
+        await asyncio.sleep(60)  # until it is killed
 asyncio.run(main())
 """
 

@@ -33,6 +33,7 @@ async def _show(cursor: psycopg.AsyncCursor[Any], *names: str) -> tuple[str, ...
 async def test_a_stopped_transaction_ends_before_those_that_wait_for_it_give_up(postgres_uri: str) -> None:
     """An idle transaction is ended after half the time a statement may take: two timers never run out together."""
     async with PostgresStorage(postgres_uri, statement_timeout_seconds=30.0) as store:
+        # Settings of the store's own connections: another one has its own.
         names = ("statement_timeout", "idle_in_transaction_session_timeout")
         assert await store._database.run(lambda cursor: _show(cursor, *names)) == ("30s", "15s")
     async with PostgresStorage(postgres_uri, statement_timeout_seconds=None) as store:
@@ -49,6 +50,7 @@ async def test_background_work_leaves_a_connection_to_callers(postgres_uri: str,
         async def hold(_cursor: object) -> None:
             await release.wait()
 
+        # A transaction that lasts: no verb of the store waits inside one.
         held = [asyncio.create_task(store._database.run(hold)) for _ in range(200)]
         await asyncio.sleep(0.05)
         (receipt,) = await store.put(account, KIND, [Change("b", "1")])

@@ -168,7 +168,7 @@ async def test_the_indexes_that_keep_questions_cheap_are_used(postgres_uri: str,
     """On a table whose statistics are as old as can be, a claim walks the index of what waits and sorts nothing."""
     async with PostgresStorage(postgres_uri, schema=schema) as store:
         await _works(store)
-        for statement, index, begin in (
+        for statement, index, begin in (  # the plan of a statement is PostgreSQL's: asked for by its own text
             (store._sql.take, "items_waiting", store._sql.begin_take),
             (store._sql.stats, "items_waiting", None),
             (store._sql.dead, "items_dead", None),

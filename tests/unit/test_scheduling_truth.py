@@ -54,8 +54,7 @@ async def test_a_process_that_is_frozen_before_it_sends_sends_nothing(pause: flo
             await shop.clock.sleep(pause)
         return batch
 
-    laptop = shop.scheduler()
-    laptop._context.storage = Around(shop.storage, open=opens)
+    laptop = shop.scheduler(storage=Around(shop.storage, open=opens))
     async with laptop:
         await shop.stock("A", 3)
         asked = asyncio.ensure_future(laptop.schedule_pickup(order_id))
@@ -229,8 +228,7 @@ async def test_a_deadline_reads_the_store_once_more() -> None:
     shop = Shop()
     (order_id,) = shop.orders(1)
     deaf = Around(shop.storage, watch=lambda account, callback, settled=None: lambda: None)
-    here = shop.scheduler(timing=SchedulerTiming(recheck_seconds=1e6))
-    here._context.storage = deaf
+    here = shop.scheduler(storage=deaf, timing=SchedulerTiming(recheck_seconds=1e6))
     async with shop.open() as there, here:
         asked = asyncio.ensure_future(here.schedule_pickup(order_id, deadline=timedelta(minutes=5)))
         await shop.clock.sleep(0)

@@ -171,6 +171,7 @@ async def test_secrets_are_in_no_repr() -> None:
     async with Visitor(site) as visitor:
         await visitor.sign_in()
         await visitor.http.get("/ap/signin")
+        # A failing assertion of a host's test prints these values; nothing public returns them.
         sign_ins = list(site._state.sign_ins.values())
         seen = repr((USER, list(site._state.sessions.values()), sign_ins, site.requests))
         assert "Session(" in seen

@@ -294,7 +294,7 @@ def test_nobody_is_done_without_password_and_code(
 
 def test_what_is_remembered_is_bounded() -> None:
     """A sandbox that runs for weeks does not grow: the oldest go first."""
-    state = make_site()._state
+    state = make_site()._state  # five thousand browsers without five thousand requests
     for number in range(5_100):
         browser = state.browser(str(number))
         state.start_sign_in(browser, "/home")

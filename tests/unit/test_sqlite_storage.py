@@ -63,7 +63,7 @@ def test_importing_the_store_loads_no_driver() -> None:
 
 async def test_commits_reach_the_disk_before_put_returns(store: SQLiteStorage) -> None:
     """A write-ahead log that is synchronised at every commit: WAL with synchronous=FULL (2)."""
-    database = store._database
+    database = store._database  # `synchronous` belongs to a connection: another one has its own
     assert await database.read(lambda cursor: cursor.execute("PRAGMA journal_mode").fetchone()) == ("wal",)
     assert await database.read(lambda cursor: cursor.execute("PRAGMA synchronous").fetchone()) == (2,)
 
@@ -220,6 +220,7 @@ async def test_nobody_is_told_while_nothing_happens(path: Path) -> None:
     await put(store, "a")
     calls: list[str] = []
     store.watch(ACCOUNT, lambda: calls.append("told"))
+    # The watching thread's own steps, fifty of them without its pauses.
     store._database.on_foreign_commit(store._notices.pass_on)
     for _ in range(50):
         store._database.check_foreign_commits()
@@ -238,7 +239,7 @@ def explain(cursor: sqlite3.Cursor, *, question: str, parameters: Sequence[objec
 
 async def test_every_question_has_its_index(store: SQLiteStorage) -> None:
     """No query walks a whole table or sorts: what makes a million rows as cheap as ten."""
-    sql = store._sql
+    sql = store._sql  # the plan of a statement is SQLite's: asked for by its own text
     whose = (ACCOUNT, KIND.value)
     questions = {
         sql.put_states: (*whose, "[]"),

@@ -71,6 +71,15 @@ class SellerCentralSite:
         self._app = FaultMiddleware(self._state, app)
 
     @property
+    def users(self) -> Sequence[SiteUser]:
+        """Who may sign in. Assign others to replace them all."""
+        return tuple(self._state.users.values())
+
+    @users.setter
+    def users(self, users: Iterable[SiteUser]) -> None:
+        self._state.users = {user.email.casefold(): user for user in users}
+
+    @property
     def variants(self) -> SiteVariants:
         """The face shown to everybody whose browser has none of its own (cookie ``sandbox-variants``)."""
         return self._state.variants

@@ -38,6 +38,7 @@ async def check_items_settle_one_by_one(trial: StorageTrial) -> None:
             ItemOutcome("a", Outcome.ACCEPTED),
             ItemOutcome("d", Outcome.REJECTED, "not", "in the batch"),
         ]
+        # Parts of a lease: where the time is a database's own, a slow answer must not end the lease early.
         await trial.elapse(0.3)
         some = await queue.store.settle_some(batch.batch_id, batch.fence, outcomes, lease_seconds=0.5)
         expect_equal(list(some), [outcomes[1], outcomes[0]], "what changed, by key")
