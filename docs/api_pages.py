@@ -146,11 +146,17 @@ def write_pages(folder: Path) -> None:
     (folder / "index.md").write_text(index, encoding="utf-8")
 
 
+_FOREIGN: Final = {"object", "Generic", "Protocol", "ABC", "AsyncBaseTransport", "Event", "str", "StrEnum", "Enum"}
+
+
 def _directive(path: str) -> str:
     package, _, name = path.rpartition(".")
     value = getattr(amazon_ae.testing if package.endswith("testing") else amazon_ae, name)
     if inspect.isclass(value):
         inheritance = "   :show-inheritance:\n" if issubclass(value, Exception) else ""
+        if any(base.__module__.startswith("amazon_ae.") for base in value.__mro__[1:]) and not inheritance:
+            # What a class has from an internal one of ours is its own to a reader; what it has from others is not.
+            inheritance = f"   :inherited-members: {', '.join(sorted(_FOREIGN))}\n"
         return f".. autoclass:: {path}\n   :members:\n{inheritance}"
     if inspect.isfunction(value):
         return f".. autofunction:: {path}\n"

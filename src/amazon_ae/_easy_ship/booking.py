@@ -73,7 +73,7 @@ class EasyShipApi(Protocol):
         ...
 
     async def booked(self, order_id: str) -> BookingState:
-        """What is booked for the order."""
+        """What is booked for the order; ``InvalidRequest`` with the code ``ResourceNotFound`` where Amazon has none."""
         ...
 
 
@@ -196,6 +196,8 @@ async def _look_up(api: EasyShipApi, otherwise: ItemOutcome) -> ItemOutcome:
     except RegionNotSupported:
         raise
     except InvalidRequest as error:
+        if error.code == "ResourceNotFound":
+            return otherwise
         return ItemOutcome(order_id, Outcome.UNKNOWN, error.code, error.message)
     except (AmazonError, NotSent, QuotaTimeout, UnreadableResponse) as error:
         # Booking again is safe: what is scheduled already is recognised as such.

@@ -90,10 +90,8 @@ class MwsDialect:
             content_type=call.content_type,
         )
 
-    def error(self, call: MwsCall, answer: RawAnswer, arrival: Arrival) -> AmazonAeError | None:
+    def error(self, call: MwsCall, answer: RawAnswer, arrival: Arrival) -> AmazonAeError:
         """The error of an answer outside 2xx. ``ErrorResponse`` with a 2xx raises when the answer is read."""
-        if 200 <= answer.status < 300:
-            return None
         return read_error(
             answer.status,
             answer.headers,

@@ -10,11 +10,9 @@ Example::
 from __future__ import annotations
 
 import random as _random
-import warnings
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 
 import httpx
 
@@ -34,6 +32,7 @@ from amazon_ae._mws.sellers import Sellers
 from amazon_ae._mws.throttles import mws_throttles
 from amazon_ae._ports import Clock
 from amazon_ae._transport.calls import RequestRecord, WaitPolicy
+from amazon_ae._transport.client import ApiClient
 from amazon_ae._transport.connection import HttpConnection
 from amazon_ae._transport.http import check_endpoint
 from amazon_ae._transport.pacing import Pacer
@@ -59,7 +58,7 @@ class Returns:
         )
 
 
-class MwsClient:
+class MwsClient(ApiClient[MwsCredentials]):
     """One seller's access to one marketplace through MWS.
 
     Args:
@@ -111,9 +110,7 @@ class MwsClient:
         if not isinstance(credentials, MwsCredentials) or not isinstance(marketplace, Marketplace):
             raise ConfigurationError("MwsClient takes MwsCredentials first, then a Marketplace")
         clock = clock or SystemClock()
-        self._credentials = credentials
-        self._marketplace = marketplace
-        self._connection = HttpConnection(
+        connection = HttpConnection(
             type(self).__name__,
             http=http,
             max_exchange=max_exchange,
@@ -129,7 +126,7 @@ class MwsClient:
             ),
             # Amazon counts per pair of seller and developer.
             owner=f"{credentials.seller_id}/{credentials.access_key_id}",
-            transport=self._connection.transport,
+            transport=connection.transport,
             pacer=pacer or Pacer(clock),
             throttles=throttles or mws_throttles(),
             retries=retries or RetryPolicy(),
@@ -139,6 +136,7 @@ class MwsClient:
             thread_bytes=thread_bytes,
             on_request=on_request,
         )
+        super().__init__(credentials, marketplace, connection=connection, calls=self._calls)
         marketplace_id = marketplace.marketplace_id
         self.orders: Orders = Orders(self._calls, marketplace_id=marketplace_id)
         self.feeds: Feeds = Feeds(
@@ -151,26 +149,6 @@ class MwsClient:
         self.easy_ship: EasyShip = EasyShip(self._calls, marketplace_id=marketplace_id)
         self.reports: Reports = Reports(self._calls, marketplace_id=marketplace_id)
         self.returns: Returns = Returns()
-
-    @property
-    def account(self) -> str:
-        """``"<seller id>/<marketplace code>"``: what stores file this seller's items under."""
-        return f"{self._credentials.seller_id}/{self._marketplace.code}"
-
-    @property
-    def marketplace(self) -> Marketplace:
-        """Where this client sells."""
-        return self._marketplace
-
-    @property
-    def credentials(self) -> MwsCredentials:
-        """Whose quota this client spends. The secrets stay out of its ``repr``."""
-        return self._credentials
-
-    @property
-    def clock(self) -> Clock:
-        """The injected clock."""
-        return self._calls.clock
 
     async def call(
         self,
@@ -205,22 +183,3 @@ class MwsClient:
         check_text("action", action)
         call = MwsCall(section=section, action=action, params=flatten(params or {}), idempotent=idempotent)
         return await self._calls.result(call, lambda node, _: dict(node), WaitPolicy(wait=wait, deadline=deadline))
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close what this client opened; twice is fine. A client that you passed in stays open."""
-        await self._connection.aclose()
-
-    def __del__(self) -> None:
-        connection = getattr(self, "_connection", None)
-        if connection is not None and connection.is_open:
-            warnings.warn(
-                "MwsClient was not closed: use 'async with' or aclose()", ResourceWarning, stacklevel=2, source=self
-            )

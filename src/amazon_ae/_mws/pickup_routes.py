@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
-from amazon_ae._easy_ship.booking import BookingState, PickupBooking, Settle
+from amazon_ae._easy_ship.booking import BookingState, EasyShipApi, Settle
+from amazon_ae._easy_ship.route import BookingRoute
 from amazon_ae._easy_ship.slots import Parcel
-from amazon_ae._exceptions import ConfigurationError, InvalidRequest, RegionNotSupported
+from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.easy_ship import PackageItem, PickupSlot
 from amazon_ae._models.feeds import (
     FeedBatch,
@@ -41,7 +42,6 @@ _NO_FEED_TYPE: Final = (
     "carries it, so there is no default. Ask Amazon's developer support for the one that your account may use, or take "
     "EasyShipPickup() where the Easy Ship operations are offered"
 )
-_TAKE_THE_FEED: Final = "use SchedulePickupFeed(feed_type=...) as the pickup route instead"
 
 
 class SchedulePickupFeed:
@@ -127,7 +127,7 @@ class SchedulePickupFeed:
         return good, refused
 
 
-class EasyShipPickup:
+class EasyShipPickup(BookingRoute[MwsClient]):
     """Pickups by the Easy Ship operations, order by order, with the outcome at once. Documented for India only.
 
     Of an order's slots that begin at least ``lead`` from now, the one is booked in which the request's ``pickup_time``
@@ -145,7 +145,6 @@ class EasyShipPickup:
     """
 
     route: str = "mws:easy-ship"
-    feed_type: str | None = None
 
     def __init__(
         self,
@@ -154,40 +153,16 @@ class EasyShipPickup:
         max_pickups: int = 10,
         packed_items: Callable[[str], Awaitable[Sequence[PackageItem]]] | None = None,
     ) -> None:
-        if not 1 <= max_pickups <= MAX_PICKUPS:
-            raise ConfigurationError(f"max_pickups must be 1-{MAX_PICKUPS}, not {max_pickups}")
-        self.max_pickups = max_pickups
-        self._booking = PickupBooking(lead=lead, packed_items=packed_items)
+        super().__init__(lead=lead, max_pickups=max_pickups, most=MAX_PICKUPS, packed_items=packed_items)
 
-    def quota(self, submit_feed: QuotaRule) -> QuotaRule | None:
-        """``None``: the Easy Ship operations have throttles of their own, which the client keeps."""
-        return None
+    def _api(self, client: MwsClient) -> EasyShipApi:
+        return _MwsEasyShip(client)
 
-    async def submit(self, client: MwsClient, batch: FeedBatch, *, settle: Settle | None = None) -> FeedReceipt:
-        """Schedule every pickup of the batch. ``settle`` gets each outcome as it comes, the receipt the others.
-
-        Once one order was dealt with, an error that concerns all of them leaves the rest as ``RETRY``.
-
-        Raises:
-            RegionNotSupported: Amazon does not offer this here; the message names the other route. Nothing was taken.
-            AmazonError: Amazon refused the first order for a reason that concerns all of them. Nothing was taken.
-            NotSent: the first order's request never left.
-        """
-        try:
-            outcomes = await self._booking.book_all(
-                _MwsEasyShip(client), batch, zone=client.marketplace.zone, now=client.clock.now, settle=settle
-            )
-        except RegionNotSupported as error:
-            raise _name_the_other_route(error) from error
-        return FeedReceipt(feed_id=None, submitted_at=client.clock.now(), outcomes=outcomes)
-
-    async def report(self, client: MwsClient, feed_id: str, batch: FeedBatch) -> FeedReport:
-        """Never called: the receipt has the outcomes.
-
-        Raises:
-            ConfigurationError: always.
-        """
-        raise ConfigurationError("EasyShipPickup spends no feeds, so there is no report")
+    def _instead(self) -> str:
+        return (
+            "Amazon documents the Easy Ship operations for India only: "
+            "use SchedulePickupFeed(feed_type=...) as the pickup route instead"
+        )
 
 
 class _MwsEasyShip:
@@ -217,21 +192,5 @@ class _MwsEasyShip:
 
     async def booked(self, order_id: str) -> BookingState:
         """GetScheduledPackage."""
-        try:
-            package = await self._api.get_scheduled_package(order_id)
-        except InvalidRequest as error:
-            if error.code == "ResourceNotFound":
-                return BookingState.ABSENT
-            raise
+        package = await self._api.get_scheduled_package(order_id)
         return BookingState.UNSCHEDULED if package.package_status == "Unscheduled" else BookingState.SCHEDULED
-
-
-def _name_the_other_route(error: RegionNotSupported) -> RegionNotSupported:
-    return RegionNotSupported(
-        f"{error.message} Amazon documents the Easy Ship operations for India only: {_TAKE_THE_FEED}.",
-        status=error.status,
-        code=error.code,
-        request_id=error.request_id,
-        timestamp=error.timestamp,
-        action=error.action,
-    )

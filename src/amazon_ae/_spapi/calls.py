@@ -90,10 +90,8 @@ class SpApiDialect:
         )
         return WireRequest(method=call.row.method, url=url, headers=_Hidden(headers), content=content)
 
-    def error(self, call: SpApiCall, answer: RawAnswer, arrival: Arrival) -> AmazonAeError | None:
+    def error(self, call: SpApiCall, answer: RawAnswer, arrival: Arrival) -> AmazonAeError:
         """The error of an answer outside 2xx."""
-        if 200 <= answer.status < 300:
-            return None
         return read_error(
             answer.status,
             answer.headers,

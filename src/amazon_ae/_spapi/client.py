@@ -11,11 +11,9 @@ Example::
 from __future__ import annotations
 
 import random as _random
-import warnings
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import attrs
 import httpx
@@ -40,6 +38,7 @@ from amazon_ae._spapi.throttles import spapi_throttles
 from amazon_ae._spapi.tokens import Tokens
 from amazon_ae._spapi.transfers import Transfers
 from amazon_ae._transport.calls import RequestRecord, WaitPolicy
+from amazon_ae._transport.client import ApiClient
 from amazon_ae._transport.connection import HttpConnection
 from amazon_ae._transport.http import check_endpoint
 from amazon_ae._transport.pacing import Pacer
@@ -52,7 +51,7 @@ __all__ = ["SpApiClient"]
 _REQUEST_ID: Final = "x-amzn-requestid"
 
 
-class SpApiClient:
+class SpApiClient(ApiClient[SpApiCredentials]):
     """One seller's access to one marketplace through the Selling Partner API.
 
     Args:
@@ -103,9 +102,7 @@ class SpApiClient:
             raise ConfigurationError("SpApiClient takes SpApiCredentials first, then a Marketplace")
         clock, retries = clock or SystemClock(), retries or RetryPolicy()
         agent = library_user_agent(app_name, app_version)
-        self._credentials = credentials
-        self._marketplace = marketplace
-        self._connection = HttpConnection(
+        connection = HttpConnection(
             type(self).__name__,
             http=http,
             max_exchange=max_exchange,
@@ -116,7 +113,7 @@ class SpApiClient:
         tokens = TokenSource(
             credentials,
             endpoint=check_endpoint(marketplace.lwa_endpoint, "Login with Amazon's endpoint"),
-            transport=self._connection.transport,
+            transport=connection.transport,
             agent=agent,
             clock=clock,
             retries=retries,
@@ -124,8 +121,8 @@ class SpApiClient:
         )
         self._calls = SpApiExecutor(
             SpApiDialect(tokens, endpoint=check_endpoint(marketplace.spapi_endpoint, "SP-API endpoint"), agent=agent),
-            owner=self.quota_owner,
-            transport=self._connection.transport,
+            owner=_quota_owner(credentials),
+            transport=connection.transport,
             pacer=pacer or Pacer(clock),
             throttles=throttles or spapi_throttles(),
             retries=retries,
@@ -136,13 +133,14 @@ class SpApiClient:
             on_request=on_request,
         )
         self._transfers = Transfers(
-            transport=self._connection.transport,
+            transport=connection.transport,
             agent=agent,
             clock=clock,
             retries=retries,
             random=random,
             max_body_bytes=max_body_bytes,
         )
+        super().__init__(credentials, marketplace, connection=connection, calls=self._calls)
         marketplace_id = marketplace.marketplace_id
         self.orders: Orders = Orders(self._calls, marketplace_id=marketplace_id)
         self.listings: Listings = Listings(self._calls, seller_id=credentials.seller_id, marketplace_id=marketplace_id)
@@ -156,29 +154,9 @@ class SpApiClient:
         )
 
     @property
-    def account(self) -> str:
-        """``"<seller id>/<marketplace code>"``: what stores file this seller's items under, whatever the backend."""
-        return f"{self._credentials.seller_id}/{self._marketplace.code}"
-
-    @property
     def quota_owner(self) -> str:
-        """The pair of seller and application, by which Amazon counts."""
-        return f"{self._credentials.seller_id}/{self._credentials.client_id}"
-
-    @property
-    def marketplace(self) -> Marketplace:
-        """Where this client sells."""
-        return self._marketplace
-
-    @property
-    def credentials(self) -> SpApiCredentials:
-        """Whose rates this client spends. The secrets stay out of its ``repr``."""
-        return self._credentials
-
-    @property
-    def clock(self) -> Clock:
-        """The injected clock."""
-        return self._calls.clock
+        """Seller and application: Amazon counts requests per such pair."""
+        return _quota_owner(self._credentials)
 
     def restore_seconds(self, operation: str) -> float:
         """Seconds in which one slot of an operation comes back: as Amazon stated it last, else the table's."""
@@ -224,24 +202,9 @@ class SpApiClient:
         call = SpApiCall(row=row, fields=fields or {}, query=query or {}, body=body, token=restricted_token)
         return await self._calls.json(call, lambda found, _: found, WaitPolicy(wait=wait, deadline=deadline))
 
-    async def __aenter__(self) -> Self:
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close what this client opened; twice is fine. A client that you passed in stays open."""
-        await self._connection.aclose()
-
-    def __del__(self) -> None:
-        connection = getattr(self, "_connection", None)
-        if connection is not None and connection.is_open:
-            warnings.warn(
-                "SpApiClient was not closed: use 'async with' or aclose()", ResourceWarning, stacklevel=2, source=self
-            )
+def _quota_owner(credentials: SpApiCredentials) -> str:
+    return f"{credentials.seller_id}/{credentials.client_id}"
 
 
 def _row(operation: str, repeatable: bool | None) -> Operation:

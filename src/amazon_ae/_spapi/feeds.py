@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from amazon_ae._exceptions import UnreadableResponse
@@ -166,20 +167,20 @@ class Feeds:
         return await self._transfers.download(document, deadline=deadline_at(deadline, self._calls.clock.now()))
 
 
-def read_signed(body: Any, id_name: str) -> SignedDocument | None:
-    """The id, URL and compression of a document; ``None`` where one of the first two is missing."""
+def read_signed(body: Any, meta: ResponseMeta, *, id_name: str) -> SignedDocument:
+    """The id, URL and compression of a document.
+
+    Raises:
+        UnreadableResponse: the id or the URL is missing.
+    """
     document_id, url = text(node(body).get(id_name)), text(node(body).get("url"))
     if document_id is None or url is None or not url.startswith(("https://", "http://")):
-        return None
+        del body, url  # a traceback with locals would show the URL, which opens the document
+        raise UnreadableResponse(f"a document without {id_name} or url", request_id=meta.request_id)
     return SignedDocument(document_id=document_id, url=url, compression=text(node(body).get("compressionAlgorithm")))
 
 
-def _signed_feed(body: Any, meta: ResponseMeta) -> SignedDocument:
-    document = read_signed(body, "feedDocumentId")
-    if document is None:
-        del body  # it may hold a URL, and a traceback with locals would show it
-        raise UnreadableResponse("a feed document without its id or URL", request_id=meta.request_id)
-    return document
+_signed_feed: Final = partial(read_signed, id_name="feedDocumentId")
 
 
 def _read_feed(body: Any, meta: ResponseMeta) -> SpApiFeed:

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
-from amazon_ae._easy_ship.booking import BookingState, PickupBooking, Settle
+from amazon_ae._easy_ship.booking import BookingState, EasyShipApi
+from amazon_ae._easy_ship.route import BookingRoute
 from amazon_ae._easy_ship.slots import Parcel, choose_slot, clock_time
 from amazon_ae._exceptions import (
     ConfigurationError,
@@ -17,7 +18,7 @@ from amazon_ae._exceptions import (
     RegionNotSupported,
 )
 from amazon_ae._models.easy_ship import PackageItem, PickupSlot, ScheduledPackage
-from amazon_ae._models.feeds import FeedBatch, FeedReceipt, FeedReport, QuotaRule
+from amazon_ae._models.feeds import QuotaRule
 from amazon_ae._spapi.client import SpApiClient
 from amazon_ae._spapi.easy_ship import ALREADY_SCHEDULED, LEAST_GRAMS, NEEDS_NEW_SLOTS
 
@@ -27,13 +28,9 @@ EASY_SHIP_ROUTE: Final = "spapi:easy-ship"
 _DROP_OFF: Final = "DROPOFF"
 _BOOKING: Final = "createScheduledPackage"
 _MOST: Final = 100
-_ANOTHER_WAY: Final = (
-    "Easy Ship's API does not serve this marketplace: schedule pickups in Seller Central, or ask Amazon which API "
-    "your account may use"
-)
 
 
-class HandoverPickup:
+class HandoverPickup(BookingRoute[SpApiClient]):
     """Pickups by listHandoverSlots and createScheduledPackage, order by order, each outcome durable as it comes.
 
     Whether Amazon offers this in the UAE is UNVERIFIED: ``probe`` asks. Of an order's slots the one is booked in which
@@ -51,7 +48,6 @@ class HandoverPickup:
     """
 
     route: str = EASY_SHIP_ROUTE
-    feed_type: str | None = None
 
     def __init__(
         self,
@@ -60,15 +56,17 @@ class HandoverPickup:
         max_pickups: int = 2,
         packed_items: Callable[[str], Awaitable[Sequence[PackageItem]]] | None = None,
     ) -> None:
-        if not 1 <= max_pickups <= _MOST:
-            raise ConfigurationError(f"max_pickups must be 1-{_MOST}, not {max_pickups}")
-        self.max_pickups: int = max_pickups
+        super().__init__(lead=lead, max_pickups=max_pickups, most=_MOST, packed_items=packed_items)
         self._lead = lead
-        self._booking = PickupBooking(lead=lead, packed_items=packed_items)
 
-    def quota(self, submit_feed: QuotaRule) -> QuotaRule | None:
-        """``submit_feed`` spends feeds, which this route does not: see ``block_quota``."""
-        return None
+    def _api(self, client: SpApiClient) -> EasyShipApi:
+        return _SpApiEasyShip(client)
+
+    def _instead(self) -> str:
+        return (
+            "Easy Ship's API does not serve this marketplace: schedule pickups in Seller Central, or ask Amazon which "
+            "API your account may use"
+        )
 
     def block_quota(self, client: SpApiClient) -> QuotaRule:
         """What several processes share: the slots of a whole batch in one block of createScheduledPackage's bucket."""
@@ -78,37 +76,6 @@ class HandoverPickup:
             burst=max(1, burst // self.max_pickups),
             restore_seconds=self.max_pickups * seconds,
         )
-
-    async def submit(self, client: SpApiClient, batch: FeedBatch, *, settle: Settle | None = None) -> FeedReceipt:
-        """Schedule every pickup of the batch. ``settle`` gets each outcome as it comes, the receipt the others.
-
-        Raises:
-            RegionNotSupported: Amazon does not offer this here. Nothing was taken.
-            AmazonError: Amazon refused the first order for a reason that concerns all of them. Nothing was taken.
-            NotSent: the first order's request never left.
-        """
-        try:
-            outcomes = await self._booking.book_all(
-                _Verbs(client), batch, zone=client.marketplace.zone, now=client.clock.now, settle=settle
-            )
-        except RegionNotSupported as error:
-            raise RegionNotSupported(
-                f"{error.message} {_ANOTHER_WAY}.",
-                status=error.status,
-                code=error.code,
-                request_id=error.request_id,
-                timestamp=error.timestamp,
-                action=error.action,
-            ) from error
-        return FeedReceipt(feed_id=None, submitted_at=client.clock.now(), outcomes=outcomes)
-
-    async def report(self, client: SpApiClient, feed_id: str, batch: FeedBatch) -> FeedReport:
-        """Never called: the receipt has the outcomes.
-
-        Raises:
-            ConfigurationError: always.
-        """
-        raise ConfigurationError("HandoverPickup spends no feeds, so there is no report")
 
     async def reschedule(
         self, client: SpApiClient, order_id: str, *, pickup_date: date, pickup_time: str | None = None
@@ -167,7 +134,7 @@ class HandoverPickup:
         )
 
 
-class _Verbs:
+class _SpApiEasyShip:
     """The three verbs of a booking as operations; see ``EasyShipApi``."""
 
     scheduled_codes: frozenset[str] = ALREADY_SCHEDULED | {"InvalidOrderState"}
@@ -194,12 +161,7 @@ class _Verbs:
 
     async def booked(self, order_id: str) -> BookingState:
         """getScheduledPackage."""
-        try:
-            package = await self._api.get_scheduled_package(order_id)
-        except InvalidRequest as error:
-            if error.code == "ResourceNotFound":
-                return BookingState.ABSENT
-            raise
+        package = await self._api.get_scheduled_package(order_id)
         # A label that was cancelled is no pickup any more.
         return BookingState.ABSENT if package.package_status == "LabelCanceled" else BookingState.SCHEDULED
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from amazon_ae._exceptions import UnreadableResponse
 from amazon_ae._models.checks import check_aware, check_text, deadline_at
 from amazon_ae._models.responses import ResponseMeta
 from amazon_ae._spapi.calls import SpApiCall, SpApiExecutor
 from amazon_ae._spapi.feeds import read_signed
-from amazon_ae._spapi.models import SignedDocument, SpApiReport
+from amazon_ae._spapi.models import SpApiReport
 from amazon_ae._spapi.operations import find_operation
 from amazon_ae._spapi.params import instant_text
 from amazon_ae._spapi.tokens import Tokens
@@ -105,12 +106,7 @@ class Reports:
         return await self._transfers.download(document, deadline=deadline_at(deadline, self._calls.clock.now()))
 
 
-def _signed_report(body: Any, meta: ResponseMeta) -> SignedDocument:
-    document = read_signed(body, "reportDocumentId")
-    if document is None:
-        del body  # it may hold a URL, and a traceback with locals would show it
-        raise UnreadableResponse("a report document without its id or URL", request_id=meta.request_id)
-    return document
+_signed_report: Final = partial(read_signed, id_name="reportDocumentId")
 
 
 def _read_report(body: Any, meta: ResponseMeta) -> SpApiReport:

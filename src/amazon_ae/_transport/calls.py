@@ -127,8 +127,8 @@ class Dialect(Protocol[C_contra]):
         """The request to send, signed or with its token. What it raises, the caller gets: nothing was sent."""
         ...
 
-    def error(self, call: C_contra, answer: RawAnswer, arrival: Arrival) -> AmazonAeError | None:
-        """The error that an answer stands for; ``None``: it is a success, to be read."""
+    def error(self, call: C_contra, answer: RawAnswer, arrival: Arrival) -> AmazonAeError:
+        """The error of an answer outside 2xx."""
         ...
 
     def meta(self, answer: RawAnswer) -> ResponseMeta:
@@ -279,9 +279,8 @@ class CallExecutor(Generic[C]):
         if stated is not None:
             self._pacer.learn(self._owner, throttle, stated)
         arrival = Arrival(at=self._clock.now(), restore_seconds=throttle.restore_seconds if stated is None else stated)
-        error = self._dialect.error(call, answer, arrival)
-        if error is not None:
-            raise error
+        if not 200 <= answer.status < 300:
+            raise self._dialect.error(call, answer, arrival)
         return await self.off_loop(len(answer.body), lambda: read(answer, arrival))
 
     def _record(self, call: C, answer: RawAnswer | None, error: AmazonAeError | None) -> None:

@@ -26,12 +26,12 @@ class OrderedFault:
 
     action: str
     fault: str
-    times: int | None = 1
-    until: datetime | None = None
-    probability: float = 1.0
-    chance: random.Random = attrs.field(factory=lambda: random.Random(0), repr=False)
-    seconds: float = 0.0
-    feed_type: str | None = None
+    times: int | None
+    until: datetime | None
+    probability: float
+    chance: random.Random = attrs.field(repr=False)
+    seconds: float
+    feed_type: str | None
 
 
 class FaultPlan:
@@ -40,9 +40,31 @@ class FaultPlan:
     def __init__(self) -> None:
         self.waiting: list[OrderedFault] = []
 
-    def order(self, ordered: OrderedFault) -> None:
-        """Add one."""
-        self.waiting.append(ordered)
+    def order(
+        self,
+        *,
+        action: str,
+        fault: str,
+        times: int | None,
+        until: datetime | None,
+        probability: float,
+        seed: int,
+        seconds: float,
+        feed_type: str | None,
+    ) -> None:
+        """Order one fault, as ``OrderedFault`` describes it; ``seed`` starts its ``chance``."""
+        self.waiting.append(
+            OrderedFault(
+                action=action,
+                fault=fault,
+                times=times,
+                until=until,
+                probability=probability,
+                chance=random.Random(seed),
+                seconds=seconds,
+                feed_type=feed_type,
+            )
+        )
 
     def take(self, action: str, feed_type: str | None, now: datetime) -> OrderedFault | None:
         """The fault for this request, if one was ordered."""

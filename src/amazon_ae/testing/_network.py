@@ -1,9 +1,10 @@
-"""An answer, what happens to it on its way back, and the two ways to an ``httpx`` client: a transport and ASGI."""
+"""An answer, what happens to it on its way back, and the two ways to a client: an ``httpx`` transport and ASGI."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, NamedTuple
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any, NamedTuple, cast
 
 import attrs
 import httpx
@@ -18,10 +19,13 @@ __all__ = [
     "NOT_REACHED",
     "Answer",
     "Exchange",
+    "FakeEndpoint",
+    "Headers",
     "Receive",
     "Send",
     "answer_asgi",
     "deliver",
+    "named_headers",
 ]
 
 NOT_REACHED = "not_reached"
@@ -32,6 +36,7 @@ LATE = "late"
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 
 
 class Answer(NamedTuple):
@@ -56,6 +61,33 @@ class Exchange:
     answer: Answer
     delay_seconds: float = 0.0
     lost: str | None = None
+
+
+def named_headers(headers: Headers) -> dict[str, str]:
+    """Headers by lower-case name; the last of a repeated name counts."""
+    rows = cast("Mapping[str, str]", headers).items() if isinstance(headers, Mapping) else headers
+    return {name.lower(): value for name, value in rows}
+
+
+class FakeEndpoint(ABC, httpx.AsyncBaseTransport):
+    """An API without a network: an ``httpx`` transport, and an ASGI application for ``serve``."""
+
+    @property
+    @abstractmethod
+    def clock(self) -> Clock:
+        """The clock on which answers take their time."""
+
+    @abstractmethod
+    def exchange(self, method: str, url: str, headers: Headers, body: bytes = b"") -> Exchange:
+        """Answer one request, and say what happens to it on its way."""
+
+    def answer(self, method: str, url: str, headers: Headers, body: bytes = b"") -> Answer:
+        """Answer one request: ``(status, headers, body)``. ``exchange`` has the faults of the network too."""
+        return self.exchange(method, url, headers, body).answer
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request of a server (ASGI 3): ``async with serve(fake) as origin``."""
+        await answer_asgi(self.exchange, scope, receive, send, self.clock)
 
 
 async def deliver(exchange: Exchange, request: httpx.Request, clock: Clock) -> httpx.Response:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import attrs
@@ -14,7 +13,7 @@ import httpx
 
 from amazon_ae._models.marketplaces import AE, Marketplace, MwsCredentials
 from amazon_ae._ports import Clock
-from amazon_ae.testing._faults import FaultPlan, OrderedFault
+from amazon_ae.testing._faults import FaultPlan
 from amazon_ae.testing._mws import easy_ship, orders, reports, sellers
 from amazon_ae.testing._mws.answers import (
     ping,
@@ -25,7 +24,7 @@ from amazon_ae.testing._mws.quotas import limit_of
 from amazon_ae.testing._mws.service import Service
 from amazon_ae.testing._mws.state import FakeFeed, SeenRequest, State
 from amazon_ae.testing._mws.wire import Refused, Request, read_request
-from amazon_ae.testing._network import LATE, NOT_REACHED, Answer, Exchange, Receive, Send, answer_asgi, deliver
+from amazon_ae.testing._network import LATE, NOT_REACHED, Answer, Exchange, FakeEndpoint, Headers, deliver
 from amazon_ae.testing._seller import SellerState
 from amazon_ae.testing._seller.account import new_state
 from amazon_ae.testing._seller.controls import SellerControls
@@ -44,7 +43,7 @@ FAKE_PICKUP_FEED_TYPE: Final = "_SANDBOX_SCHEDULE_PICKUP_"
 """The sandbox's feed type for the Schedule Pickup file. Amazon's is not published: give a real host its own."""
 
 
-class FakeMws(SellerControls, httpx.AsyncBaseTransport):
+class FakeMws(SellerControls, FakeEndpoint):
     """One seller's MWS, checked as strictly as the documents say and written without a line of the client's code.
 
     Give it to a client as its transport, no socket needed::
@@ -188,16 +187,14 @@ class FakeMws(SellerControls, httpx.AsyncBaseTransport):
         if action != "*":
             limit_of(action)
         self._faults.order(
-            OrderedFault(
-                action=action,
-                fault=MwsFault(fault),
-                times=times,
-                until=until,
-                probability=probability,
-                chance=random.Random(seed),
-                seconds=seconds,
-                feed_type=feed_type,
-            )
+            action=action,
+            fault=MwsFault(fault),
+            times=times,
+            until=until,
+            probability=probability,
+            seed=seed,
+            seconds=seconds,
+            feed_type=feed_type,
         )
 
     def clear_faults(self) -> None:
@@ -265,17 +262,9 @@ class FakeMws(SellerControls, httpx.AsyncBaseTransport):
         """Every NextToken given out so far is ``NextTokenCorrupted`` from now on."""
         self._state.token_key += b"'"
 
-    # The heart
+    # What it answers
 
-    def answer(
-        self, method: str, url: str, headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes = b""
-    ) -> Answer:
-        """Answer one request: ``(status, headers, body)``. ``exchange`` has the faults of the network too."""
-        return self.exchange(method, url, headers, body).answer
-
-    def exchange(
-        self, method: str, url: str, headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes = b""
-    ) -> Exchange:
+    def exchange(self, method: str, url: str, headers: Headers, body: bytes = b"") -> Exchange:
         """Answer one request, and say what happens to it on its way."""
         self._feeds.refresh()
         now = self.state.now()
@@ -307,10 +296,6 @@ class FakeMws(SellerControls, httpx.AsyncBaseTransport):
         body = await request.aread()
         exchange = self.exchange(request.method, str(request.url), request.headers.items(), body)
         return await deliver(exchange, request, self.clock)
-
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Answer one request of a server (ASGI 3): ``async with serve(fake) as origin``."""
-        await answer_asgi(self.exchange, scope, receive, send, self.clock)
 
     def _arrive_late(self, request: Request) -> None:
         self._service.perform(request, answered=False)

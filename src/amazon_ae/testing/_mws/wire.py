@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple, cast
+from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 import attrs
 
 from amazon_ae.testing._mws.quotas import SECTIONS, Limit
-from amazon_ae.testing._network import Answer
+from amazon_ae.testing._network import Answer, Headers, named_headers
 
 __all__ = [
     "Answer",
@@ -133,16 +133,13 @@ def invalid(name: str, value: str, rule: str) -> Refused:
     return Refused(400, "InvalidParameterValue", f"Invalid value {value!r} for the parameter {name}: it {rule}.")
 
 
-def read_request(
-    method: str, url: str, headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes, now: datetime
-) -> Request:
+def read_request(method: str, url: str, headers: Headers, body: bytes, now: datetime) -> Request:
     """Take a request apart.
 
     Raises:
         Refused: it names no section or operation that this marketplace has.
     """
-    rows = cast("Mapping[str, str]", headers).items() if isinstance(headers, Mapping) else headers
-    named = {name.lower(): value for name, value in rows}
+    named = named_headers(headers)
     parts = urlsplit(url)
     host = (named.get("host") or parts.netloc).lower()
     name, _, port = host.rpartition(":")

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import random
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import httpx
 
 from amazon_ae._models.marketplaces import AE, Marketplace, SpApiCredentials
 from amazon_ae._ports import Clock
-from amazon_ae.testing._faults import FaultPlan, OrderedFault
-from amazon_ae.testing._network import LATE, NOT_REACHED, Answer, Exchange, Receive, Send, answer_asgi, deliver
+from amazon_ae.testing._faults import FaultPlan
+from amazon_ae.testing._network import (
+    LATE,
+    NOT_REACHED,
+    Answer,
+    Exchange,
+    FakeEndpoint,
+    Headers,
+    deliver,
+    named_headers,
+)
 from amazon_ae.testing._seller import SellerState
 from amazon_ae.testing._seller.account import new_state
 from amazon_ae.testing._seller.controls import SellerControls
@@ -40,7 +48,7 @@ _NAMES: Final = frozenset((*(operation.name for operation in OPERATIONS), TOKEN_
 _LONGEST_USER_AGENT: Final = 500
 
 
-class FakeSpApi(SellerControls, httpx.AsyncBaseTransport):
+class FakeSpApi(SellerControls, FakeEndpoint):
     """One seller's Selling Partner API, Login with Amazon and document store, written without the client's code.
 
     Give it to a client as its transport, no socket needed::
@@ -177,16 +185,14 @@ class FakeSpApi(SellerControls, httpx.AsyncBaseTransport):
         if operation not in _NAMES:
             raise ValueError(f"there is no operation {operation!r}")
         self._faults.order(
-            OrderedFault(
-                action=operation,
-                fault=SpApiFault(fault),
-                times=times,
-                until=until,
-                probability=probability,
-                chance=random.Random(seed),
-                seconds=seconds,
-                feed_type=feed_type,
-            )
+            action=operation,
+            fault=SpApiFault(fault),
+            times=times,
+            until=until,
+            probability=probability,
+            seed=seed,
+            seconds=seconds,
+            feed_type=feed_type,
         )
 
     def clear_faults(self) -> None:
@@ -280,21 +286,12 @@ class FakeSpApi(SellerControls, httpx.AsyncBaseTransport):
         """
         return FakeNotificationQueue(self._account, kinds=kinds or KINDS, envelope=envelope, is_doubled=is_doubled)
 
-    # The heart
+    # What it answers
 
-    def answer(
-        self, method: str, url: str, headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes = b""
-    ) -> Answer:
-        """Answer one request: ``(status, headers, body)``. ``exchange`` has the faults of the network too."""
-        return self.exchange(method, url, headers, body).answer
-
-    def exchange(
-        self, method: str, url: str, headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes = b""
-    ) -> Exchange:
+    def exchange(self, method: str, url: str, headers: Headers, body: bytes = b"") -> Exchange:
         """Answer one request, and say what happens to it on its way."""
         self._feeds.refresh()
-        rows: dict[str, str] = dict(headers)
-        visit = Visit.of(method, url, {name.lower(): value for name, value in rows.items()}, body)
+        visit = Visit.of(method, url, named_headers(headers), body)
         ordered = self._faults.take(visit.name, visit.feed_type, self.state.now())
         if ordered is None:
             return Exchange(answer=self._service.perform(visit, None, self.state.now()))
@@ -315,10 +312,6 @@ class FakeSpApi(SellerControls, httpx.AsyncBaseTransport):
         # The URL as it goes over the wire: httpx's own text of it.
         exchange = self.exchange(request.method, wire_url(request), request.headers.multi_items(), body)
         return await deliver(exchange, request, self.clock)
-
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Answer one request of a server (ASGI 3)."""
-        await answer_asgi(self.exchange, scope, receive, send, self.clock)
 
     # Inside
 
