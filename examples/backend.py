@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import attrs
@@ -13,6 +14,8 @@ from amazon_ae import (
     Clock,
     DocumentSource,
     DocumentSourceChain,
+    EventSink,
+    FeedScheduler,
     LabelArchiveFolder,
     Marketplace,
     MwsClient,
@@ -48,6 +51,24 @@ def connect(env: Mapping[str, str], clock: Clock) -> tuple[MwsClient, MwsGateway
         return api, SpApiGateway(api)
     mws = MwsClient(MwsCredentials.from_env(env), market, clock=clock)
     return mws, MwsGateway(mws, pickup_route=SchedulePickupFeed(feed_type=env["AMAZON_AE_PICKUP_FEED_TYPE"]))
+
+
+@asynccontextmanager
+async def former_backend(
+    env: Mapping[str, str], gateway: MwsGateway | SpApiGateway, storage: Storage, clock: Clock, on_event: EventSink
+) -> AsyncIterator[None]:
+    """After a change of the setting: settle what the other backend still has. Nothing new goes there."""
+    unsettled = await storage.unfinished(gateway.account)
+    if all(batch.route in gateway.routes for batch in unsettled):
+        yield
+        return
+    name = "mws" if env["AMAZON_AE_BACKEND"] == "spapi" else "spapi"
+    client, former = connect({**env, "AMAZON_AE_BACKEND": name}, clock)
+    async with (
+        client,
+        FeedScheduler(storage, former, orders=former, clock=clock, on_event=on_event, settle_only=True),
+    ):
+        yield
 
 
 def documents(

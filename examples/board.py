@@ -13,6 +13,7 @@ from amazon_ae import (
     Clock,
     DocumentEvent,
     Event,
+    FeedOfOtherRoute,
     FeedReconciled,
     FeedScheduler,
     FeedSettled,
@@ -68,6 +69,11 @@ class Board:
             self.say(f"{what} settled: {event.accepted} accepted, {event.rejected} refused")
         elif isinstance(event, FeedReconciled):
             self.say(f"a feed whose answer was lost: {event.verdict} at Amazon, nothing is sent again")
+        elif isinstance(event, FeedOfOtherRoute):
+            what = f"feed {event.feed_id}" if event.feed_id else f"batch {event.batch_id}"
+            self.say(
+                f"{what} of {event.route}: {event.size} {event.kind} items, settled before any of them leaves again"
+            )
         elif isinstance(event, SignInEvent):
             self.count("sign-ins")
             self.say(f"browser: {event.outcome} after {event.seconds:.0f} s")

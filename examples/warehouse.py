@@ -34,7 +34,7 @@ from amazon_ae import (
     save_documents,
 )
 from amazon_ae.testing import ScaledClock
-from backend import connect, documents, marketplace, with_wrong_secret
+from backend import connect, documents, former_backend, marketplace, with_wrong_secret
 from board import Board
 
 PARCELS = 12
@@ -127,6 +127,7 @@ async def main(folder: Path) -> None:
         Board(clock) as board,
         SellerPortalScraper(market, user, sessions=sessions, clock=clock, on_event=board.on_event) as portal,
         SQLiteStorage(folder / "warehouse.sqlite", clock=clock) as storage,
+        former_backend(env, gateway, storage, clock, board.on_event),
         ChromiumPrinter() as printer,
     ):
         source = documents(client, storage, portal, printer, folder)

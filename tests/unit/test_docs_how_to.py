@@ -23,12 +23,14 @@ from amazon_ae import (
     PickupRequest,
     SchedulePickupFeed,
     SpApiClient,
+    SpApiGateway,
     SQLiteStorage,
 )
 from amazon_ae.testing import (
     FakeMws,
     FakeSellerPortal,
     FakeSpApi,
+    SellerState,
     VirtualClock,
     make_item,
     make_order,
@@ -200,3 +202,27 @@ def test_both_gateways_of_a_move_are_the_same_account(fake_mws: FakeMws) -> None
     client = MwsClient(fake_mws.credentials, fake_mws.marketplace, clock=fake_mws.clock)
     credentials = FakeSpApi().credentials
     assert names["before"](client, "_X_").account == names["after"](credentials, fake_mws.clock).account
+
+
+async def test_a_move_settles_what_the_old_backend_has(capsys: pytest.CaptureFixture[str]) -> None:
+    """An MWS feed is under way at the move: it is named, settled, and what waits leaves by the new backend."""
+    clock = VirtualClock()
+    state = SellerState(clock=clock)
+    old_amazon, new_amazon = FakeMws(state=state, processing_seconds=600), FakeSpApi(state=state)
+    state.add_sku("BOTTLE-1")
+    storage = MemoryStorage(clock=clock)
+    async with httpx.AsyncClient(transport=old_amazon) as http, httpx.AsyncClient(transport=new_amazon) as newer:
+        old = gateway_of(old_amazon, http)
+        new = SpApiGateway(SpApiClient(new_amazon.credentials, new_amazon.marketplace, http=newer, clock=clock))
+        buffer = InventoryBuffer(storage, new.account)
+        async with FeedScheduler(storage, old, clock=clock):
+            await buffer.put("BOTTLE-1", 3)
+            while not old_amazon.feeds:
+                await clock.sleep(1)
+        await buffer.put("BOTTLE-1", 4)
+        async with page("move-to-the-selling-partner-api")["moving"](storage, old, new, clock) as scheduler:
+            assert scheduler.account == new.account
+            while state.advance().stock["BOTTLE-1"] != 4:
+                await clock.sleep(5)
+    assert "1 inventory items in batch" in capsys.readouterr().out
+    assert [len(old_amazon.feeds), new_amazon.feeds] == [1, []]

@@ -14,10 +14,13 @@ import pytest
 from amazon_ae import (
     AccessDenied,
     ConfigurationError,
+    FeedScheduler,
     HandoverPickup,
     InventoryUpdate,
     ItemKind,
     ItemOutcome,
+    ItemState,
+    MemoryStorage,
     NotSent,
     NotSupported,
     Outcome,
@@ -410,6 +413,24 @@ async def test_a_pickup_moves_to_another_slot_and_is_never_withdrawn(shop: Shop)
         await gateway.reschedule_pickup(order_id, pickup_date=date(2027, 11, 30))
     with pytest.raises(PickupRejected):
         await gateway.reschedule_pickup("404-9999999-9999999", pickup_date=TOMORROW)
+
+
+async def test_the_scheduler_moves_a_pickup_that_amazon_has(shop: Shop) -> None:
+    """It asks the gateway; a refusal is the caller's, and the earlier slot stands."""
+    (order_id,) = add_orders(shop, 1)
+    gateway = shop.gateway()
+    async with FeedScheduler(MemoryStorage(clock=shop.clock), gateway, orders=gateway, clock=shop.clock) as scheduler:
+        await scheduler.schedule_pickup(
+            order_id, pickup_date=TOMORROW, weight_grams=500, length_cm=20, width_cm=10, height_cm=5
+        )
+        first = (await gateway.client.easy_ship.get_scheduled_package(order_id)).package_pickup_slot
+        moved = await scheduler.reschedule_pickup(order_id, pickup_date=date(2026, 11, 30), pickup_time="2:00 PM")
+        assert (moved.state, moved.pickup_date) == (ItemState.ACCEPTED, date(2026, 11, 30))
+        second = (await gateway.client.easy_ship.get_scheduled_package(order_id)).package_pickup_slot
+        assert second != first
+        with pytest.raises(PickupRejected, match="NoPickupSlot"):
+            await scheduler.reschedule_pickup(order_id, pickup_date=date(2026, 12, 20))
+        assert (await gateway.client.easy_ship.get_scheduled_package(order_id)).package_pickup_slot == second
 
 
 async def test_serial_numbers_travel(shop: Shop) -> None:

@@ -38,7 +38,17 @@ _MEASURED_SKEW: Final = timedelta(seconds=60)
 class SchedulerContext:
     """The shared dependencies. One per scheduler."""
 
-    __slots__ = ("_amazon_skew", "_on_event", "_store_skew", "account", "clock", "gateway", "storage", "timing")
+    __slots__ = (
+        "_amazon_skew",
+        "_on_event",
+        "_store_skew",
+        "account",
+        "clock",
+        "gateway",
+        "settle_only",
+        "storage",
+        "timing",
+    )
 
     def __init__(
         self,
@@ -48,18 +58,26 @@ class SchedulerContext:
         clock: Clock,
         timing: SchedulerTiming,
         on_event: EventSink | None,
+        settle_only: bool = False,
     ) -> None:
         self.storage: Storage = storage
         self.gateway: FeedGateway = gateway
         self.account: str = gateway.account
         self.clock: Clock = clock
         self.timing: SchedulerTiming = timing
+        self.settle_only: bool = settle_only
         self._on_event = on_event
         self._store_skew = timedelta(0)
         self._amazon_skew: tuple[timedelta, timedelta] | None = None
 
     def terms(self, kind: ItemKind, waiting: int = 0, *, urgent: bool = False) -> BatchTerms | None:
-        """How the next batch may leave; ``None`` if this gateway does not carry the kind."""
+        """How the next batch may leave; ``None`` if none does: this gateway does not carry the kind, or the scheduler
+        only settles what is in flight.
+        """
+        return None if self.settle_only else self.carried(kind, waiting, urgent=urgent)
+
+    def carried(self, kind: ItemKind, waiting: int = 0, *, urgent: bool = False) -> BatchTerms | None:
+        """The terms under which this gateway carries a kind; ``None`` if it does not."""
         try:
             return self.gateway.terms(kind, waiting, urgent=urgent)
         except ConfigurationError:
@@ -72,7 +90,7 @@ class SchedulerContext:
         """
         asked = [(stored.size, False), (stored.size, True), (1, False), (1, True), (_MANY, False), (_MANY, True)]
         found = [
-            terms for count, urgent in asked if (terms := self.terms(stored.kind, count, urgent=urgent)) is not None
+            terms for count, urgent in asked if (terms := self.carried(stored.kind, count, urgent=urgent)) is not None
         ]
         return next((terms for terms in found if stored.route in ("", terms.route)), found[0] if found else None)
 

@@ -83,7 +83,7 @@ class LateChecks:
     async def _find(self, late: LateFeed) -> LateFeed:
         """Whether Amazon lists the request after all."""
         context = self._context
-        terms = context.terms(late.kind)
+        terms = context.carried(late.kind)
         if terms is not None and terms.answers_by_item and late.route == terms.route:
             return late  # no feed: its orders tell
         listed = await context.answer(context.gateway.recent(late.kind, late.received_from))

@@ -84,7 +84,7 @@ class Leases:
                 continue
             if not stored.route or stored.route in context.gateway.routes:
                 found.append(stored)
-            elif stored.batch_id not in self._reported:
+            elif stored.batch_id not in self._reported and not context.settle_only:
                 self._reported.add(stored.batch_id)
                 context.emit(
                     events.FeedOfOtherRoute(

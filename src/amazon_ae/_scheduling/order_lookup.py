@@ -158,7 +158,7 @@ class OrderLookup:
     async def _accept(self, keys: Collection[str]) -> None:
         """These waiting pickups are at Amazon by an earlier request: they count as accepted, and nothing is sent."""
         context = self._context
-        terms = context.terms(_PICKUP, len(keys))
+        terms = context.carried(_PICKUP, len(keys))
         batch = await context.storage.open(
             context.account,
             _PICKUP,

@@ -65,6 +65,8 @@ class FeedScheduler:
             scheduled; ``False`` hands it over as ``PickupUnknown`` instead.
         on_event: called with each event (``Event``) on the event loop; must be quick.
         timing: timeouts and intervals.
+        settle_only: open no batch; only settle those that this gateway's routes left unsettled, whichever process
+            opened them. For the backend that you are leaving, beside the scheduler of the new one.
     """
 
     def __init__(
@@ -80,10 +82,16 @@ class FeedScheduler:
         resend_pickups: bool = True,
         on_event: EventSink | None = None,
         timing: SchedulerTiming | None = None,
+        settle_only: bool = False,
     ) -> None:
         check_storage_first("FeedScheduler", storage, gateway, "submit")
         context = SchedulerContext(
-            storage, gateway, clock=clock or SystemClock(), timing=timing or SchedulerTiming(), on_event=on_event
+            storage,
+            gateway,
+            clock=clock or SystemClock(),
+            timing=timing or SchedulerTiming(),
+            on_event=on_event,
+            settle_only=settle_only,
         )
         cooldowns, reachability = Cooldowns(context.clock), Reachability(context.clock, context.timing.probe_seconds)
         shared = SharedState(context)
@@ -203,6 +211,8 @@ class FeedScheduler:
                 this scheduler does not run (the pickup stays queued for one that does).
             StorageError: the store failed, and the request may or may not be stored: ask again, it is sent once.
         """
+        if self._context.settle_only:
+            raise ConfigurationError("this scheduler only settles (settle_only): ask that of the new backend")
         until = deadline_at(deadline, self._context.now())
         check_pickup(order_id, pickup_date, now=self._context.now(), days=self._pickup_days)
         request = PickupRequest(

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from datetime import date, datetime
 
-from amazon_ae._exceptions import ConfigurationError, InvalidRequest
+from amazon_ae._exceptions import ConfigurationError, InvalidRequest, PickupRejected
 from amazon_ae._models.checks import listed
 from amazon_ae._models.easy_ship import ScheduledPackage
 from amazon_ae._models.feeds import (
@@ -17,6 +17,8 @@ from amazon_ae._models.feeds import (
     FeedStatus,
     ItemKind,
     ItemOutcome,
+    Outcome,
+    PickupRequest,
 )
 from amazon_ae._models.orders import Order, OrderItem, OrderPage
 from amazon_ae._models.text import ORDER_ID
@@ -175,6 +177,16 @@ class SpApiGateway:
     ) -> ScheduledPackage:
         """Move the pickup of an order to another slot; see ``HandoverPickup.reschedule``."""
         return await self._pickups.reschedule(self._client, order_id, pickup_date=pickup_date, pickup_time=pickup_time)
+
+    async def reschedule(self, request: PickupRequest) -> ItemOutcome:
+        """Give a pickup that Amazon has the slot of ``request``; see ``PickupRescheduling``."""
+        try:
+            await self.reschedule_pickup(
+                request.order_id, pickup_date=request.pickup_date, pickup_time=request.pickup_time
+            )
+        except PickupRejected as error:
+            return ItemOutcome(request.order_id, Outcome.REJECTED, error.code, error.message)
+        return ItemOutcome(request.order_id, Outcome.ACCEPTED)
 
     async def withdraw_pickup(self, order_id: str) -> None:
         """Always raises ``NotSupported``: Easy Ship's API cannot withdraw a pickup."""
