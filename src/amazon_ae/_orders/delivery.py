@@ -2,26 +2,25 @@
 
 Open orders stay in memory. A poll lists what changed, ended orders included, so what it does not list is unchanged and
 comes again from here without a request; its items are asked for once per version.
+
+What one order alone spoils costs that order alone. An outage looks the same at first, so ``_orders.suspects`` tells the
+two apart.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Collection, Sequence
 from typing import Final
 
 import attrs
 
-from amazon_ae._exceptions import (
-    AmazonAeError,
-    InvalidRequest,
-    RegionNotSupported,
-    RequestExpired,
-    SignatureMismatch,
-    UnreadableResponse,
-)
+from amazon_ae._exceptions import AmazonAeError, RequestExpired, SignatureMismatch
 from amazon_ae._models.events import ClockRefused, Event, EventSink, OrderCancelled, OrderUnreadable
 from amazon_ae._models.orders import Order, OrderItem, UnreadableOrder
+from amazon_ae._models.text import invisible_edge
+from amazon_ae._orders.suspects import Suspects, is_of_one_order, may_be_of_one_order
 from amazon_ae._orders.versions import VersionStore
 from amazon_ae._orders.windows import UNDATED, order_id_of, version_of
 from amazon_ae._ports import Clock, OrderGateway
@@ -31,6 +30,9 @@ __all__ = ["CANCELLED", "Delivery", "Seen", "SyncedOrder"]
 _log = logging.getLogger(__name__)
 
 CANCELLED: Final = "Canceled"
+_GET: Final = "get"
+# So many requests without an answer are an outage.
+_MOST_FAILURES: Final = 12
 
 
 @attrs.frozen(kw_only=True)
@@ -102,6 +104,7 @@ class Delivery:
         self._clock = clock
         self._orders: dict[str, Order] = {}
         self._items: dict[str, tuple[OrderItem, ...]] = {}
+        self._suspects = Suspects()
 
     @property
     def has_open_orders(self) -> bool:
@@ -130,6 +133,9 @@ class Delivery:
 
     async def receive(self, seen: Seen, order: Order) -> SyncedOrder | None:
         """An order of an answer: its older versions go; it is handed over unless that was done or it has ended."""
+        if poison := self._poison(order):
+            await self.report([poison])
+            return None
         version, order_id = version_of(order), order.amazon_order_id
         if version in seen.offered or version < seen.current.get(order_id, ""):
             return None
@@ -160,21 +166,42 @@ class Delivery:
             items = await self._fetch_items(order, version)
             if items is None or await self._versions.settled_at(version):
                 return None  # unreadable, or acknowledged elsewhere meanwhile
+        if not items and self._statuses:  # nobody can pack an unfulfilled order of nothing
+            await self.failed(version, "it has no items")
+            return None
         self._items[version] = items
         return SyncedOrder(order=order, items=items, version=version)
 
     async def get(self, order_ids: Sequence[str]) -> list[Order]:
         """Orders by id. One that makes the answer unreadable is found by halving, and costs only itself."""
         try:
-            return list(await self._gateway.get(order_ids))
-        except (InvalidRequest, UnreadableResponse) as error:
-            if _is_no_ones_fault(error):
+            found = list(await self._gateway.get(order_ids))
+        except AmazonAeError as error:
+            if not is_of_one_order(error) and not (may_be_of_one_order(error) and self._suspects.failed(_GET)[0]):
                 raise
-            if len(order_ids) == 1:
-                _log.warning("order %s: %s", order_ids[0], _reason(error))
-                return []
-        middle = len(order_ids) // 2
-        return await self.get(order_ids[:middle]) + await self.get(order_ids[middle:])
+            return await self._get_by_halving(order_ids, error)
+        self._suspects.read(_GET)
+        return found
+
+    async def _get_by_halving(self, order_ids: Sequence[str], error: AmazonAeError) -> list[Order]:
+        found: list[Order] = []
+        pieces, failures = [(order_ids, error)], 0
+        while pieces:
+            piece, error = pieces.pop()
+            if len(piece) == 1:
+                _log.warning("order %s: %s", piece[0], _reason(error))
+                continue
+            middle = len(piece) // 2
+            for half in (piece[:middle], piece[middle:]):
+                try:
+                    found += await self._gateway.get(half)
+                except AmazonAeError as worse:
+                    failures += 1
+                    outage = not found and failures == _MOST_FAILURES
+                    if outage or not (is_of_one_order(worse) or may_be_of_one_order(worse)):
+                        raise
+                    pieces.append((half, worse))
+        return found
 
     async def report(self, unreadable: Sequence[UnreadableOrder]) -> None:
         """Orders of an answer that could not be read: each a dead letter and an event, once."""
@@ -183,9 +210,13 @@ class Delivery:
             if await self._versions.bury(key, order.order_id, order.reason):
                 self._emit_unreadable(order.order_id, order.reason, given_up=True)
 
-    async def failed(self, version: str, reason: str) -> None:
-        """This version could not be read: asked for again later, more and more rarely, then a dead letter."""
-        first, last = await self._versions.failed(version, reason)
+    async def failed(self, version: str, reason: str, *, surely: bool = True) -> None:
+        """This version could not be read: asked for again later, more and more rarely, then a dead letter.
+
+        Args:
+            surely: others can be read meanwhile. Otherwise it may be an outage, and is given up much later.
+        """
+        first, last = await self._versions.failed(version, reason, surely=surely)
         if first or last:
             self._emit_unreadable(order_id_of(version), reason, given_up=last)
 
@@ -206,13 +237,33 @@ class Delivery:
 
     async def _fetch_items(self, order: Order, version: str) -> tuple[OrderItem, ...] | None:
         try:
-            return tuple(await self._gateway.items(order.amazon_order_id))
+            items = tuple(await self._gateway.items(order.amazon_order_id))
         except BaseException as error:
-            if not isinstance(error, InvalidRequest | UnreadableResponse) or _is_no_ones_fault(error):
-                await self._versions.release(version)
-                raise
-            await self.failed(version, f"its items: {_reason(error)}")
-            return None
+            if isinstance(error, AmazonAeError) and is_of_one_order(error):
+                await self.failed(version, f"its items: {_reason(error)}")
+                return None
+            if isinstance(error, AmazonAeError) and may_be_of_one_order(error):
+                again, others_were_read = self._suspects.failed(version)
+                if again:
+                    await self.failed(version, f"its items: {_reason(error)}", surely=others_were_read)
+                    return None
+            await self._versions.release(version)
+            raise
+        self._suspects.read(version)
+        return items
+
+    def _poison(self, order: Order) -> UnreadableOrder | None:
+        """Names an order that nobody could deal with: an id that is no name, no status though statuses were asked for.
+
+        ``None`` for every other one.
+        """
+        order_id = order.amazon_order_id
+        if not order_id.isprintable() or "/" in order_id or invisible_edge(order_id) or not 0 < len(order_id) <= 100:
+            digest = hashlib.blake2b(order_id.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+            return UnreadableOrder(order_id=None, reason="its order id is no id", digest=digest)
+        if self._statuses and not order.order_status:
+            return UnreadableOrder(order_id=order_id, reason="it has no status")
+        return None
 
     def _emit_unreadable(self, order_id: str | None, reason: str, *, given_up: bool) -> None:
         _log.warning("order %s cannot be read: %s", order_id or "without an id", reason)
@@ -226,11 +277,6 @@ class Delivery:
             self._on_event(event)
         except Exception:
             _log.exception("the event sink failed on %s", type(event).__name__)
-
-
-def _is_no_ones_fault(error: InvalidRequest | UnreadableResponse) -> bool:
-    """Not this one order's: the whole request is asked again."""
-    return error.retryable or isinstance(error, RegionNotSupported)
 
 
 def _reason(error: AmazonAeError) -> str:

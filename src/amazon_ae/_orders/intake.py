@@ -16,7 +16,7 @@ from typing import Final
 
 import attrs
 
-from amazon_ae._exceptions import UnreadableResponse
+from amazon_ae._exceptions import ServiceUnavailable, UnreadableResponse
 from amazon_ae._orders.delivery import CANCELLED, Delivery, Seen, SyncedOrder
 from amazon_ae._orders.isolation import Isolation
 from amazon_ae._orders.reading import Window, WindowReader
@@ -104,7 +104,7 @@ class Intake:
                         if synced := await self._delivery.receive(poll.seen, order):
                             yield synced
                     await self._settle(poll, after, window)
-        except UnreadableResponse:
+        except (UnreadableResponse, ServiceUnavailable):
             self._isolation.failed()
             raise
         self._isolation.succeeded()

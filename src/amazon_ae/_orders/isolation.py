@@ -1,7 +1,8 @@
 """Find the minutes of orders whose answer nobody can read, so that the orders around them come.
 
 Most damage costs one order and is named by the gateway (``OrderPage.unreadable``). What is left is an answer that
-stays unreadable as a whole. An outage looks the same (a proxy's page in place of every answer), so:
+stays unreadable as a whole, or that Amazon itself fails to make. An outage looks the same (a proxy's page in place of
+every answer), so:
 
 1. Nothing is done before ``_FIRST_STRIKE`` polls in a row failed that way; each further attempt waits twice as long.
 2. The time is halved again and again, down to two seconds, and what can be read is read.
@@ -17,7 +18,7 @@ from typing import Final
 
 import attrs
 
-from amazon_ae._exceptions import UnreadableResponse
+from amazon_ae._exceptions import ServiceUnavailable, UnreadableResponse
 from amazon_ae._models.orders import UnreadableOrder
 from amazon_ae._orders.reading import Window, WindowReader
 from amazon_ae._orders.windows import EDGE, INDEX_DELAY, instant_text
@@ -81,7 +82,7 @@ class Isolation:
         """As ``WindowReader.windows`` to the present, around what is unreadable; that is a window too, and says so.
 
         Raises:
-            UnreadableResponse: it is an outage.
+            UnreadableResponse, ServiceUnavailable: it is an outage.
         """
         end = self._clock.now() - INDEX_DELAY
         search = _Search(self._around_known(start, end))
@@ -92,7 +93,7 @@ class Isolation:
                 continue
             try:
                 window = await reader.read(*piece, statuses)
-            except UnreadableResponse:
+            except (UnreadableResponse, ServiceUnavailable):
                 search.failures += 1
                 if not search.readable and search.failures >= _MOST_FAILURES:
                     raise
@@ -112,7 +113,7 @@ class Isolation:
         """Ask once more, now that another piece was readable."""
         try:
             return await reader.read(*piece, statuses)
-        except UnreadableResponse:
+        except (UnreadableResponse, ServiceUnavailable):
             self._known.append(piece)
             return _unreadable(piece, self._clock.now() - INDEX_DELAY)
 

@@ -28,6 +28,8 @@ _KEEP_DONE: Final = timedelta(hours=1)
 _FIRST_RETRY_SECONDS: Final = 300.0
 _LAST_RETRY_SECONDS: Final = 3600.0
 _MOST_TRIES: Final = 10
+# Where it may have been an outage: after a day.
+_MOST_UNSURE_TRIES: Final = 28
 
 
 @attrs.frozen(kw_only=True)
@@ -248,9 +250,9 @@ class VersionStore:
 
     # What cannot be read
 
-    async def failed(self, version: str, reason: str) -> tuple[bool, bool]:
+    async def failed(self, version: str, reason: str, *, surely: bool = True) -> tuple[bool, bool]:
         """This version could not be read once more; returns whether this was the first time and whether it was the
-        last.
+        last. Unless ``surely`` it was this one alone, there are more of them.
         """
 
         def count(text: str | None, now: datetime) -> tuple[str | None, VersionState]:
@@ -258,7 +260,7 @@ class VersionStore:
             if state.settled:
                 return text, state
             tries = state.tries + 1
-            if tries >= _MOST_TRIES:
+            if tries >= (_MOST_TRIES if surely else _MOST_UNSURE_TRIES):
                 state = VersionState(state="dead", at=instant_text(now), tries=tries)
             else:
                 pause = doubling(tries, first=_FIRST_RETRY_SECONDS, limit=_LAST_RETRY_SECONDS)

@@ -146,7 +146,8 @@ class Progress:
 
 def instant_text(instant: datetime) -> str:
     """Texts that sort as their instants do."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # strftime writes the year 1, which some servers send for "never", without its zeros.
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def version_of(order: Order) -> str:
