@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 from mws_support import NOW, ORDER_ID, Amazon, client_of, envelope
 
-from amazon_ae import MwsClient, UnreadableResponse
+from amazon_ae import MwsClient, OutcomeUnknown, PackageDimensions, PackageWeight, UnreadableResponse
 from amazon_ae._mws.parsing import boolean, decimal, instant, integer, money, parse, text
 from amazon_ae._mws.repair import cleaned, split_records
 from amazon_ae._transport.retries import RetryPolicy
@@ -69,6 +69,65 @@ async def test_a_wrong_encoding_is_read_by_the_ladder(encoding: str, declared: s
     """It says one encoding and is another."""
     body = f'<?xml version="1.0" encoding="{declared}"?>{page("Café").decode()}'.encode(encoding)
     assert (await read(body)).orders[0].buyer_name == "Café"
+
+
+def test_one_stray_byte_does_not_spoil_the_arabic_around_it() -> None:
+    """The rest of the page stays UTF-8."""
+    body = page("محل دبي", "@@", "d").replace(b"@@", b"Caf\xe9 \x81")
+    assert [found["BuyerName"] for found in parse(body)[1]["ListOrdersResult"]["Orders"]["Order"]] == [
+        "محل دبي",
+        "Café \x81",
+        "d",
+    ]
+
+
+@pytest.mark.parametrize(
+    "order_id", ["S02-1234567-1234567", "../../x", "\u200b403-0000000-0000002", "4030000000", "x" * 500]
+)
+async def test_an_order_whose_id_is_none_is_named_and_the_others_come(order_id: str) -> None:
+    """Nothing can be asked about it, so it must not reach those who ask."""
+    body = page("a", "b", "c").replace(IDS[1].encode(), order_id.encode())
+    found = await read(body)
+    assert [order.amazon_order_id for order in found.orders] == [IDS[0], IDS[2]]
+    (named,) = found.unreadable
+    assert (named.order_id, bool(named.digest)) == (None, True)
+    assert "3-7-7" in named.reason
+
+
+PACKAGE = (
+    "<ScheduledPackage><ScheduledPackageId><AmazonOrderId>{}</AmazonOrderId></ScheduledPackageId></ScheduledPackage>"
+)
+OTHERS = {
+    "GetOrder": f"<Orders><Order><AmazonOrderId>{IDS[0]}</AmazonOrderId></Order></Orders>",
+    "ListOrderItems": f"<AmazonOrderId>{IDS[0]}</AmazonOrderId><OrderItems/>",
+    "GetScheduledPackage": PACKAGE.format(IDS[0]),
+    "CreateScheduledPackage": PACKAGE.format(IDS[0]),
+    "ListPickupSlots": f"<AmazonOrderId>{IDS[0]}</AmazonOrderId><PickupSlotList/>",
+    "GetFeedSubmissionList": "<HasNext>false</HasNext><FeedSubmissionInfo><FeedSubmissionId>2</FeedSubmissionId>"
+    "</FeedSubmissionInfo>",
+}
+ASKS: dict[str, Any] = {
+    "GetOrder": lambda c: c.orders.get(ORDER_ID),
+    "ListOrderItems": lambda c: c.orders.items(ORDER_ID),
+    "GetScheduledPackage": lambda c: c.easy_ship.get_scheduled_package(ORDER_ID),
+    "CreateScheduledPackage": lambda c: c.easy_ship.create_scheduled_package(ORDER_ID, "slot"),
+    "ListPickupSlots": lambda c: c.easy_ship.list_pickup_slots(
+        ORDER_ID,
+        dimensions=PackageDimensions(Decimal(3), Decimal(2), Decimal(1)),
+        weight=PackageWeight(Decimal(9)),
+    ),
+    "GetFeedSubmissionList": lambda c: c.feeds.list(feed_submission_ids=["1"]).all(),
+}
+
+
+@pytest.mark.parametrize("action", ASKS)
+async def test_an_answer_about_another_one_is_no_answer(action: str) -> None:
+    """Two answers that were mixed up: one order would be packed with the items of another."""
+    amazon = Amazon(envelope(action, OTHERS[action]))
+    client = client_of(amazon, retries=RetryPolicy(delays_seconds=(0.0,)))
+    with pytest.raises((UnreadableResponse, OutcomeUnknown), match="another"):
+        await ASKS[action](client)
+    assert len(amazon.asked) == (1 if action.startswith("Create") else 2)
 
 
 @pytest.mark.parametrize("broken", ["<b>", "</BuyerName>", "<BuyerName", "a < b", "<![CDATA[x", "</Order>"])

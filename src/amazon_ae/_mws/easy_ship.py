@@ -24,7 +24,7 @@ from amazon_ae._models.responses import ResponseMeta
 from amazon_ae._models.text import check_order_id
 from amazon_ae._mws.calls import MwsCall, MwsExecutor
 from amazon_ae._mws.params import Value, flatten
-from amazon_ae._mws.parsing import Node, children, decimal, instant, listed_in, required, text, values
+from amazon_ae._mws.parsing import Node, children, decimal, instant, listed_in, required, same, text, values
 from amazon_ae._mws.service import Section
 from amazon_ae._transport.calls import WaitPolicy
 
@@ -68,7 +68,9 @@ class EasyShip(Section):
             **_weight("PackageWeight", weight),
         }
         call = MwsCall(section="EasyShip", action="ListPickupSlots", params=flatten(params))
-        return await self._calls.result(call, _read_slots, WaitPolicy(wait=wait, deadline=deadline))
+        return await self._calls.result(
+            call, lambda node, meta: _read_slots(node, meta, order_id), WaitPolicy(wait=wait, deadline=deadline)
+        )
 
     async def create_scheduled_package(
         self,
@@ -111,7 +113,9 @@ class EasyShip(Section):
         params |= _slot(f"{prefix}.PackagePickupSlot", slot)
         params[f"{prefix}.PackageIdentifier"] = package_identifier
         call = MwsCall(section="EasyShip", action="CreateScheduledPackage", params=flatten(params))
-        return await self._calls.result(call, _read_scheduled, WaitPolicy(wait=wait, deadline=deadline))
+        return await self._calls.result(
+            call, lambda node, meta: _read_scheduled(node, meta, order_id), WaitPolicy(wait=wait, deadline=deadline)
+        )
 
     async def get_scheduled_package(
         self,
@@ -135,7 +139,9 @@ class EasyShip(Section):
             "MarketplaceId": self._marketplace_id,
         }
         call = MwsCall(section="EasyShip", action="GetScheduledPackage", params=flatten(params))
-        return await self._calls.result(call, _read_scheduled, WaitPolicy(wait=wait, deadline=deadline))
+        return await self._calls.result(
+            call, lambda node, meta: _read_scheduled(node, meta, order_id), WaitPolicy(wait=wait, deadline=deadline)
+        )
 
     async def update_scheduled_packages(
         self,
@@ -165,7 +171,9 @@ class EasyShip(Section):
             **_slot(f"{path}.PackagePickupSlot", slot),
         }
         call = MwsCall(section="EasyShip", action="UpdateScheduledPackages", params=flatten(params))
-        return await self._calls.result(call, _read_updated, WaitPolicy(wait=wait, deadline=deadline))
+        return await self._calls.result(
+            call, lambda node, meta: _read_updated(node, meta, order_id), WaitPolicy(wait=wait, deadline=deadline)
+        )
 
 
 def _dimensions(path: str, dimensions: PackageDimensions) -> dict[str, Value]:
@@ -204,7 +212,8 @@ def _read_slot(node: Any) -> PickupSlot | None:
     )
 
 
-def _read_slots(node: Node, meta: ResponseMeta) -> PickupSlots:
+def _read_slots(node: Node, meta: ResponseMeta, order_id: str) -> PickupSlots:
+    same(text(node.get("AmazonOrderId")), order_id, "order")
     slots = [_read_slot(slot) for slot in listed_in(node, "PickupSlotList", "PickupSlot")]
     return PickupSlots(
         amazon_order_id=text(node.get("AmazonOrderId")), slots=tuple(slot for slot in slots if slot), meta=meta
@@ -234,10 +243,11 @@ def _read_invoice(node: Any) -> EasyShipInvoice | None:
     )
 
 
-def _read_package(node: Any, meta: ResponseMeta) -> ScheduledPackage:
+def _read_package(node: Any, meta: ResponseMeta, order_id: str) -> ScheduledPackage:
     if not isinstance(node, dict):
         raise UnreadableResponse("the answer has no package", retryable=True)
     ids = node.get("ScheduledPackageId")
+    same(text(ids.get("AmazonOrderId")) if isinstance(ids, dict) else None, order_id, "order")
     # The reference's table says PackageItemsList, Amazon's own client PackageItemList.
     items = children(node.get("PackageItemList") or node.get("PackageItemsList"), "Item")
     return ScheduledPackage(
@@ -260,9 +270,10 @@ def _read_package(node: Any, meta: ResponseMeta) -> ScheduledPackage:
     )
 
 
-def _read_scheduled(node: Node, meta: ResponseMeta) -> ScheduledPackage:
-    return _read_package(node.get("ScheduledPackage"), meta)
+def _read_scheduled(node: Node, meta: ResponseMeta, order_id: str) -> ScheduledPackage:
+    return _read_package(node.get("ScheduledPackage"), meta, order_id)
 
 
-def _read_updated(node: Node, meta: ResponseMeta) -> tuple[ScheduledPackage, ...]:
-    return tuple([_read_package(package, meta) for package in listed_in(node, "ScheduledPackageList", "Package")])
+def _read_updated(node: Node, meta: ResponseMeta, order_id: str) -> tuple[ScheduledPackage, ...]:
+    packages = listed_in(node, "ScheduledPackageList", "Package")
+    return tuple([_read_package(package, meta, order_id) for package in packages])

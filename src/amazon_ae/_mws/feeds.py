@@ -172,7 +172,7 @@ class Feeds(Section):
         return self._listing(
             "GetFeedSubmissionList",
             params,
-            _read_page,
+            lambda node, meta: _read_page(node, meta, asked=ids),
             key=lambda feed: feed.feed_submission_id,
             policy=WaitPolicy(wait=wait, deadline=deadline),
         )
@@ -293,9 +293,12 @@ def _read_feeds(node: Node, meta: ResponseMeta) -> tuple[FeedSubmission, ...]:
     return tuple([_read_submission(feed, meta) for feed in children(node, "FeedSubmissionInfo")])
 
 
-def _read_page(node: Node, meta: ResponseMeta) -> RawPage[FeedSubmission]:
+def _read_page(node: Node, meta: ResponseMeta, *, asked: Sequence[str] | None) -> RawPage[FeedSubmission]:
+    found = _read_feeds(node, meta)
+    if asked is not None and any(feed.feed_submission_id not in asked for feed in found):
+        raise UnreadableResponse("the answer is about another feed than the asked ones", retryable=True)
     return RawPage(
-        items=_read_feeds(node, meta),
+        items=found,
         next_token=next_token(node, "GetFeedSubmissionList", "FeedSubmissionInfo"),
         meta=meta,
     )

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequ
 from datetime import UTC, datetime
 from typing import Final
 
-from amazon_ae._exceptions import ConfigurationError, UnreadableResponse
+from amazon_ae._exceptions import ConfigurationError, InvalidRequest, UnreadableResponse
 from amazon_ae._models.checks import listed
 from amazon_ae._models.feeds import (
     BatchTerms,
@@ -186,8 +186,14 @@ class MwsGateway:
             order_statuses=tuple(statuses),
             fulfillment_channels=self._channels,
         )
-        async for page in listing.pages():
-            yield page
+        page: OrderPage | None = None
+        try:
+            async for page in listing.pages():
+                yield page
+        except InvalidRequest as error:
+            if page is None:
+                raise
+            raise UnreadableResponse(f"ListOrders: a NextToken of Amazon's own was refused: {error.code}") from error
 
     async def items(self, order_id: str) -> Sequence[OrderItem]:
         """All items of one order."""

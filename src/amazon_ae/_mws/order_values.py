@@ -142,13 +142,14 @@ def read_order(node: Node) -> Order:
     """One ``<Order>``.
 
     Raises:
-        UnreadableResponse: it has no AmazonOrderId.
+        UnreadableResponse: it has no AmazonOrderId of 3-7-7 digits.
     """
     if not isinstance(node, dict):
         raise UnreadableResponse("an order without content")
     found = fields(node, _ORDER)
-    if not found.get("amazon_order_id"):
-        required(node, "AmazonOrderId", "an order")
+    order_id = required(node, "AmazonOrderId", "an order")
+    if not ORDER_ID.fullmatch(order_id):
+        raise UnreadableResponse(f"an order whose AmazonOrderId is not 3-7-7 digits: {order_id[:40]!r}")
     buyer = node.get("BuyerIdentificationInformation")
     if buyer is not None:
         found |= fields(buyer, _BUYER_IDENTIFICATION)

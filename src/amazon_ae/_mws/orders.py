@@ -5,7 +5,7 @@ Source: MWS Orders API reference, one page per operation.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -24,7 +24,7 @@ from amazon_ae._mws.order_values import (
 )
 from amazon_ae._mws.paging import Listing, Pager, RawPage, fingerprint
 from amazon_ae._mws.params import flatten, settled_before
-from amazon_ae._mws.parsing import BROKEN, Node, instant, listed_in, text
+from amazon_ae._mws.parsing import BROKEN, Node, instant, listed_in, same, text
 from amazon_ae._mws.service import Section
 from amazon_ae._transport.calls import WaitPolicy
 
@@ -193,7 +193,7 @@ class Orders(Section):
         for begin in range(0, len(ids), _MOST_IDS):
             params = flatten({"AmazonOrderId.Id": ids[begin : begin + _MOST_IDS]})
             call = MwsCall(section="Orders", action="GetOrder", params=params)
-            found.extend(await self._calls.result(call, _read_found, policy))
+            found.extend(await self._calls.result(call, _found_among(set(ids[begin : begin + _MOST_IDS])), policy))
         return tuple(found)
 
     async def items(
@@ -219,7 +219,7 @@ class Orders(Section):
         return self._listing(
             "ListOrderItems",
             params,
-            read_item_page,
+            lambda node, meta: read_item_page(node, meta, order_id=order_id),
             key=lambda item: item.order_item_id,
             policy=WaitPolicy(wait=wait, deadline=deadline),
         )
@@ -269,18 +269,28 @@ def read_order_page(node: Node, meta: ResponseMeta) -> RawPage[Order]:
     )
 
 
-def _read_found(node: Node, _: ResponseMeta) -> list[Order]:
-    """The content of ``<GetOrderResult>``. An order that was left out would pass for one that Amazon doesn't know."""
-    orders = [read_order(order) for order in listed_in(node, "Orders", "Order")]
-    return orders + [read_broken_order(record) for record in node.get(BROKEN, ())]
+def _found_among(asked: Collection[str]) -> Callable[[Node, ResponseMeta], list[Order]]:
+    """A reader of ``<GetOrderResult>``. An order that was left out would pass for one that Amazon doesn't know."""
+
+    def read(node: Node, _: ResponseMeta) -> list[Order]:
+        orders = [read_order(order) for order in listed_in(node, "Orders", "Order")]
+        orders += [read_broken_order(record) for record in node.get(BROKEN, ())]
+        if any(order.amazon_order_id not in asked for order in orders):
+            raise UnreadableResponse("GetOrder: the answer is about another order than the asked ones", retryable=True)
+        return orders
+
+    return read
 
 
-def read_item_page(node: Node, meta: ResponseMeta) -> RawPage[OrderItem]:
+def read_item_page(node: Node, meta: ResponseMeta, *, order_id: str | None = None) -> RawPage[OrderItem]:
     """The content of ``<ListOrderItemsResult>``. All items or none: an order is not packed without one of them.
 
     Raises:
-        UnreadableResponse: it has no ``<OrderItems>``, or an item cannot be read.
+        UnreadableResponse: it has no ``<OrderItems>``, an item cannot be read, or they are of another order than
+            ``order_id``.
     """
+    if order_id is not None:
+        same(text(node.get("AmazonOrderId")), order_id, "order")
     return RawPage(
         items=tuple([read_order_item(item) for item in listed_in(node, "OrderItems", "OrderItem")]),
         next_token=text(node.get("NextToken")),

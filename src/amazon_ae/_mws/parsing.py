@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
-from email.utils import parsedate_to_datetime
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final, TypeVar
-from urllib.parse import unquote
 from xml.parsers.expat import ExpatError, errors as expat_errors
 
 import xmltodict
 
 from amazon_ae._exceptions import UnreadableResponse
 from amazon_ae._models.money import Money
+from amazon_ae._models.written import decimal_of, instant_of, whole
 from amazon_ae._mws.repair import cleaned, split_records
 
 __all__ = [
@@ -38,6 +37,7 @@ __all__ = [
     "money",
     "parse",
     "required",
+    "same",
     "text",
     "values",
 ]
@@ -195,6 +195,16 @@ def required(node: object, name: str, what: str) -> str:
     return value
 
 
+def same(found: str | None, asked: str, what: str) -> None:
+    """Refuse an answer that is about another one than was asked for; one that does not say is taken.
+
+    Raises:
+        UnreadableResponse: ``retryable``: two answers were mixed up on their way.
+    """
+    if found is not None and found.strip() != asked.strip():
+        raise UnreadableResponse(f"the answer is about another {what} than the asked one", retryable=True)
+
+
 def _one(value: Any) -> Any:
     """Of a repeated element the first."""
     return value[0] if isinstance(value, list) and value else value
@@ -220,73 +230,19 @@ def boolean(value: Any) -> bool | None:
 
 def integer(value: Any) -> int | None:
     """A whole number; also ``"2.0"``, which some marketplaces send, and ``"1,045"``."""
-    number = decimal(value)
-    if number is None or not -1e15 < number < 1e15 or number != number.to_integral_value():
-        return None
-    return int(number)
+    return whole(decimal(value))
 
 
 def decimal(value: Any) -> Decimal | None:
     """A finite decimal number, its thousands grouped or not, by a point or a comma."""
     written = text(value)
-    if written is None:
-        return None
-    try:
-        number = Decimal(written)
-    except InvalidOperation:
-        plain = _ungrouped(written)
-        if plain is None:
-            return None
-        number = Decimal(plain)
-    return number if number.is_finite() else None
-
-
-# Groups of three behind an unchanging separator; then a decimal point or comma other than that separator.
-_GROUPED: Final = re.compile(r"([+-]?\d{1,3})(?:([,.' ])(\d{3}(?:\2\d{3})*))?(?:([.,])(\d+))?")
-_SEPARATORS: Final = str.maketrans({"\u066b": ".", "\u066c": ",", "\u00a0": " ", "\u202f": " ", "\u2019": "'"})
-
-
-def _ungrouped(written: str) -> str | None:
-    """``1,045``, ``1,234.50``, ``1.234,50`` and ``1 234,50`` as Python writes them; ``None`` for all else."""
-    found = _GROUPED.fullmatch(written.strip().translate(_SEPARATORS))
-    if found is None or found[2] is None or found[2] == found[4]:
-        return None
-    rest = "".join(character for character in found[3] or "" if character.isdecimal())
-    return f"{found[1]}{rest}" + (f".{found[5]}" if found[5] else "")
+    return None if written is None else decimal_of(written)
 
 
 def instant(value: Any) -> datetime | None:
-    """An instant as aware UTC, out of ISO 8601 or RFC 1123.
-
-    No zone means UTC. Some of Amazon's examples are percent-encoded.
-    """
+    """An instant as aware UTC, out of ISO 8601 or RFC 1123; no zone means UTC."""
     written = text(value)
-    if written is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(written)
-    except ValueError:
-        moment_or_none = _other_instant(written)
-        if moment_or_none is None:
-            return None
-        moment = moment_or_none
-    if moment.tzinfo is UTC:
-        return moment
-    try:
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except OverflowError:
-        return None
-
-
-def _other_instant(value: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(unquote(value).strip())
-    except ValueError:
-        pass
-    try:
-        return parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
+    return None if written is None else instant_of(written)
 
 
 def money(value: Any) -> Money | None:

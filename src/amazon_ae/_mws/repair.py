@@ -16,12 +16,12 @@ import re
 from html.entities import html5
 from typing import Final
 
+from amazon_ae._models.written import drop_forbidden, mixed_text
+
 __all__ = ["cleaned", "decoded", "split_records"]
 
 _DECLARATION: Final = re.compile(r"<\?xml[^>]*\?>")
 _DECLARED: Final = re.compile(rb"<\?xml[^>]{1,80}encoding\s*=\s*[\"']([A-Za-z0-9._-]+)")
-# XML 1.0, section 2.2.
-_FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # CDATA stays as it is; every other ampersand is looked at.
 _REFERENCE: Final = re.compile(
     r"<!\[CDATA\[.*?\]\]>|&(?:#(\d{1,8}|[xX][0-9a-fA-F]{1,7});|([A-Za-z][A-Za-z0-9]{1,31});)?", re.DOTALL
@@ -30,27 +30,26 @@ _XML_NAMES: Final = frozenset({"amp", "lt", "gt", "quot", "apos"})
 
 
 def decoded(body: bytes, charset: str | None = None) -> str:
-    """The text of ``body``: by its byte order mark, as UTF-8, by ``charset``, as CP1252, as Latin-1.
+    """The text of ``body``: by its byte order mark, as UTF-8, by ``charset``, else as UTF-8 with stray CP1252 bytes.
 
     What is UTF-8 by its bytes is UTF-8, whatever a header says; CP1252 holds all that Latin-1 can print.
     """
     if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return body.decode("utf-16", "replace")
-    said = "cp1252" if (charset or "").lower() in ("iso-8859-1", "latin-1", "us-ascii", "utf-8") else charset
-    for name in ("utf-8-sig", said, "cp1252"):
-        if name:
-            try:
-                return body.decode(name)
-            except (ValueError, LookupError):  # another charset, or one that Python doesn't know
-                continue
-    return body.decode("latin-1")
+    name = (charset or "utf-8").lower()
+    for said in ("utf-8-sig", "cp1252" if name in ("iso-8859-1", "latin-1") else name):
+        try:
+            return body.decode(said)
+        except (ValueError, LookupError):  # another charset, or one that Python doesn't know
+            continue
+    return mixed_text(body)
 
 
 def cleaned(body: bytes) -> str:
     """The body as text that holds nothing XML forbids, without its XML declaration."""
     declared = _DECLARED.search(body[:300])
     text = decoded(body, declared[1].decode("ascii") if declared else None)
-    text = _FORBIDDEN.sub("", text).lstrip("\ufeff \t\r\n")
+    text = drop_forbidden(text).lstrip("\ufeff \t\r\n")
     text = _DECLARATION.sub("", text, count=1) if text.startswith("<?xml") else text
     return _REFERENCE.sub(_legal, text)
 
@@ -60,7 +59,7 @@ def _legal(found: re.Match[str]) -> str:
         return found[0]
     if number := found[1]:
         code = int(number[1:], 16) if number[0] in "xX" else int(number)
-        legal = code < 0x110000 and not _FORBIDDEN.match(chr(code))
+        legal = code < 0x110000 and drop_forbidden(chr(code))
         return found[0] if legal else ""
     if name := found[2]:
         return found[0] if name in _XML_NAMES else html5.get(f"{name};", f"&amp;{name};")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import attrs
 
-from amazon_ae._exceptions import AccessDenied, AmazonAeError, ConfigurationError
+from amazon_ae._exceptions import AccessDenied, AmazonAeError, ConfigurationError, UnreadableResponse
 from amazon_ae._models.responses import ResponseMeta
 from amazon_ae._spapi.errors import rate_of, read_body, read_error, read_meta
 from amazon_ae._spapi.login import TokenSource
@@ -137,7 +137,18 @@ class SpApiExecutor(CallExecutor[SpApiCall]):
 
         def reader(answer: RawAnswer, arrival: Arrival) -> T:
             body = read_body(answer.status, answer.headers, answer.body, action=call.name)
-            return read(body, read_meta(answer.headers))
+            try:
+                return read(body, read_meta(answer.headers))
+            except UnreadableResponse as error:
+                words = str(error)
+            del body  # it may hold a token, a URL or a buyer, and a traceback with locals would show it
+            # JSON, but not the asked answer: two may have been mixed up on their way.
+            raise UnreadableResponse(
+                words if words.startswith(call.name) else f"{call.name}: {words}",
+                status=answer.status,
+                request_id=read_meta(answer.headers).request_id,
+                retryable=True,
+            )
 
         return await self.execute(call, reader, policy)
 

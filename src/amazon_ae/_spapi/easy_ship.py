@@ -6,7 +6,7 @@ Source: ``easyShip_2022-03-23.json``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -27,7 +27,7 @@ from amazon_ae._models.text import check_order_id
 from amazon_ae._spapi.calls import SpApiCall, SpApiExecutor
 from amazon_ae._spapi.operations import find_operation
 from amazon_ae._spapi.params import instant_text
-from amazon_ae._spapi.values import Node, decimal, instant, node, nodes, text, texts
+from amazon_ae._spapi.values import Node, decimal, every, instant, node, nodes, same, text, texts
 from amazon_ae._transport.calls import WaitPolicy
 
 __all__ = ["ALREADY_SCHEDULED", "LEAST_GRAMS", "NEEDS_NEW_SLOTS", "EasyShip", "read_package"]
@@ -75,7 +75,12 @@ class EasyShip:
             "packageWeight": _weight(weight),
         }
         call = SpApiCall(row=find_operation("listHandoverSlots"), body=body)
-        return await self._calls.json(call, _read_slots, WaitPolicy(wait=wait, deadline=deadline))
+
+        def read(answer: Any, meta: ResponseMeta) -> PickupSlots:
+            same(text(node(answer).get("amazonOrderId")), order_id, "order")
+            return _read_slots(answer, meta)
+
+        return await self._calls.json(call, read, WaitPolicy(wait=wait, deadline=deadline))
 
     async def create_scheduled_package(
         self,
@@ -104,7 +109,7 @@ class EasyShip:
             "packageDetails": details,
         }
         call = SpApiCall(row=find_operation("createScheduledPackage"), body=body)
-        return await self._calls.json(call, _read_package, WaitPolicy(wait=wait, deadline=deadline))
+        return await self._calls.json(call, _package_of(order_id), WaitPolicy(wait=wait, deadline=deadline))
 
     async def get_scheduled_package(
         self, order_id: str, *, wait: bool = True, deadline: datetime | timedelta | None = None
@@ -116,7 +121,7 @@ class EasyShip:
         """
         query = {"amazonOrderId": check_order_id(order_id), "marketplaceId": self._marketplace_id}
         call = SpApiCall(row=find_operation("getScheduledPackage"), query=query)
-        return await self._calls.json(call, _read_package, WaitPolicy(wait=wait, deadline=deadline))
+        return await self._calls.json(call, _package_of(order_id), WaitPolicy(wait=wait, deadline=deadline))
 
     async def update_scheduled_packages(
         self,
@@ -144,7 +149,14 @@ class EasyShip:
         ]
         body = {"marketplaceId": self._marketplace_id, "updatePackageDetailsList": updates}
         call = SpApiCall(row=find_operation("updateScheduledPackages"), body=body)
-        return await self._calls.json(call, _read_packages, WaitPolicy(wait=wait, deadline=deadline))
+
+        def read(answer: Any, meta: ResponseMeta) -> tuple[ScheduledPackage, ...]:
+            packages = _read_packages(answer, meta)
+            if any(package.amazon_order_id not in changes for package in packages):
+                raise UnreadableResponse("the answer is about another order than the asked ones")
+            return packages
+
+        return await self._calls.json(call, read, WaitPolicy(wait=wait, deadline=deadline))
 
     async def cancel(self, order_id: str) -> None:
         """Always raises: Easy Ship's API cannot withdraw a pickup.
@@ -203,9 +215,7 @@ def _package_id(order_id: str, package_id: str | None) -> dict[str, str]:
 
 
 def _read_slots(body: Any, meta: ResponseMeta) -> PickupSlots:
-    if not isinstance(node(body).get("timeSlots"), list):
-        raise UnreadableResponse("listHandoverSlots: an answer without timeSlots", request_id=meta.request_id)
-    slots = [_read_slot(each) for each in nodes(body, "timeSlots")]
+    slots = [_read_slot(each) for each in every(body, "timeSlots", "an answer")]
     return PickupSlots(
         amazon_order_id=text(node(body).get("amazonOrderId")),
         slots=tuple(slot for slot in slots if slot is not None),
@@ -226,17 +236,19 @@ def _read_slot(found: Node) -> PickupSlot | None:
     )
 
 
-def _read_package(body: Any, meta: ResponseMeta) -> ScheduledPackage:
-    package = read_package(node(body), meta)
-    if package is None:
-        raise UnreadableResponse("a package without amazonOrderId", request_id=meta.request_id)
-    return package
+def _package_of(order_id: str) -> Callable[[Any, ResponseMeta], ScheduledPackage]:
+    def read(body: Any, meta: ResponseMeta) -> ScheduledPackage:
+        package = read_package(node(body), meta)
+        if package is None:
+            raise UnreadableResponse("a package without amazonOrderId")
+        same(package.amazon_order_id, order_id, "order")
+        return package
+
+    return read
 
 
 def _read_packages(body: Any, meta: ResponseMeta) -> tuple[ScheduledPackage, ...]:
-    if not isinstance(node(body).get("packages"), list):
-        raise UnreadableResponse("updateScheduledPackages: an answer without packages", request_id=meta.request_id)
-    packages = [read_package(each, meta) for each in nodes(body, "packages")]
+    packages = [read_package(each, meta) for each in every(body, "packages", "an answer")]
     return tuple(package for package in packages if package is not None)
 
 

@@ -17,7 +17,7 @@ from amazon_ae._spapi.calls import SpApiCall, SpApiExecutor
 from amazon_ae._spapi.models import SignedDocument, SpApiFeed
 from amazon_ae._spapi.operations import find_operation
 from amazon_ae._spapi.transfers import Transfers
-from amazon_ae._spapi.values import Node, instant, node, nodes, text
+from amazon_ae._spapi.values import every, instant, node, same, text
 from amazon_ae._transport.calls import WaitPolicy
 
 __all__ = ["Feeds", "read_signed"]
@@ -108,7 +108,12 @@ class Feeds:
     async def get(self, feed_id: str, *, wait: bool = True, deadline: datetime | timedelta | None = None) -> SpApiFeed:
         """getFeed: how a feed stands."""
         call = SpApiCall(row=find_operation("getFeed"), fields={"feedId": feed_id})
-        return await self._calls.json(call, _read_feed, WaitPolicy(wait=wait, deadline=deadline))
+
+        def read(body: Any, meta: ResponseMeta) -> SpApiFeed:
+            same(text(node(body).get("feedId")), feed_id, "feed")
+            return _read_feed(body, meta)
+
+        return await self._calls.json(call, read, WaitPolicy(wait=wait, deadline=deadline))
 
     async def list(
         self,
@@ -157,7 +162,14 @@ class Feeds:
     ) -> SignedDocument:
         """getFeedDocument: where a processing report lies, for five minutes."""
         call = SpApiCall(row=find_operation("getFeedDocument"), fields={"feedDocumentId": document_id})
-        return await self._calls.json(call, _signed_feed, WaitPolicy(wait=wait, deadline=deadline))
+
+        def read(body: Any, meta: ResponseMeta) -> SignedDocument:
+            document = _signed_feed(body, meta)
+            del body  # it holds a URL
+            same(document.document_id, document_id, "document")
+            return document
+
+        return await self._calls.json(call, read, WaitPolicy(wait=wait, deadline=deadline))
 
     async def download(
         self, document_id: str, *, wait: bool = True, deadline: datetime | timedelta | None = None
@@ -200,7 +212,6 @@ def _read_feed(body: Any, meta: ResponseMeta) -> SpApiFeed:
 
 
 def _read_feeds(body: Any, meta: ResponseMeta) -> tuple[list[SpApiFeed], str | None]:
-    found: list[Node] = nodes(body, "feeds")
-    if not isinstance(node(body).get("feeds"), list):
-        raise UnreadableResponse("getFeeds: an answer without feeds", request_id=meta.request_id)
+    # All or none: a feed that is left out would pass for one that never arrived.
+    found = every(body, "feeds", "an answer")
     return [_read_feed(each, meta) for each in found], text(node(body).get("nextToken"))

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from datetime import date, datetime
 
-from amazon_ae._exceptions import ConfigurationError, InvalidRequest, PickupRejected
+from amazon_ae._exceptions import ConfigurationError, InvalidRequest, PickupRejected, UnreadableResponse
 from amazon_ae._models.checks import listed
 from amazon_ae._models.easy_ship import ScheduledPackage
 from amazon_ae._models.feeds import (
@@ -153,18 +153,26 @@ class SpApiGateway:
         self, *, updated_after: datetime, updated_before: datetime | None = None, statuses: Collection[str] = ()
     ) -> AsyncIterator[OrderPage]:
         """Pages of up to 100 orders changed in the window, each order with its items."""
-        async for page in self._client.orders.search(
-            last_updated_after=updated_after,
-            last_updated_before=updated_before,
-            statuses=tuple(statuses),
-            fulfilled_by=self._fulfilled_by,
-        ):
-            yield page
+        page: OrderPage | None = None
+        try:
+            async for page in self._client.orders.search(
+                last_updated_after=updated_after,
+                last_updated_before=updated_before,
+                statuses=tuple(statuses),
+                fulfilled_by=self._fulfilled_by,
+            ):
+                yield page
+        except InvalidRequest as error:
+            if page is None:
+                raise
+            raise UnreadableResponse(f"searchOrders: a token of Amazon's own was refused: {error.code}") from error
 
     async def items(self, order_id: str) -> Sequence[OrderItem]:
         """All items of one order; orders bring theirs, so this is rarely asked."""
         order = await self._client.orders.get(order_id)
-        return () if order is None or order.items is None else order.items
+        if order is None or order.items is None:
+            raise UnreadableResponse(f"getOrder: no items of order {order_id}, which has some")
+        return order.items
 
     async def get(self, order_ids: Sequence[str]) -> Sequence[Order]:
         """Orders by channel order id, one request each; unknown ids and ids that no order can have are left out."""

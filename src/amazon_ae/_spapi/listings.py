@@ -18,7 +18,7 @@ from amazon_ae._spapi.errors import scrub
 from amazon_ae._spapi.models import ListingIssue, ListingsItem, ListingSubmission
 from amazon_ae._spapi.operations import find_operation
 from amazon_ae._spapi.stock_values import StockFormat
-from amazon_ae._spapi.values import Node, integer, node, nodes, text, texts
+from amazon_ae._spapi.values import Node, every, integer, node, nodes, same, same_name, text, texts
 from amazon_ae._transport.calls import WaitPolicy
 
 __all__ = ["Listings"]
@@ -112,7 +112,12 @@ class Listings:
                 "includedData": listed("included", included),
             },
         )
-        return await self._calls.json(call, _read_item, WaitPolicy(wait=wait, deadline=deadline))
+
+        def read(body: Any, meta: ResponseMeta) -> ListingsItem:
+            same(text(node(body).get("sku")), sku, "SKU")
+            return _read_item(body, meta)
+
+        return await self._calls.json(call, read, WaitPolicy(wait=wait, deadline=deadline))
 
     async def search(
         self,
@@ -143,7 +148,15 @@ class Listings:
                 "pageSize": _MOST_SKUS,
             },
         )
-        return await self._calls.json(call, _read_items, WaitPolicy(wait=wait, deadline=deadline))
+
+        def read(body: Any, meta: ResponseMeta) -> tuple[ListingsItem, ...]:
+            found = _read_items(body, meta)
+            for item in found:
+                if not any(same_name(item.sku, sku) for sku in skus):
+                    raise UnreadableResponse("the answer is about another SKU than the asked ones")
+            return found
+
+        return await self._calls.json(call, read, WaitPolicy(wait=wait, deadline=deadline))
 
     def _fields(self, sku: str) -> dict[str, str]:
         return {"sellerId": self._seller_id, "sku": check_text("sku", sku)}
@@ -153,7 +166,12 @@ class Listings:
         if preview:
             query["mode"] = "VALIDATION_PREVIEW"
         call = SpApiCall(row=_PATCH, fields=self._fields(sku), query=query, body=body)
-        return await self._calls.json(call, _read_submission, policy)
+
+        def read(body: Any, meta: ResponseMeta) -> ListingSubmission:
+            same(text(node(body).get("sku")), sku, "SKU")
+            return _read_submission(body, meta)
+
+        return await self._calls.json(call, read, policy)
 
 
 def _read_submission(body: Any, meta: ResponseMeta) -> ListingSubmission:
@@ -170,9 +188,7 @@ def _read_submission(body: Any, meta: ResponseMeta) -> ListingSubmission:
 
 
 def _read_items(body: Any, meta: ResponseMeta) -> tuple[ListingsItem, ...]:
-    if not isinstance(node(body).get("items"), list):
-        raise UnreadableResponse("searchListingsItems: an answer without items", request_id=meta.request_id)
-    return tuple(_read_item(each, meta) for each in nodes(body, "items"))
+    return tuple(_read_item(each, meta) for each in every(body, "items", "an answer"))
 
 
 def _read_item(body: Any, meta: ResponseMeta) -> ListingsItem:

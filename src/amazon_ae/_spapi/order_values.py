@@ -26,8 +26,9 @@ from amazon_ae._models.orders import (
     UnreadableOrder,
 )
 from amazon_ae._models.responses import ResponseMeta
+from amazon_ae._models.text import ORDER_ID
 from amazon_ae._spapi.order_words import channel, easy_ship_status, order_status, service_category
-from amazon_ae._spapi.values import Node, instant, integer, money, node, nodes, text, texts
+from amazon_ae._spapi.values import Node, every, instant, integer, money, node, nodes, text, texts
 
 __all__ = ["read_order", "read_order_item", "read_order_page"]
 
@@ -69,13 +70,14 @@ def read_order_page(body: Any, meta: ResponseMeta, position: Callable[[str], str
     """
     token = text(node(body, "pagination").get("nextToken"))
     orders, unreadable = [], []
-    for found in nodes(body, "orders"):
+    for found in node(body).get("orders") or ():
         try:
             orders.append(read_order(found))
         except UnreadableResponse as error:
-            order_id = text(found.get("orderId"))
-            digest = "" if order_id else hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()[:32]
-            unreadable.append(UnreadableOrder(order_id=order_id, reason=str(error), digest=digest))
+            order_id = text(node(found).get("orderId")) or ""
+            known = ORDER_ID.fullmatch(order_id) is not None
+            digest = "" if known else hashlib.sha256(repr(found).encode("utf-8", "replace")).hexdigest()[:32]
+            unreadable.append(UnreadableOrder(order_id=order_id if known else None, reason=str(error), digest=digest))
     return OrderPage(
         orders=tuple(orders),
         unreadable=tuple(unreadable),
@@ -89,14 +91,19 @@ def read_order(found: Node) -> Order:
     """One order with its items.
 
     Raises:
-        UnreadableResponse: it has no orderId.
+        UnreadableResponse: it has no orderId of Amazon's form (3-7-7 digits), or one of its items cannot be read.
     """
-    order_id = text(found.get("orderId"))
+    order_id = text(node(found).get("orderId"))
     if order_id is None:
         raise UnreadableResponse("an order without orderId")
+    order_id = order_id.strip()
+    if not ORDER_ID.fullmatch(order_id):
+        raise UnreadableResponse(f"an order whose orderId is not 3-7-7 digits: {order_id[:40]!r}")
     fulfillment, sales_channel = node(found, "fulfillment"), node(found, "salesChannel")
     ship_by, deliver_by = node(fulfillment, "shipByWindow"), node(fulfillment, "deliverByWindow")
-    items = tuple(read_order_item(item) for item in nodes(found, "orderItems"))
+    items = None
+    if found.get("orderItems") is not None:
+        items = tuple(read_order_item(item) for item in every(found, "orderItems", "an order"))
     buyer, replaced = node(found, "buyer"), _associated(found, "REPLACEMENT_ORIGINAL_ID")
     return Order(
         amazon_order_id=order_id,
@@ -124,7 +131,7 @@ def read_order(found: Node) -> Order:
         latest_ship_date=instant(ship_by.get("latestDateTime")),
         earliest_delivery_date=instant(deliver_by.get("earliestDateTime")),
         latest_delivery_date=instant(deliver_by.get("latestDateTime")),
-        items=items if isinstance(found.get("orderItems"), list) else None,
+        items=items,
         **_programs(found),
         **_payment(found),
     )

@@ -19,7 +19,7 @@ from amazon_ae._spapi.calls import SpApiCall, SpApiExecutor
 from amazon_ae._spapi.operations import find_operation
 from amazon_ae._spapi.order_values import read_order, read_order_page
 from amazon_ae._spapi.order_words import status_filter
-from amazon_ae._spapi.values import node
+from amazon_ae._spapi.values import node, same, text
 from amazon_ae._transport.calls import WaitPolicy
 
 __all__ = ["INCLUDED", "Orders"]
@@ -137,8 +137,13 @@ class Orders:
         call = SpApiCall(
             row=_GET, fields={"orderId": check_order_id(order_id)}, query={"includedData": listed("included", included)}
         )
+
+        def read(body: Any, _: ResponseMeta) -> Order:
+            same(text(node(body, "order").get("orderId")), order_id, "order")
+            return read_order(node(body, "order"))
+
         try:
-            return await self._calls.json(call, _read_order, WaitPolicy(wait=wait, deadline=deadline))
+            return await self._calls.json(call, read, WaitPolicy(wait=wait, deadline=deadline))
         except InvalidRequest as error:
             if error.code in _UNKNOWN or error.status == 404:
                 return None
@@ -186,7 +191,3 @@ def _read_page(body: Any, meta: ResponseMeta) -> OrderPage:
     if not isinstance(node(body).get("orders"), list):
         raise UnreadableResponse("searchOrders: an answer without orders", request_id=meta.request_id)
     return read_order_page(body, meta)
-
-
-def _read_order(body: Any, meta: ResponseMeta) -> Order:
-    return read_order(node(body, "order"))

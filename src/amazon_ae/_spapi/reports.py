@@ -20,7 +20,7 @@ from amazon_ae._spapi.operations import find_operation
 from amazon_ae._spapi.params import instant_text
 from amazon_ae._spapi.tokens import Tokens
 from amazon_ae._spapi.transfers import Transfers
-from amazon_ae._spapi.values import instant, node, text
+from amazon_ae._spapi.values import instant, node, same, text
 from amazon_ae._transport.calls import WaitPolicy
 
 __all__ = ["Reports"]
@@ -76,7 +76,12 @@ class Reports:
     ) -> SpApiReport:
         """getReport: how a report stands."""
         call = SpApiCall(row=find_operation("getReport"), fields={"reportId": report_id})
-        return await self._calls.json(call, _read_report, WaitPolicy(wait=wait, deadline=deadline))
+
+        def read(body: Any, meta: ResponseMeta) -> SpApiReport:
+            same(text(node(body).get("reportId")), report_id, "report")
+            return _read_report(body, meta)
+
+        return await self._calls.json(call, read, WaitPolicy(wait=wait, deadline=deadline))
 
     async def cancel(self, report_id: str, *, wait: bool = True, deadline: datetime | timedelta | None = None) -> None:
         """cancelReport: only one in ``IN_QUEUE`` can be cancelled."""

@@ -13,7 +13,7 @@ from amazon_ae._models.responses import ResponseMeta
 from amazon_ae._models.sellers import MarketplaceInfo, Participation, SellerParticipations
 from amazon_ae._spapi.calls import SpApiCall, SpApiExecutor
 from amazon_ae._spapi.operations import find_operation
-from amazon_ae._spapi.values import boolean, node, nodes, text
+from amazon_ae._spapi.values import boolean, every, node, text
 from amazon_ae._transport.calls import WaitPolicy
 
 __all__ = ["Sellers"]
@@ -39,14 +39,12 @@ class Sellers:
 
 
 def _read(body: Any, meta: ResponseMeta) -> SellerParticipations:
-    if not isinstance(node(body).get("payload"), list):
-        raise UnreadableResponse("getMarketplaceParticipations: an answer without payload", request_id=meta.request_id)
     participations, marketplaces = [], []
-    for each in nodes(body, "payload"):
+    for each in every(body, "payload", "an answer"):
         marketplace, participation = node(each, "marketplace"), node(each, "participation")
         marketplace_id = text(marketplace.get("id"))
         if marketplace_id is None:
-            continue
+            raise UnreadableResponse("a marketplace without id")
         marketplaces.append(
             MarketplaceInfo(
                 marketplace_id=marketplace_id,
