@@ -117,7 +117,7 @@ async def test_an_order_alone_is_given_up_after_a_day(world: World) -> None:
     world.shop.broken[one] = UnreadableResponse("cut off", retryable=True)
     world.later()
     sync = world.sync()
-    hours = 0
+    hours = 0.0
     while not await sync.dead():
         with contextlib.suppress(UnreadableResponse):
             await polled(sync)
@@ -179,7 +179,8 @@ async def test_minutes_that_amazon_itself_cannot_list_are_read_around(world: Wor
     before, after = world.clock.now(), world.clock.now() + timedelta(minutes=30)
     one = world.shop.put(1, at=before + timedelta(minutes=10))
     others = [world.shop.put(2, at=before + timedelta(minutes=2)), world.shop.put(3, at=before + timedelta(minutes=20))]
-    poisoned = world.shop.known.pop(one).last_update_date
+    del world.shop.known[one]
+    poisoned = before + timedelta(minutes=10)
 
     class Failing(Shop):
         async def orders(self, **window: Any) -> AsyncIterator[OrderPage]:

@@ -277,7 +277,8 @@ async def test_odd_numbers_cost_no_order(written: str, amount: str | None) -> No
 
 def test_numbers_and_instants_are_read_as_others_write_them() -> None:
     """The same way on both backends."""
-    assert [integer(written) for written in ("1,045", 2.0, "2.0", "2.5", True, None)] == [
+    whole: tuple[object, ...] = ("1,045", 2.0, "2.0", "2.5", True, None)
+    assert [integer(written) for written in whole] == [
         1045,
         None,
         2,
@@ -285,12 +286,19 @@ def test_numbers_and_instants_are_read_as_others_write_them() -> None:
         None,
         None,
     ]
-    assert [decimal(written) for written in (Decimal("1.5"), "1,5", "x", [])] == [Decimal("1.5"), None, None, None]
+    numbers: tuple[object, ...] = (Decimal("1.5"), "1,5", "x", [])
+    assert [decimal(written) for written in numbers] == [Decimal("1.5"), None, None, None]
     assert str(getattr(money({"amount": "1,234.50", "currencyCode": "AED"}), "amount", None)) == "1234.50"
     eight = NOW - timedelta(hours=1)
     same = ["2026-11-28T12:00:00+04:00", "2026-11-28T08:00:00", " 2026-11-28T08:00:00Z ", "20261128T080000Z"]
     assert [instant(written) for written in [*same, "Sat, 28 Nov 2026 08:00:00 GMT"]] == [eight] * 5
-    odd = ["2026-11-28T08:00:00+99:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "soon", 1764316800]
+    odd: list[object] = [
+        "2026-11-28T08:00:00+99:00",
+        "9999-12-31T23:59:59-14:00",
+        "0001-01-01T00:00:00+14:00",
+        "soon",
+        1764316800,
+    ]
     assert [instant(written) for written in odd] == [None] * 5
 
 
