@@ -10,6 +10,7 @@ from pathlib import Path
 
 from amazon_ae._exceptions import StorageError
 from amazon_ae._models.documents import Document, DocumentKind, DocumentSet
+from amazon_ae._models.hidden import sealed
 
 __all__ = ["save_documents", "write_atomically"]
 
@@ -35,6 +36,7 @@ def save_documents(
     return paths
 
 
+@sealed
 def write_atomically(path: Path, content: bytes) -> None:
     """Write beside, flush to the disk, then replace.
 
@@ -56,7 +58,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             with contextlib.suppress(OSError):
                 os.unlink(name)
         if isinstance(error, OSError):
-            raise StorageError(f"{path} cannot be written: {error.strerror}; free space and save again") from error
+            raise StorageError(f"{path} cannot be written: {error.strerror}; free space and save again") from None
         raise
 
 

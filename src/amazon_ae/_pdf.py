@@ -20,6 +20,7 @@ import attrs
 
 from amazon_ae._exceptions import ConfigurationError, DocumentInvalid
 from amazon_ae._models.documents import DocumentKind
+from amazon_ae._models.hidden import sealed
 from amazon_ae._models.text import ORDER_ID
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def require_portal_extra(*, load: bool = False) -> None:
             importlib.import_module("selectolax.lexbor" if name == "selectolax" else name)
 
 
+@sealed
 def inspect_pdf(
     content: bytes,
     order_id: str,
@@ -100,12 +102,12 @@ def inspect_pdf(
     """
     require_portal_extra()
     found = _examine(content, order_id if require_order_id else None, kind)
-    del content
     if isinstance(found, _Fault):
         raise DocumentInvalid(found.message, retryable=found.retryable, step=step)
     return found
 
 
+@sealed
 def page_texts(content: bytes, *, step: str = "") -> list[str]:
     """The text of every page (the first thousand), hyphens made plain. Run it in a thread.
 
@@ -123,6 +125,7 @@ def page_texts(content: bytes, *, step: str = "") -> list[str]:
         raise DocumentInvalid(f"the PDF cannot be read ({type(error).__name__})", retryable=True, step=step) from None
 
 
+@sealed
 def with_pages(content: bytes, numbers: Sequence[int], *, step: str = "") -> bytes:
     """A PDF of these pages only (counted from 0).
 

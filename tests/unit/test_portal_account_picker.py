@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from amazon_ae._exceptions import ConfigurationError, PageChanged
+from amazon_ae._models.hidden import Hidden
 from amazon_ae._portal.account_picker import PickerRow, choose_account_row, choose_user_row, is_marketplace_row
 
 AE = ("United Arab Emirates", "الإمارات العربية المتحدة", "amazon.ae")
@@ -93,8 +94,8 @@ def test_a_name_that_contains_a_country_is_no_marketplace() -> None:
 
 def test_only_our_own_user_row_is_chosen() -> None:
     """Whole e-mails, whatever their case."""
-    assert choose_user_row(rows("Aisha/a@example.ae", "Omar/OMAR@example.ae"), "omar@example.ae") == 1
+    assert choose_user_row(rows("Aisha/a@example.ae", "Omar/OMAR@example.ae"), Hidden("omar@example.ae")) == 1
     for others in (("a@example.ae",), ("ma@example.ae", "a@example.aero"), ("o@example.ae", "o@example.ae")):
         with pytest.raises(ConfigurationError, match="exactly this e-mail") as caught:
-            choose_user_row(rows(*others), "o@example.ae")
+            choose_user_row(rows(*others), Hidden("o@example.ae"))
         assert "@" not in str(caught.value)

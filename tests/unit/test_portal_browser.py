@@ -10,7 +10,7 @@ import pytest
 
 from amazon_ae._exceptions import BrowserNotFound, ConfigurationError
 from amazon_ae._models.marketplaces import AE, PortalCredentials
-from amazon_ae._portal.browser import BrowserOptions, find_browser
+from amazon_ae._portal.browser import BrowserOptions, find_browser, without_passwords
 from amazon_ae._portal.scraper import SellerPortalScraper
 from amazon_ae._portal.snapshot import origin_of
 
@@ -84,3 +84,20 @@ def test_importing_the_scraper_loads_neither_playwright_nor_pypdf() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("--proxy-server=http://me:s3cret@proxy:3128", "--proxy-server=http://***@proxy:3128"),
+        ("--proxy-server=http=me:s3cret@a:1;https=me:s3cret@b:2", "--proxy-server=http=***@a:1;https=***@b:2"),
+        ("wss://me@h.example/chrome?token=s3cret&x=1", "wss://***@h.example/chrome?***"),
+        ("http://127.0.0.1:9222/?token=s3cret: refused", "http://127.0.0.1:9222/?***"),
+        ("--lang=de", "--lang=de"),
+        ("http://127.0.0.1:9222", "http://127.0.0.1:9222"),
+    ],
+)
+def test_passwords_in_addresses_are_not_shown(text: str, shown: str) -> None:
+    """Of a proxy or a rented browser: neither in a message nor in the options' repr."""
+    assert without_passwords(text).startswith(shown)
+    assert "s3cret" not in repr(BrowserOptions(args=(text,))) + repr(BrowserOptions(cdp_url=text))

@@ -6,12 +6,15 @@ import base64
 import hmac
 import traceback
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given, strategies as st
 
 from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.marketplaces import PortalCredentials
 from amazon_ae._portal.totp import TotpSecret, clock_skew_seconds, plan_code
 
 BASE32 = "JBSWY3DPEHPK3PXP"
@@ -35,7 +38,27 @@ STEP_START = datetime(2021, 11, 18, 9, 0, tzinfo=UTC)  # a multiple of 30 s
         "otpauth://totp/Example%3Aalice%40google.com?secret=jbswy3dpehpk3pxp&issuer=Example",
         "otpauth://totp/Example%3A%20alice@google.com?secret=JBSW%20Y3DP%20EHPK%203PXP&issuer=Example",
         "OTPAUTH://TOTP/alice?secret=JBSWY3DPEHPK3PXP",
+        "otpauth://totp/Amazon:me#1@x.ae?secret=JBSWY3DPEHPK3PXP&issuer=AMAZON",
+        "otpauth://totp/amazon%20Seller:me?issuer=Amazon+seller&secret=JBSWY3DPEHPK3PXP",
+        "otpauth://totp/Amazon%3Ame@x.ae?secret=JBSWY3DPEHPK3PXP&amp;issuer=amazon",
+        "'otpauth://totp/me?secret=JBSWY3DPEHPK3PXP&digits=6'",
+        "secret=JBSWY3DPEHPK3PXP",
+        "secret=JBSWY3DPEHPK3PXP&issuer=Amazon&digits=6&period=30",
+        "issuer=Amazon&secret=JBSWY3DPEHPK3PXP",
+        "?secret=JBSW Y3DP EHPK 3PXP",
+        "Secret: jbsw y3dp ehpk 3pxp",
+        "my secret = 'JBSWY3DPEHPK3PXP';",
+        '"secret": "JBSWY3DPEHPK3PXP",',
+        '"JBSWY3DPEHPK3PXP"',
+        "\u201cJBSW Y3DP EHPK 3PXP\u201d",
+        "\u00abJBSW\u00a0Y3DP\u202fEHPK\u20033PXP\u00bb",
+        "\ufeffJBSW\u200bY3DP\u2060EHPK\u00ad3PXP\u200f",
+        "JBSW\u2011Y3DP\u2013EHPK\u20143PXP",
+        "JBSWY3DP\ufe0fEHPK\u3164\u28003PXP\x00",
+        "\uff2a\uff22\uff33\uff37Y3DPEHPK3PXP",
+        "JBSW Y3DP\r\n\tEHPK 3PXP\n",
         EXAMPLE_EXPORT,
+        f'"{EXAMPLE_EXPORT}"',
     ],
 )
 def test_every_form_of_the_secret_gives_the_same_key(text: str) -> None:
@@ -112,16 +135,70 @@ def test_unknown_fields_of_an_export_are_skipped() -> None:
         "otpauth-migration://offline",
         _export(_entry(KEY, b"a", kind=1)),
         "https://example.com/?secret=JBSWY3DPEHPK3PXP",
+        "secret=",
+        "secret=JBSWY3DPEHPK3PX1",
+        "otpauth://[JBSWY3DPEHPK3PXP",
+        f"otpauth://totp/a?secret=JBSWY3DPEHPK3PXP&digits={'6' * 5000}",
+        "/run/secrets/JBSWY3DPEHPK3PXP",
     ],
 )
 def test_a_bad_secret_is_refused_without_being_shown(text: str) -> None:
     """The error names the rule; neither it nor its traceback holds the secret."""
     with pytest.raises(ConfigurationError) as caught:
         TotpSecret.parse(text)
-    shown = "".join(traceback.format_exception_only(caught.value))
-    assert "JBSWY3DPEHPK3PXP" not in shown
+    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack
+    own = [frame for frame in frames if not frame.filename.endswith("test_portal_totp.py")]
+    shown = str(caught.value) + repr([frame.locals for frame in own])
+    assert text not in shown or not text
+    assert "JBSWY3DPEHPK3PX" not in shown
     assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("text", ["AAAA", "AAAA BBBB", "secret=JBSW", "otpauth://totp/a?secret=AAAA", "JBSW Y3DP EHPK"])
+def test_a_part_of_a_secret_is_refused(text: str) -> None:
+    """One to three of Amazon's thirteen groups; the error says how many letters there are."""
+    with pytest.raises(ConfigurationError, match=r"has (4|8|12) letters.*copy all"):
+        TotpSecret.parse(text)
+
+
+PICTURES: list[object] = [
+    b"\x89PNG\r\n\x1a\n\x00\x00",
+    b"\xff\xd8\xff\xe0\x00\x10JFIF",
+    b"GIF89a",
+    b"RIFF\x00\x00\x00\x00WEBP",
+    b"\x00\x00\x00\x18ftypheic",
+    bytearray(b"BM\x36"),
+    Path("/home/me/qr.png"),
+    Path("QR CODE.JPEG"),
+    "/home/me/qr.png",
+    "C:\\Users\\me\\Amazon QR.jpg",
+    "file:///home/me/qr.webp",
+    "https://example.com/qr.svg?size=200",
+    '"qr.heic"',
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUg==",
+    "iVBORw0KGgoAAAANSUhEUg==",
+    b"\x89PNG\r\n\x1a\n\x00".decode("latin-1"),
+    b"\x89PNG\r\n\x1a\n\x00".decode("utf-8", "ignore"),
+    b"\xff\xd8\xff\xe0".decode("latin-1"),
+    '<svg xmlns="http://www.w3.org/2000/svg">',
+]
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_a_picture_of_the_qr_code_says_how_to_get_its_text(picture: Any) -> None:
+    """As a path, as bytes, as a data URI: at the credentials already."""
+    with pytest.raises(ConfigurationError, match=r"picture of the QR code.*zbarimg.*can't scan the barcode"):
+        PortalCredentials(email="me@x.ae", password="p", totp=picture)
+    if isinstance(picture, str):
+        with pytest.raises(ConfigurationError, match="picture of the QR code"):
+            TotpSecret.parse(picture)
+
+
+def test_other_bytes_are_no_picture() -> None:
+    """A secret read in binary mode is refused as such."""
+    with pytest.raises(ConfigurationError, match="must be a text, not bytes"):
+        PortalCredentials(email="me@x.ae", password="p", totp=BASE32.encode())  # type: ignore[arg-type]
 
 
 @given(st.binary(max_size=80))

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.hidden import sealed
 from amazon_ae._models.money import Money
 from amazon_ae._models.orders import Address, Order, OrderItem
 
@@ -136,6 +137,7 @@ class SlipTemplate:
             raise ConfigurationError(f"a slip has the languages {', '.join(self._words)}, not {language!r}")
         return language
 
+    @sealed
     def html(
         self,
         order: Order,

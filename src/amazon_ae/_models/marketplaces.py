@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import attrs
 
 from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.hidden import sealed, sealed_init
+from amazon_ae._models.qr_pictures import QR_PICTURE, looks_like_picture
 from amazon_ae._models.text import clean_pasted, invisible_edge
 
 if TYPE_CHECKING:
@@ -34,6 +36,11 @@ def _visible(instance: object, attribute: attrs.Attribute[str], value: str) -> N
 def _pasted(value: str) -> str:
     """A secret that people paste: cleaned where that is safe."""
     return clean_pasted(value) if isinstance(value, str) else value
+
+
+def _no_picture(instance: object, attribute: attrs.Attribute[str], value: object) -> None:
+    if looks_like_picture(value):
+        raise ConfigurationError(f"{type(instance).__name__}: {attribute.name} is {QR_PICTURE}")
 
 
 def _key(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -122,6 +129,7 @@ SA: Final = Marketplace(
 )
 
 
+@sealed_init
 @attrs.frozen(kw_only=True)
 class MwsCredentials:
     """What signs a request: the developer's keys and the seller who authorised them.
@@ -142,6 +150,7 @@ class MwsCredentials:
     auth_token: str | None = attrs.field(default=None, repr=False, validator=_token)
 
     @classmethod
+    @sealed
     def from_env(cls, env: Mapping[str, str], prefix: str = "AMAZON_AE_") -> MwsCredentials:
         """Read ``<prefix>SELLER_ID``, ``ACCESS_KEY_ID``, ``SECRET_KEY`` and, if set, ``AUTH_TOKEN`` out of ``env``.
 
@@ -164,6 +173,7 @@ def _day(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
         raise ConfigurationError(f"{type(instance).__name__}: {attribute.name} must be a date, not {value!r}")
 
 
+@sealed_init
 @attrs.frozen(kw_only=True)
 class SpApiCredentials:
     """What opens the Selling Partner API: the application's keys and the seller who authorised it.
@@ -186,6 +196,7 @@ class SpApiCredentials:
     rotate_by: date | None = attrs.field(default=None, validator=_day)
 
     @classmethod
+    @sealed
     def from_env(cls, env: Mapping[str, str], prefix: str = "AMAZON_AE_SPAPI_") -> SpApiCredentials:
         """Read ``<prefix>SELLER_ID``, ``CLIENT_ID``, ``CLIENT_SECRET``, ``REFRESH_TOKEN`` and, if set, ``ROTATE_BY``.
 
@@ -209,6 +220,7 @@ class SpApiCredentials:
         )
 
 
+@sealed_init
 @attrs.frozen(kw_only=True)
 class PortalCredentials:
     """A Seller Central user, best a dedicated secondary one with order and shipping permissions only.
@@ -217,13 +229,18 @@ class PortalCredentials:
         email: the user's e-mail.
         password: never shown.
         totp: the authenticator secret as spaced Base32, ``otpauth://`` or ``otpauth-migration://``; never shown.
+
+    Raises:
+        ConfigurationError: one of them is empty, or ``totp`` is a picture of the QR code; the message says how to get
+            its text.
     """
 
     email: str = attrs.field(repr=False, validator=[_required, _visible])
     password: str = attrs.field(repr=False, validator=[_required, _visible])
-    totp: str = attrs.field(repr=False, converter=_pasted, validator=_required)
+    totp: str = attrs.field(repr=False, converter=_pasted, validator=[_no_picture, _required])
 
     @classmethod
+    @sealed
     def from_env(cls, env: Mapping[str, str], prefix: str = "AMAZON_AE_PORTAL_") -> PortalCredentials:
         """Read ``<prefix>EMAIL``, ``PASSWORD`` and ``TOTP`` out of ``env`` (normally ``os.environ``).
 

@@ -18,6 +18,7 @@ from typing import Final
 import attrs
 
 from amazon_ae._exceptions import ConfigurationError, PageChanged
+from amazon_ae._models.hidden import Hidden
 
 __all__ = ["PickerRow", "choose_account_row", "choose_user_row", "is_marketplace_row"]
 
@@ -85,14 +86,13 @@ def choose_account_row(
     )
 
 
-def choose_user_row(rows: Sequence[PickerRow], email: str) -> int:
+def choose_user_row(rows: Sequence[PickerRow], email: Hidden[str]) -> int:
     """The index of the row of our own e-mail, in a list of users who signed in here before.
 
     Raises:
         ConfigurationError: no row, or more than one, is exactly this e-mail.
     """
-    wanted = _plain(email).casefold()
-    fitting = [index for index, row in enumerate(rows) if wanted in {_plain(line).casefold() for line in row.lines}]
+    fitting = [index for index, row in enumerate(rows) if any(_is_same(line, email.value) for line in row.lines)]
     if len(fitting) == 1:
         return fitting[0]
     raise ConfigurationError(
@@ -143,6 +143,10 @@ def _group(groups: Sequence[_Group], name: str | None, rows: Sequence[PickerRow]
             "the account picker lists; give the whole name as it stands there"
         )
     return fitting[0]
+
+
+def _is_same(text: str, other: str) -> bool:
+    return _plain(text).casefold() == _plain(other).casefold()
 
 
 def _plain(text: str) -> str:

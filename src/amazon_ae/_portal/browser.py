@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from amazon_ae._exceptions import BrowserLost, BrowserNotFound, ConfigurationError, PortalError
-from amazon_ae._portal.cookies import SessionCookies
+from amazon_ae._portal.cookies import SessionCookies, SessionState
 from amazon_ae._portal.playwright_calls import PageClosed, run_step
 from amazon_ae._portal.profile_folders import remove_orphaned_profiles
 
@@ -67,6 +68,8 @@ _QUIET: Final = (
     "--no-first-run",
     "--no-pings",
 )
+_USER_INFO: Final = re.compile(r"(?<=//)[^/\s\"'@]*@|(?<=[=;,])[^/\s\"'@:;,=]+:[^/\s\"'@]*@")
+_QUERY: Final = re.compile(r"(?<=[\w/])\?[^\s\"')]+")
 _CLOSE_SECONDS: Final = 5.0
 _PROBE_SECONDS: Final = 3.0
 # Chromium forgets to close a page whose next document is just arriving (measured: 30 % of them); asked again, it does.
@@ -93,9 +96,11 @@ class BrowserOptions:
 
     executable_path: str | None = None
     channel: str | None = None
-    cdp_url: str | None = None
+    cdp_url: str | None = attrs.field(default=None, repr=lambda url: repr(url and without_passwords(url)))
     context: BrowserContext | None = attrs.field(default=None, repr=False)
-    args: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    args: tuple[str, ...] = attrs.field(
+        default=(), converter=tuple, repr=lambda args: repr(tuple(without_passwords(item) for item in args))
+    )
     locale: str = "en-AE"
 
     def __attrs_post_init__(self) -> None:
@@ -104,6 +109,11 @@ class BrowserOptions:
         ]
         if len(given) > 1:
             raise ConfigurationError(f"BrowserOptions: give one of {', '.join(given)}, not several")
+
+
+def without_passwords(text: str) -> str:
+    """A text without what stands before an address's host (user and password of a proxy) or after its ``?``."""
+    return _QUERY.sub("?***", _USER_INFO.sub("***@", text))
 
 
 async def new_page(context: BrowserContext, timeout_seconds: float) -> Page:
@@ -163,7 +173,7 @@ class RunningBrowser:
     lost: bool = False
     session_generation: int = -1
     """Which session's cookies it holds; see ``PortalSession.generation``."""
-    spare_state: dict[str, Any] | None = attrs.field(default=None, repr=False)
+    spare_state: SessionState | None = attrs.field(default=None, repr=False)
     """A stored session that was not put over the live one of a host's context: for when that one is no good."""
     _closed: bool = False
 
@@ -215,7 +225,7 @@ async def start_browser(
     *,
     headless: bool,
     time_zone: str,
-    state: dict[str, Any] | None,
+    state: SessionState | None,
     timeout_seconds: float,
     hosts: frozenset[str] = frozenset(),
 ) -> RunningBrowser:
@@ -254,7 +264,7 @@ async def _start(
     *,
     headless: bool,
     time_zone: str,
-    state: dict[str, Any] | None,
+    state: SessionState | None,
     timeout_seconds: float,
     hosts: frozenset[str],
 ) -> RunningBrowser:
@@ -317,11 +327,11 @@ async def _start(
 
 def _why_not(options: BrowserOptions, headless: bool, text: str) -> str:
     """Why there is no browser, in the terms of what was asked for."""
-    reason = text.partition("\n")[0]
+    reason = without_passwords(text.partition("\n")[0])
     if options.cdp_url is not None:
         return (
-            f"no browser answers at cdp_url={options.cdp_url!r}: start it with --remote-debugging-port, and check the "
-            f"address ({reason})"
+            f"no browser answers at cdp_url={without_passwords(options.cdp_url)!r}: start it with "
+            f"--remote-debugging-port, and check the address ({reason})"
         )
     if not headless and ("XServer" in text or "headed browser" in text or "DISPLAY" in text):
         return (
@@ -335,7 +345,7 @@ def _why_not(options: BrowserOptions, headless: bool, text: str) -> str:
     return f"the browser does not start: {reason}. {_HOW_TO_GET_ONE}"
 
 
-async def _adopt(running: RunningBrowser, state: dict[str, Any] | None, hosts: frozenset[str], closed: str) -> None:
+async def _adopt(running: RunningBrowser, state: SessionState | None, hosts: frozenset[str], closed: str) -> None:
     """Use a context of the host's. A live session in it is newer than the stored one, which is kept in reserve."""
     cookies = SessionCookies(running.context, hosts)
     try:
@@ -344,22 +354,21 @@ async def _adopt(running: RunningBrowser, state: dict[str, Any] | None, hosts: f
         raise ConfigurationError(closed) from None
     if state is None:
         return
-    known = {(item["name"], item["domain"], item["path"]) for item in live["cookies"]}
-    stored = [item for item in state["cookies"] if isinstance(item, dict)]
+    known = {(item["name"], item["domain"], item["path"]) for item in live.value["cookies"]}
+    stored = (item for item in state.value["cookies"] if isinstance(item, dict))
     if any((item.get("name"), item.get("domain"), item.get("path")) in known for item in stored):
         running.spare_state = state
-        return
-    await cookies.add(stored)
+    else:
+        await cookies.add(state)
 
 
-async def _new_context(
-    browser: Browser, state: dict[str, Any] | None, *, locale: str, time_zone: str
-) -> BrowserContext:
+async def _new_context(browser: Browser, state: SessionState | None, *, locale: str, time_zone: str) -> BrowserContext:
     from playwright.async_api import Error
 
     try:
         return await browser.new_context(
-            storage_state=state,  # type: ignore[arg-type]  # what does not fit is refused and handled below
+            # What does not fit is refused, and handled below.
+            storage_state=None if state is None else state.value,  # type: ignore[arg-type]
             locale=locale,
             timezone_id=time_zone,
             accept_downloads=True,
@@ -369,7 +378,7 @@ async def _new_context(
             raise
     # A damaged session must not look like a browser that does not start: take of it what can be taken.
     context = await browser.new_context(locale=locale, timezone_id=time_zone, accept_downloads=True)
-    await SessionCookies(context).add(state["cookies"])
+    await SessionCookies(context).add(state)
     return context
 
 

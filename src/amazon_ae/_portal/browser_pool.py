@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._pdf import require_portal_extra
 from amazon_ae._portal.browser import BrowserOptions, RunningBrowser, close_page, new_page, start_browser
+from amazon_ae._portal.cookies import SessionState
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -44,7 +45,7 @@ class BrowserPool:
         self,
         options: BrowserOptions,
         *,
-        state: Callable[[], Awaitable[dict[str, Any] | None]],
+        state: Callable[[], Awaitable[SessionState | None]],
         hosts: frozenset[str],
         time_zone: str,
         timeout_seconds: float,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
+from amazon_ae._models.hidden import sealed
 from amazon_ae._portal.browser import BrowserOptions
 from amazon_ae._portal.browser_pool import BrowserPool
 from amazon_ae._portal.playwright_calls import run_step
@@ -41,6 +42,7 @@ class ChromiumPrinter:
             max_pages=max_pages,
         )
 
+    @sealed
     async def print(self, html: str) -> bytes:
         """The PDF, on the paper that the HTML's ``@page`` asks for (A4 without).
 
@@ -66,7 +68,7 @@ class ChromiumPrinter:
         await self._pool.aclose()
 
 
-async def _no_state() -> dict[str, Any] | None:
+async def _no_state() -> None:
     return None
 
 

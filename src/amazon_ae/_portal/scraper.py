@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import timedelta
@@ -33,12 +32,13 @@ from amazon_ae._exceptions import (
 )
 from amazon_ae._models.documents import Document, DocumentKind, DocumentSet, kinds_asked
 from amazon_ae._models.events import DocumentEvent, Event, EventSink
+from amazon_ae._models.hidden import sealed
 from amazon_ae._models.marketplaces import Marketplace, PortalCredentials
 from amazon_ae._models.text import check_order_id
 from amazon_ae._portal.browser import BrowserOptions, RunningBrowser, close_context
 from amazon_ae._portal.browser_pool import BrowserPool
 from amazon_ae._portal.check import CheckRecorder, CheckReport
-from amazon_ae._portal.cookies import SessionCookies, belongs
+from amazon_ae._portal.cookies import SessionCookies, read_session
 from amazon_ae._portal.document_fetchers import fetch_document, fetch_order_page
 from amazon_ae._portal.fetch_context import FetchContext, OrderPage
 from amazon_ae._portal.html import Document as HtmlDocument
@@ -275,6 +275,7 @@ class SellerPortalScraper:
             "leave context= and cdp_url= out for the sign-in",
         )
 
+    @sealed
     async def import_session(self, state: Mapping[str, Any] | str | Path) -> None:
         """Take a session that a person made in another Playwright browser.
 
@@ -284,22 +285,9 @@ class SellerPortalScraper:
         Raises:
             ConfigurationError: it is no such state, or holds no cookie of this marketplace.
         """
-        if isinstance(state, str | Path):
-            try:
-                values = json.loads(await asyncio.to_thread(Path(state).read_bytes))
-            except (OSError, ValueError) as error:
-                raise ConfigurationError(f"the session file cannot be read: {type(error).__name__}") from None
-        else:
-            values = dict(state)
-        cookies = values.get("cookies") if isinstance(values, dict) else None
-        host = urlsplit(self._origin).hostname or ""
-        fits = isinstance(cookies, list) and any(
-            isinstance(cookie, dict) and belongs(host, cookie.get("domain")) for cookie in cookies
-        )
-        if not fits:
-            raise ConfigurationError(f"the session holds no cookie of {host}: sign in there, then export it again")
+        imported = await read_session(state, urlsplit(self._origin).hostname or "")
         running = self._browser.running
-        await self._session.import_state(self._cookies(running) if running and running.alive else None, values)
+        await self._session.import_state(self._cookies(running) if running and running.alive else None, imported)
 
     async def check(self, order_id: str | None = None, *, sign_in: bool = False) -> CheckReport:
         """Check the pages with the real account and say, step by step, which selector still fits. Changes nothing.

@@ -17,7 +17,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -29,8 +29,9 @@ from amazon_ae._exceptions import (
     StorageError,
 )
 from amazon_ae._models.events import SignInEvent
+from amazon_ae._models.hidden import Hidden
 from amazon_ae._portal.browser import close_page, new_page
-from amazon_ae._portal.cookies import SessionCookies
+from amazon_ae._portal.cookies import SessionCookies, SessionState
 from amazon_ae._portal.login_flow import SignIn, SignInPlan
 from amazon_ae._portal.pacing import RequestPacer
 from amazon_ae._portal.session_store import SavedSession, SessionStore
@@ -85,17 +86,17 @@ class PortalSession:
         self.usable: bool = False
         """Whether there is a session that was good when it was last used."""
 
-    async def load(self) -> dict[str, Any] | None:
+    async def load(self) -> SessionState | None:
         """The saved cookies to start the browser with; ``None`` if there are none."""
         if not self.usable:  # else another browser, with a window, signs in just now or has signed in
             self._read(await self._load())
             self.usable = self._saved.state is not None
-        return self._saved.state
+        return self.state
 
     @property
-    def state(self) -> dict[str, Any] | None:
+    def state(self) -> SessionState | None:
         """The cookies of the newest session."""
-        return self._saved.state
+        return None if self._saved.state is None else Hidden(self._saved.state)
 
     def invalidate(self, generation: int) -> None:
         """Somebody saw that the session of ``generation`` is gone."""
@@ -177,13 +178,13 @@ class PortalSession:
                 self._stored_at = stored_at  # a newer session there was looked at, not taken
                 await close_page(page)
 
-    async def import_state(self, cookies: SessionCookies | None, state: dict[str, Any]) -> None:
+    async def import_state(self, cookies: SessionCookies | None, state: SessionState) -> None:
         """Take a session that a person made elsewhere, and keep it."""
         async with self._lock, self._store.lock(self._account):
             saved = await self._load()
             if cookies is not None:
                 await cookies.replace(state)
-            await self._keep(attrs.evolve(saved, state=state, signed_in_at=self._stamp()))
+            await self._keep(attrs.evolve(saved, state=state.value, signed_in_at=self._stamp()))
             self._refusal = None
             self.generation += 1
             self.usable = True
@@ -198,8 +199,8 @@ class PortalSession:
             async with asyncio.timeout(_SAVE_TIMEOUT_SECONDS), self._store.lock(self._account):
                 saved = await self._load()
                 if saved.signed_in_at == self._stored_at:
-                    at = self._saved.signed_in_at
-                    await self._keep(attrs.evolve(saved, state=await cookies.state(), signed_in_at=at))
+                    state, at = await cookies.state(), self._saved.signed_in_at
+                    await self._keep(attrs.evolve(saved, state=state.value, signed_in_at=at))
         except Exception as error:
             # The cookies of the last sign-in are still there; at worst the next run signs in once more.
             _log.warning("portal %s: the session was not saved: %s", self._account, type(error).__name__)
@@ -210,7 +211,7 @@ class PortalSession:
         saved = await self._load()
         if saved.state is not None and saved.signed_in_at != self._stored_at:
             # Another process, or a person, signed in: the home page will tell whether it is still good.
-            await cookies.replace(saved.state)
+            await cookies.replace(Hidden(saved.state))
             self._refusal = None
         elif self._refusal is not None:
             raise self._refusal.with_traceback(None)
@@ -219,7 +220,8 @@ class PortalSession:
             is_new = await self._sign_in(page, plan)
             # While the page is open: without a page of an origin Playwright opens one to read its storage.
             at = self._stamp() if is_new or self._saved.signed_in_at is None else self._saved.signed_in_at
-            new = attrs.evolve(self._saved, state=await cookies.state(plan.timeout_seconds), signed_in_at=at)
+            state = await cookies.state(plan.timeout_seconds)
+            new = attrs.evolve(self._saved, state=state.value, signed_in_at=at)
         try:
             await self._keep(new)
         except StorageError as error:

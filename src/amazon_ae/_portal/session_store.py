@@ -22,6 +22,7 @@ import attrs
 from amazon_ae._clocks import SystemClock
 from amazon_ae._document_files import write_atomically
 from amazon_ae._exceptions import ConfigurationError, PortalTimeout, StorageError
+from amazon_ae._models.hidden import sealed
 from amazon_ae._ports import Clock
 
 __all__ = ["FileSessionStore", "MemorySessionStore", "SavedSession", "SessionStore"]
@@ -160,6 +161,7 @@ class FileSessionStore:
         except OSError as error:
             raise StorageError(f"the session file {path} cannot be read: {error.strerror}") from error
 
+    @sealed
     async def save(self, account: str, data: bytes) -> None:
         """Write beside, flush to the disk, then replace: a crash or a full disk leaves the old file as it was.
 

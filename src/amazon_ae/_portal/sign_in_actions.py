@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import attrs
 
 from amazon_ae._exceptions import PageChanged
+from amazon_ae._models.hidden import Hidden
 from amazon_ae._models.marketplaces import Marketplace, PortalCredentials
 from amazon_ae._portal.account_picker import PickerRow, choose_account_row, choose_user_row, is_marketplace_row
 from amazon_ae._portal.clicking import click
@@ -43,13 +44,6 @@ _LABELS: Final = """buttons => buttons.map(button => ((button.tagName === 'INPUT
   || button.getAttribute('label') || button.getAttribute('aria-label') || '').split(/\\s+/).join(' ').trim())"""
 _FORM_ORIGIN: Final = """element => [location.origin,
   element.form ? new URL(element.form.getAttribute('action') || '', document.baseURI).origin : location.origin]"""
-
-
-@attrs.frozen
-class _Hidden:
-    """A value that is not shown in the repr of a frame's variables."""
-
-    value: str = attrs.field(repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -123,7 +117,7 @@ class SignInActions:
         await work(view)
 
     async def _type_email(self, view: PageView) -> None:
-        await self._type(view, "email", _Hidden(self._plan.credentials.email))
+        await self._type(view, "email", Hidden(self._plan.credentials.email))
         await self._click(view, "email_next")
 
     async def _type_password(self, view: PageView) -> None:
@@ -131,18 +125,18 @@ class SignInActions:
         await self._click(view, "sign_in")
 
     async def _type_both(self, view: PageView) -> None:
-        await self._type(view, "email", _Hidden(self._plan.credentials.email))
+        await self._type(view, "email", Hidden(self._plan.credentials.email))
         await self._type_password(view)
 
     async def fill_for_person(self, view: PageView) -> None:
         """Type e-mail and password into a page whose captcha a person solves; the person sends the form."""
         if "email" in view.matched:
-            await self._type(view, "email", _Hidden(self._plan.credentials.email))
+            await self._type(view, "email", Hidden(self._plan.credentials.email))
         await self._fill_password(view)
 
     async def _fill_password(self, view: PageView) -> None:
         await self._tick(view, "remember_me")
-        await self._type(view, "password", _Hidden(self._plan.credentials.password))
+        await self._type(view, "password", Hidden(self._plan.credentials.password))
 
     async def _choose_authenticator(self, view: PageView) -> None:
         selector = ", ".join(self._plan.site.selectors["device_totp"])
@@ -155,12 +149,12 @@ class SignInActions:
             self._pacer.check(SIGN_IN_STEP)
         await self._tick(view, "remember_device")
         self.codes_typed += 1
-        await self._type(view, "code", _Hidden(self._plan.secret.code(planned.counter)))
+        await self._type(view, "code", Hidden(self._plan.secret.code(planned.counter)))
         await self._click(view, "code_submit")
 
     async def _pick_identity(self, view: PageView) -> None:
         rows, read = await self._settled_rows("identity_row")
-        index = choose_user_row(read, self._plan.credentials.email)
+        index = choose_user_row(read, Hidden(self._plan.credentials.email))
         await self._press(rows.nth(index))
 
     async def _pick_marketplace(self, view: PageView) -> None:
@@ -245,7 +239,7 @@ class SignInActions:
             raise PageChanged("the button that declines the passkey went away; run check()", step=SIGN_IN_STEP)
         await self._press(buttons.nth(index))
 
-    async def _type(self, view: PageView, name: str, text: _Hidden) -> None:
+    async def _type(self, view: PageView, name: str, text: Hidden[str]) -> None:
         """Fill one field. Check and typing are on the same element: a page that comes in between gets neither."""
         field = await self._do(self._locator(view, name).element_handle(timeout=self._milliseconds))
         await self._check_origin(field)

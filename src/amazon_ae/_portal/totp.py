@@ -16,6 +16,8 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
+import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -26,6 +28,8 @@ import attrs
 from pyotp.hotp import HOTP
 
 from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.hidden import sealed
+from amazon_ae._models.qr_pictures import QR_PICTURE, looks_like_picture
 from amazon_ae._models.text import clean_pasted
 
 __all__ = ["CodePlan", "TotpSecret", "clock_skew_seconds", "is_ahead", "plan_code", "refused_codes_text"]
@@ -35,6 +39,13 @@ _DIGESTS: Final = {"SHA1": hashlib.sha1, "SHA256": hashlib.sha256, "SHA512": has
 _MIGRATION_ALGORITHMS: Final = {0: "SHA1", 1: "SHA1", 2: "SHA256", 3: "SHA512"}
 _MIGRATION_DIGITS: Final = {0: 6, 1: 6, 2: 8}
 _MIGRATION_TOTP: Final = 2
+# The shortest keys in use have 10 bytes, Amazon's 32. Less than 8 are one to three groups of a pasted secret.
+_LEAST_BYTES: Final = 8
+_QUOTES: Final = "\"'`\u00b4\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a,;<>[](){}"
+# Letters by their category, and drawn as nothing.
+_FILLERS: Final = "\u115f\u1160\u2800\u3164\uffa0"
+# A part of an address, or a line of a settings file.
+_NAMED: Final = re.compile(r"(?:^|[^a-z])(secret[\"']*\s*[=:])", re.IGNORECASE)
 _FRESH_SECONDS: Final = 4.0
 _INSIDE_SECONDS: Final = 2.0
 # A difference this small is the network's, not the clock's: ``Date`` has whole seconds and travels a while.
@@ -60,24 +71,41 @@ class TotpSecret:
     period: int = 30
 
     @classmethod
+    @sealed
     def parse(cls, text: str, *, account: str | None = None) -> TotpSecret:
-        """Read a secret: Base32 in groups as Amazon shows it, ``otpauth://totp/...`` or ``otpauth-migration://offline?data=...``.
+        """Read a secret as people have it.
+
+        Base32 in groups as Amazon shows it, ``otpauth://totp/...``, a part of that (``secret=...&digits=6``), or
+        Google Authenticator's ``otpauth-migration://offline?data=...``; with quotes, blanks, dashes and invisible
+        characters around and within.
 
         Args:
             account: picks one entry by its name where an export holds several; case and ``issuer:`` do not count.
 
         Raises:
-            ConfigurationError: the text is none of these, or holds no single time-based secret. The message never
-                shows the text.
+            ConfigurationError: the text is none of these, or holds no single time-based secret. Neither the message
+                nor a frame of its traceback shows the text.
         """
-        text = clean_pasted(text)
-        scheme = text.partition(":")[0].lower() if "://" in text else ""
-        if scheme == "otpauth":
-            return _from_uri(text)
-        if scheme == "otpauth-migration":
-            return _from_migration(text, account)
-        if scheme:
-            raise ConfigurationError("totp: expected a Base32 secret, otpauth:// or otpauth-migration://")
+        if looks_like_picture(text):
+            raise ConfigurationError(f"totp: {QR_PICTURE}")
+        # "&amp;": copied out of the source of a web page.
+        text = clean_pasted(text).strip(_QUOTES + " ").replace("&amp;", "&")
+        scheme = text.partition(":")[0].strip().lower() if "://" in text else ""
+        try:
+            if scheme == "otpauth":
+                return _from_uri(text)
+            if scheme == "otpauth-migration":
+                return _from_migration(text, account)
+            if not scheme and (named := _NAMED.search(text)):
+                return _from_query(text[text.rfind("?", 0, named.start(1)) + 1 :].replace(":", "="))
+        except ValueError as error:
+            if isinstance(error, ConfigurationError):
+                raise
+            raise ConfigurationError("totp: the address cannot be read; copy it again") from None
+        if scheme or "/" in text or "\\" in text:
+            raise ConfigurationError(
+                "totp: expected a Base32 secret, otpauth:// or otpauth-migration://, not another address or a path"
+            )
         return cls(key=_base32(text))
 
     def counter_at(self, instant: datetime) -> int:
@@ -160,36 +188,60 @@ def clock_skew_seconds(date_header: str | None, now: datetime) -> float | None:
 
 
 def _base32(text: str) -> bytes:
-    letters = "".join(text.split()).replace("-", "").rstrip("=").upper()
+    letters = "".join(sign for sign in unicodedata.normalize("NFKC", text) if _counts(sign)).rstrip("=").upper()
     try:
         key = base64.b32decode(letters + "=" * (-len(letters) % 8))
     except (binascii.Error, ValueError):
         key = b""
     if not key:
-        # "from None": the library's own message may hold parts of the secret.
-        raise ConfigurationError("totp: the secret is not Base32 (letters A-Z and digits 2-7, in groups)") from None
+        raise ConfigurationError(
+            "totp: the secret is not Base32: letters A-Z and digits 2-7, in groups; there is no 0, 1, 8 or 9 in it"
+        )
+    if len(key) < _LEAST_BYTES:
+        raise ConfigurationError(
+            f"totp: the secret has {len(letters)} letters, and Amazon's have more: copy all of its groups"
+        )
     return key
 
 
+def _counts(sign: str) -> bool:
+    """Whether a character is part of the secret: not a blank, a dash, a quote or one that nobody sees."""
+    category = unicodedata.category(sign)
+    return not (sign.isspace() or sign in _QUOTES + _FILLERS or category[0] in "CMZ" or category in ("Pd", "Pi", "Pf"))
+
+
 def _from_uri(text: str) -> TotpSecret:
-    parts = urlsplit(text)
+    # A "#" belongs to the account's name: these addresses have no fragment.
+    parts = urlsplit(text, allow_fragments=False)
     if parts.netloc.lower() != "totp":
         raise ConfigurationError("totp: the otpauth:// address is not of type totp")
-    query = {name.lower(): values[-1] for name, values in parse_qs(parts.query).items()}
     # The label is "issuer:account"; the colon may be written %3A, so unquote first.
     issuer, colon, _ = unquote(parts.path.lstrip("/")).partition(":")
-    if colon and "issuer" in query and issuer.strip() != query["issuer"].strip():
+    return _from_query(parts.query, issuer=issuer if colon else "")
+
+
+def _from_query(text: str, *, issuer: str = "") -> TotpSecret:
+    """The parameters of an ``otpauth://`` address; ``issuer`` is the one of its label."""
+    query = {
+        name.strip(_QUOTES + " ").rpartition(" ")[2].lower(): values[-1] for name, values in parse_qs(text).items()
+    }
+    if issuer and "issuer" in query and _plain(issuer) != _plain(query["issuer"]):
         raise ConfigurationError("totp: the two issuers of the otpauth:// address differ")
-    algorithm = query.get("algorithm", "SHA1").upper().replace("-", "")
+    algorithm = query.get("algorithm", "SHA1").strip(_QUOTES + " ").upper().replace("-", "").removeprefix("HMAC")
     digits, period = _number(query, "digits", 6), _number(query, "period", 30)
     if algorithm not in _DIGESTS or digits not in (6, 7, 8) or not 0 < period <= 300:
         raise ConfigurationError("totp: unknown algorithm, digits or period in the otpauth:// address")
     return TotpSecret(key=_base32(query.get("secret", "")), algorithm=algorithm, digits=digits, period=period)
 
 
+def _plain(issuer: str) -> str:
+    """An issuer as it is compared: one of the two is often encoded or capitalised in another way."""
+    return " ".join(unicodedata.normalize("NFKC", issuer).replace("+", " ").split()).casefold()
+
+
 def _number(query: dict[str, str], name: str, default: int) -> int:
-    value = query.get(name, str(default))
-    return int(value) if value.isascii() and value.isdigit() else -1
+    value = query.get(name, str(default)).strip(_QUOTES + " ")
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 4 else -1
 
 
 def _from_migration(text: str, account: str | None) -> TotpSecret:
@@ -223,7 +275,7 @@ def _entry(data: bytes) -> tuple[str, TotpSecret | None]:
     algorithm, digits = values.get(4, 0), values.get(5, 0)
     known = algorithm in _MIGRATION_ALGORITHMS and digits in _MIGRATION_DIGITS
     secret = None
-    if key and known and values.get(6, 0) == _MIGRATION_TOTP:
+    if len(key) >= _LEAST_BYTES and known and values.get(6, 0) == _MIGRATION_TOTP:
         secret = TotpSecret(
             key=key, algorithm=_MIGRATION_ALGORITHMS[int(algorithm)], digits=_MIGRATION_DIGITS[int(digits)]
         )
