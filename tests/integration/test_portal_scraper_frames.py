@@ -24,7 +24,7 @@ from amazon_ae._portal.scraper import SellerPortalScraper
 from amazon_ae._portal.session_store import FileSessionStore
 from amazon_ae.testing._seller_central import Challenge, Fault, InvoiceForm, SignInForm
 from amazon_ae.testing._seller_central.codes import code_of, step_of
-from amazon_ae.testing._serving import serve
+from amazon_ae.testing._serving import Receive, Scope, Send, serve
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -90,7 +90,7 @@ class Errors:
 class PostsElsewhere:
     """Asks for the e-mail, then for the password in a form that posts to somebody else."""
 
-    async def __call__(self, scope, receive, send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         page = PASSWORD_PAGE if scope["path"] == "/ap/password" else E_MAIL_PAGE
         headers = [(b"content-type", b"text/html")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -7,6 +7,8 @@ import inspect
 import pickle
 import traceback
 from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -31,7 +33,7 @@ def collected(error: BaseException | None) -> str:
 
 REFUSALS: dict[str, Callable[[], object]] = {
     "portal": lambda: PortalCredentials(email="", password=SECRET, totp="A"),
-    "portal, positions": lambda: PortalCredentials("me", SECRET, "A"),  # type: ignore[call-arg,misc]
+    "portal, positions": lambda: PortalCredentials("me", SECRET, "A"),  # type: ignore[call-arg]
     "mws": lambda: MwsCredentials(seller_id=" A", access_key_id="A", secret_key=SECRET),
     "spapi": lambda: SpApiCredentials(seller_id="", client_id="A", client_secret=SECRET, refresh_token=SECRET),
     "portal env": lambda: PortalCredentials.from_env(ENV),
@@ -51,7 +53,7 @@ def test_a_refusal_shows_no_other_value(name: str) -> None:
     assert SECRET not in collected(caught.value)
 
 
-def test_a_full_disk_shows_no_document(tmp_path) -> None:
+def test_a_full_disk_shows_no_document(tmp_path: Path) -> None:
     """The bytes that could not be written are in no frame."""
     (tmp_path / "file").mkdir()
     with pytest.raises(StorageError) as caught:
@@ -74,7 +76,7 @@ async def test_a_sealed_coroutine_shows_nothing_when_it_is_cancelled() -> None:
     assert not any("secret" in variables for variables in shown)
 
 
-def _walk(error: BaseException | None):
+def _walk(error: BaseException | None) -> list[tuple[FrameType, int]]:
     return [] if error is None else list(traceback.walk_tb(error.__traceback__))
 
 

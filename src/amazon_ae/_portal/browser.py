@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -78,6 +78,10 @@ _CLOSE_AGAIN_SECONDS: Final = 0.5
 _START_SECONDS: Final = 30.0
 
 
+def _switches(args: Iterable[str]) -> tuple[str, ...]:
+    return tuple(args)
+
+
 @attrs.frozen(kw_only=True)
 class BrowserOptions:
     """Which browser. At most one of the first four; with none of them an installed one is looked for.
@@ -99,7 +103,7 @@ class BrowserOptions:
     cdp_url: str | None = attrs.field(default=None, repr=lambda url: repr(url and without_passwords(url)))
     context: BrowserContext | None = attrs.field(default=None, repr=False)
     args: tuple[str, ...] = attrs.field(
-        default=(), converter=tuple, repr=lambda args: repr(tuple(without_passwords(item) for item in args))
+        default=(), converter=_switches, repr=lambda args: repr(tuple(without_passwords(item) for item in args))
     )
     locale: str = "en-AE"
 
