@@ -17,10 +17,10 @@ __all__ = ["doubling", "is_passing"]
 
 
 def is_passing(error: AmazonAeError) -> bool:
-    """Whether a service that runs for days asks again instead of ending: one rule for the scheduler and ``OrderSync``.
+    """Whether a service that runs for days should retry after this error: one rule for the scheduler and ``OrderSync``.
 
-    A wrong clock (``RequestExpired``) and what it looks like to some of Amazon's servers (``SignatureMismatch``) are
-    put right from outside while the program runs; an answer that nobody can read may be a proxy's page.
+    A wrong clock (``RequestExpired``, at some of Amazon's servers ``SignatureMismatch``) can be corrected while the
+    program runs; an unreadable answer may be a proxy's page.
     """
     if isinstance(error, AmazonError):
         return error.retryable or isinstance(error, RequestExpired | SignatureMismatch)

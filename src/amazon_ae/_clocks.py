@@ -25,7 +25,8 @@ class SystemClock:
 
 
 class SteadyTime:
-    """Seconds on an injected clock that never run backwards: a machine's clock that is set back must not stop a pace.
+    """Seconds on an injected clock that never run backwards, so that a clock that is set back does not stop a rate
+    limiter.
 
     Args:
         clock: tells the time.

@@ -1,4 +1,4 @@
-"""``amazon-ae doctor``: what this machine has, and whether the credentials in the environment open Amazon's door."""
+"""``amazon-ae doctor``: checks this machine, and the credentials in the environment."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ __all__ = [
     "examine",
 ]
 
-# What each extra brings, by the module that a user would miss.
+# One module of each extra, whose absence shows that the extra is missing.
 _EXTRAS: Final = {
     "portal": ("pypdf",),
     "postgres": ("psycopg", "psycopg_pool"),
@@ -47,7 +47,7 @@ _EXTRAS: Final = {
     "cli": ("rich",),
 }
 _MARKETPLACES: Final = {marketplace.code: marketplace for marketplace in (AE, EG, SA)}
-# Whose credentials are configured, by the variables that say so.
+# The variables that show which credentials are configured.
 _VARIABLES: Final = {
     "spapi": tuple(f"AMAZON_AE_SPAPI_{name}" for name in ("SELLER_ID", "CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")),
     "mws": (
@@ -58,7 +58,7 @@ _VARIABLES: Final = {
     ),
 }
 _PORTAL_VARIABLES: Final = tuple(f"AMAZON_AE_PORTAL_{name}" for name in ("EMAIL", "PASSWORD", "TOTP"))
-# A person waits for the report: nothing is tried again, and no answer is waited for longer than this.
+# A person waits for the report: nothing is retried, and no answer is awaited longer than this.
 _LONGEST_WAIT: Final = timedelta(seconds=20)
 _ONCE: Final = RetryPolicy(delays_seconds=())
 _UNREACHABLE: Final = "cannot be reached"
@@ -67,7 +67,7 @@ _SKEW_WARNING_SECONDS: Final = 10.0
 
 
 class Verdict(StrEnum):
-    """How one check went."""
+    """The result of one check."""
 
     GOOD = "ok"
     MISSING = "--"  # not there, and not needed by everybody
@@ -76,7 +76,7 @@ class Verdict(StrEnum):
 
 @attrs.frozen
 class Finding:
-    """One line of the doctor's report; ``text`` says what to do where the verdict is not good."""
+    """One line of the doctor's report; where the verdict is not good, ``text`` states what to do."""
 
     verdict: Verdict
     name: str
@@ -206,7 +206,7 @@ async def check_database(path: str) -> Finding:
 
     storage = SQLiteStorage(path)
     try:
-        # Any write proves it; the document is taken away again.
+        # Any write proves it; the document is deleted again.
         await storage.change("doctor", lambda text, now: ("written", None))
         await storage.change("doctor", lambda text, now: (None, None))
     except AmazonAeError as error:
@@ -234,7 +234,7 @@ async def check_amazon(env: Mapping[str, str], *, clock: Clock, http: httpx.Asyn
         client = MwsClient(credentials, marketplace, http=http, clock=clock, retries=_ONCE, max_wait=_LONGEST_WAIT)
         findings = [*_switched_off(marketplace.mws_endpoint), await _clock_skew(http, marketplace, clock)]
         if _UNREACHABLE in findings[-1].text:
-            return findings  # the others would say the same
+            return findings  # the other requests would fail the same way
         return [
             *findings,
             await _ask("service", lambda: _service(client)),

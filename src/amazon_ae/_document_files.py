@@ -1,4 +1,4 @@
-"""Put documents on a disk, each whole or not at all."""
+"""Writes documents to a folder, each whole or not at all."""
 
 from __future__ import annotations
 

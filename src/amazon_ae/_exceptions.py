@@ -6,31 +6,31 @@
      ├ ConfigurationError(ValueError)   a rule was broken before anything was sent: fix the call
      ├ NotSupported                     the library does not do this (returns, for one)
      ├ NotSent                          never reached Amazon: retry freely
-     ├ OutcomeUnknown                   may have reached Amazon: do not resend; the journal settles it
-     ├ AmazonError                      Amazon said no: status, code, message, request_id, timestamp, retryable
+     ├ OutcomeUnknown                   may have reached Amazon: do not resend; it is reconciled
+     ├ AmazonError                      Amazon refused: status, code, message, request_id, timestamp, retryable
      │   ├ RequestThrottled             the bucket is empty: wait until retry_at
      │   ├ QuotaExceeded                the hour is used up: wait until retry_at
      │   ├ AccessDenied                 credentials or authorisation: ask the seller
      │   ├ SignatureMismatch            the secret key is wrong
      │   ├ RequestExpired               this machine's clock is wrong by .skew_seconds
      │   ├ InvalidRequest               Amazon refused the parameters: fix the call
-     │   │   └ RegionNotSupported       the operation does not exist in this marketplace
-     │   └ ServiceUnavailable           Amazon fails: retry later
+     │   │   └ RegionNotSupported       not offered in this marketplace
+     │   └ ServiceUnavailable           Amazon has an internal fault: retry later
      ├ UnreadableResponse               bad XML, wrong MD5, unexpected shape
      ├ QuotaTimeout(TimeoutError)       no quota slot before the deadline: retry_at; the item stays queued
      ├ PickupRejected                   this order's pickup was refused: code, message, order_id
-     ├ PickupUnknown                    unknown whether Amazon has this pickup: a person must look
+     ├ PickupUnknown                    unknown whether Amazon has this pickup: check Seller Central
      ├ StorageError                     the database failed; nothing was half-written
      │   ├ StaleLease                   this work was taken over by another process: drop it
      │   └ SchemaTooNew                 the store was written by a newer library: upgrade
      ├ DocumentError                    one document of one order, whatever its source: .step, .retryable
      │   ├ DocumentNotReady             not made yet: ask again after .retry_after_seconds
-     │   ├ NotDelivered                 no source of a chain delivered it: .reasons says why each did not
-     │   └ DocumentInvalid              what came back is not that order's document; .retryable says if again helps
+     │   ├ NotDelivered                 no source of a chain delivered it: .reasons has each source's reason
+     │   └ DocumentInvalid              what came back is not that order's document; .retryable: ask once more
      └ PortalError                      Seller Central: .step, .retryable
          ├ BrowserNotFound              no Chromium: the message names the commands that get one
-         ├ BrowserLost                  the browser ended underneath: call again, a new one is started
-         ├ PortalUnavailable            Seller Central fails (5xx, connection cut): retry later
+         ├ BrowserLost                  the browser ended: call again, a new one is started
+         ├ PortalUnavailable            Seller Central is down (5xx, connection cut): retry later
          ├ LoginRejected                e-mail, password or code refused: do not loop
          ├ ChallengeRequired            a person must pass .kind once: login(headed=True)
          ├ PermissionMissing            this user may not see the page: ask the account's owner
@@ -96,7 +96,7 @@ class AmazonAeError(Exception):
 
 
 def _restored(kind: type[AmazonAeError], args: tuple[Any, ...], state: dict[str, Any]) -> AmazonAeError:
-    # Not by kind(*args): the text is made of the constructor's arguments, so they are no longer in args.
+    # Not by kind(*args): the constructor builds the text from its arguments, so args no longer has them.
     error = kind.__new__(kind, *args)
     error.args = args
     error.__dict__.update(state)
@@ -116,7 +116,9 @@ class NotSent(AmazonAeError):
 
 
 class OutcomeUnknown(AmazonAeError):
-    """The request may have reached Amazon. Do not resend: reconciliation, or a look-up, settles it."""
+    """The request may have reached Amazon. Do not resend: the scheduler reconciles it; after a call of your own, look
+    the order or the feed up.
+    """
 
 
 class AmazonError(AmazonAeError):
@@ -255,8 +257,8 @@ class PickupRejected(AmazonAeError):
         code: Amazon's code, or the look-up's: ``OrderUnknown``, ``OrderCanceled``, ``NotEasyShip``,
             ``AlreadyScheduled``.
         message: the reason in words, fit to show at the bench.
-        retryable: Amazon's words speak of a fault of its own: the same request may be accepted later. Otherwise correct
-            what ``message`` says first.
+        retryable: Amazon names a fault of its own: the same request may be accepted later. Otherwise correct what
+            ``message`` names first.
     """
 
     def __init__(self, order_id: str, code: str, message: str, *, retryable: bool = False) -> None:
@@ -287,7 +289,7 @@ class StorageError(AmazonAeError):
 
 
 class StaleLease(StorageError):
-    """This work's lease ran out and another process took it over: drop it, the other one settles it."""
+    """The lease of this work ran out and another process took it over: drop it; the other process settles it."""
 
 
 class SchemaTooNew(StorageError):
@@ -295,7 +297,7 @@ class SchemaTooNew(StorageError):
 
 
 class DocumentError(AmazonAeError):
-    """One document of one order could not be had, whatever source it was asked of.
+    """One document of one order could not be obtained, from any kind of source.
 
     Attributes:
         step: the document's kind, or what was being done, e.g. ``"invoice"``.
@@ -320,8 +322,8 @@ class NotDelivered(DocumentError):
     """None of several sources delivered this document.
 
     Attributes:
-        reasons: why each source did not, by its name, in the order in which they were asked.
-        retry_after_seconds: when the first of them may have it; ``None`` where none said.
+        reasons: each source's reason by its name, in the order in which they were asked.
+        retry_after_seconds: when the first of them may have it; ``None`` where none states it.
     """
 
     def __init__(
@@ -341,13 +343,14 @@ class NotDelivered(DocumentError):
 class DocumentInvalid(DocumentError):
     """What came back is not that order's document: not a PDF, empty, cut short, another order's, another kind.
 
-    Ask once more if ``retryable`` (it was damaged on its way). Otherwise the source gives the same again: a person
-    looks at the order.
+    Ask once more if ``retryable`` (it was damaged on its way). Otherwise the source would return the same again: look
+    at
+    the order in Seller Central.
     """
 
 
 class PortalError(AmazonAeError):
-    """Something about Seller Central.
+    """Seller Central failed, or refused something.
 
     Attributes:
         step: what was being done, e.g. ``"sign-in"`` or ``"invoice"``.
@@ -368,17 +371,17 @@ class BrowserNotFound(PortalError):
 
 
 class BrowserLost(PortalError):
-    """The browser ended underneath (killed, crashed, out of memory). Call again: a new one is started."""
+    """The browser ended during the call (killed, crashed, out of memory). Call again: a new one is started."""
 
     retryable = True
 
 
 class PortalUnavailable(PortalError):
-    """Seller Central fails: 5xx, a bare 403 twice, no connection, or one cut in the middle. Retry later.
+    """Seller Central is down: 5xx, a bare 403 twice, no connection, or one cut in the middle. Retry later.
 
     Attributes:
         status: the HTTP status; 0 where no whole answer came.
-        retry_after_seconds: how long the site asks to wait (``Retry-After``); ``None`` where it does not say.
+        retry_after_seconds: how long the site asks to wait (``Retry-After``); ``None`` where it states none.
     """
 
     retryable = True

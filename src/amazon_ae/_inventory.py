@@ -38,7 +38,7 @@ class BufferedCount:
 
 @attrs.frozen(kw_only=True)
 class SkuStatus:
-    """How one SKU stands.
+    """The state of one SKU.
 
     Attributes:
         sku: the seller's SKU.
@@ -48,7 +48,7 @@ class SkuStatus:
         waiting_since: since when the SKU has something unsent, aware UTC; ``None`` where nothing waits.
         feed_id: the feed that carries a change of this SKU, once Amazon has it; ``batch_id`` from the moment it left.
         accepted: the change that Amazon last accepted, with ``accepted_at``; ``None`` where there is none.
-        code, message: Amazon's words where the newest change was rejected or warned about; ``""`` otherwise.
+        code, message: Amazon's, where the newest change was rejected or accepted with a warning; ``""`` otherwise.
     """
 
     sku: str
@@ -146,11 +146,11 @@ class InventoryBuffer:
         return BufferedCount(waiting=waiting, unchanged=unchanged)
 
     async def stats(self) -> QueueStats:
-        """Counts of what waits, flies and is dead, and the age of the oldest, at a bounded cost."""
+        """Counts of waiting items, items in flight and dead letters, and the age of the oldest, at a bounded cost."""
         return await self._storage.stats(self._account, _KIND)
 
     async def status(self, sku: str) -> SkuStatus | None:
-        """How one SKU stands; ``None`` if it was never put."""
+        """The state of one SKU; ``None`` if it was never put."""
         item = await self._storage.item(self._account, _KIND, sku)
         return None if item is None else _status(item)
 
@@ -160,7 +160,7 @@ class InventoryBuffer:
         Nothing is sent: a sale lowers Amazon's quantity too, and only your warehouse knows which figure is right.
 
         Returns:
-            How the SKU stands, where Amazon shows another quantity although nothing of it waits or is on its way.
+            The state of the SKU, if Amazon shows another quantity although no change of it waits or is in flight.
             ``None`` otherwise, and for notifications of other kinds.
 
         Raises:
@@ -182,11 +182,11 @@ class InventoryBuffer:
             after = page[-1].key
 
     async def retry(self, skus: Iterable[str]) -> int:
-        """Let dead letters wait again with the value that was refused; returns how many ``skus`` were dead letters."""
+        """Queue dead letters again with the value that was refused; returns how many ``skus`` were dead letters."""
         return await self._resolve(skus, Outcome.RETRY)
 
     async def drop(self, skus: Iterable[str]) -> int:
-        """Give dead letters up: the last accepted change stands again. Returns how many ``skus`` were dead letters."""
+        """Drop dead letters, back to the last accepted change; returns how many ``skus`` were dead letters."""
         return await self._resolve(skus, Outcome.REJECTED)
 
     async def _resolve(self, skus: Iterable[str], outcome: Outcome) -> int:

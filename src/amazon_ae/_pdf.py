@@ -1,11 +1,12 @@
-"""Decide whether bytes are that order's document.
+"""Checks that a PDF is the document of one order.
 
-Bytes are believed only when everything fits: they begin as a PDF and end as one, can be read, have a page, name the
-order, and have no page that names only another order. A lost session answers with a web page, a hurried site with
-nothing, a confused one with another order's document or a credit note: each has its own message.
+A PDF passes if it begins and ends as one, can be parsed, has a page, names the order, and has no page that names only
+another order. A lost session returns a web page instead, a busy site nothing, a faulty one another order's document or
+a
+credit note: each has its own message.
 
-The content is in no variable of the frames an error is raised from: error trackers collect those, and it holds names
-and addresses of buyers.
+No variable of the frames that an error leaves holds the content: error trackers collect variables, and the content has
+names and addresses of buyers.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ MOST_BYTES: Final = 20_000_000
 _MOST_PAGES: Final = 200
 _MOST_PAGES_SPLIT: Final = 1000
 _POINT_MM: Final = 25.4 / 72
-# What typesetting turns a hyphen into: hyphen, non-breaking hyphen, figure dash, en dash, minus sign, soft hyphen.
+# The characters that typesetting puts in place of a hyphen: hyphen, non-breaking hyphen, figure dash, en dash, minus
+# sign, soft hyphen.
 _HYPHENS: Final = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212\u00ad"), "-")
 _FORMATS: Final = (
     (b"^XA", "a ZPL label (for Zebra printers)"),
@@ -44,7 +46,7 @@ _FORMATS: Final = (
     (b"%!PS", "a PostScript file"),
     (b"{", "JSON"),
 )
-# What a credit note calls itself before it says "invoice" anywhere; the text is compared without spaces.
+# The titles of a credit note, which stand before the word "invoice"; the text is compared without spaces.
 _CREDIT_WORDS: Final = ("creditnote", "creditmemo", "إشعاردائن", "اشعاردائن")
 _INVOICE_WORDS: Final = ("taxinvoice", "invoice", "فاتورة")
 
@@ -60,7 +62,7 @@ class PdfFacts:
 
 @attrs.frozen
 class _Fault:
-    """Why the bytes are not the document, and whether asking again may give it."""
+    """Why the bytes are not the document, and whether asking again may help."""
 
     message: str
     retryable: bool = False
@@ -96,7 +98,7 @@ def inspect_pdf(
         require_order_id: ``False`` for documents that are pictures without text.
 
     Raises:
-        DocumentInvalid: it is not that order's document; the message says which check failed, never what the text is.
+        DocumentInvalid: it is not that order's document; the message names the failed check, never the text.
             Ask once more if it is ``retryable``.
         ConfigurationError: pypdf is not installed: ``pip install 'amazon-ae[portal]'``.
     """
@@ -158,12 +160,12 @@ def _examine(content: bytes, order_id: str | None, kind: DocumentKind | None) ->
         if reader.is_encrypted and not reader.decrypt(""):
             return _Fault("the PDF asks for a password")
         return _size(reader) if order_id is None else _text_fault(reader, order_id, kind) or _size(reader)
-    except Exception as error:  # pypdf has many ways to stumble over damaged bytes, recursion among them
+    except Exception as error:  # pypdf fails in many ways over damaged bytes, recursion among them
         return _Fault(f"the PDF cannot be read ({type(error).__name__})", retryable=True)
 
 
 def _envelope_fault(content: bytes) -> _Fault | None:
-    """What is wrong with the bytes before any of them is read as a PDF."""
+    """The fault that shows before the bytes are parsed as a PDF; ``None`` if there is none."""
     if not content:
         return _Fault("the answer is empty (zero bytes)", retryable=True)
     if len(content) > MOST_BYTES:
@@ -203,7 +205,7 @@ def _text_fault(reader: PdfReader, order_id: str, kind: DocumentKind | None) -> 
     named = empty = 0
     whole = ""
     for number, page in enumerate(reader.pages, start=1):
-        # Kerning and line ends may tear an id apart: spaces do not count.
+        # Kerning and line ends may split an id: spaces are ignored.
         text = "".join(page.extract_text().split()).translate(_HYPHENS)
         empty += not text
         whole += text

@@ -1,6 +1,6 @@
-"""The seams: what a host may replace. Protocols only, no logic.
+"""The protocols that a host may implement. No logic.
 
-Business values go in and out. XML, pages, tokens and browsers stay behind the seams.
+Arguments and results are business values. XML, pages, tokens and browsers never cross a protocol.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ ClientT = TypeVar("ClientT", contravariant=True)
 
 
 class Clock(Protocol):
-    """The time. No other module reads it or sleeps."""
+    """The time, and sleeping: injected, so that tests run in virtual time."""
 
     def now(self) -> datetime:
         """The present instant, aware UTC."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep about ``seconds``. After a sleep, ask ``now()`` again; never trust the nap."""
+        """Sleep about ``seconds``. Callers ask ``now()`` again afterwards: a sleep may end early or late."""
         ...
 
 
 class FeedGateway(Protocol):
-    """How batches reach a marketplace. The gateway, not the scheduler, knows which quota a batch draws on."""
+    """Sends batches to a marketplace. The gateway, not the scheduler, knows which quota a batch draws on."""
 
     @property
     def account(self) -> str:
-        """The account whose items this gateway carries, e.g. ``"A1SELLER/AE"``; stores file everything under it."""
+        """The account whose items this gateway carries, e.g. ``"A1SELLER/AE"``; the key of everything in storage."""
         ...
 
     @property
@@ -57,7 +57,7 @@ class FeedGateway(Protocol):
         ...
 
     def terms(self, kind: ItemKind, waiting: int, *, urgent: bool = False) -> BatchTerms:
-        """How the next batch may leave. Pure and quick; asked on every pass, per priority class.
+        """The terms of the next batch. Pure and quick; asked on every pass, per priority class.
 
         Args:
             waiting: items of this class that could leave now.
@@ -78,16 +78,16 @@ class FeedGateway(Protocol):
                 when it returns. The receipt then has the outcomes of the other items.
 
         Raises:
-            NotSent: it surely never left; the place may be given back.
+            NotSent: it surely never left; the quota slot may be given back.
             OutcomeUnknown: it may have arrived: look with ``recent`` before resending.
-            RequestThrottled, QuotaExceeded: nothing was taken; ``retry_at`` says when a place is free.
+            RequestThrottled, QuotaExceeded: nothing was taken; ``retry_at`` is when a slot is free.
             AmazonError: nothing was taken.
             ConfigurationError: the batch breaks a rule; nothing was sent.
         """
         ...
 
     async def status(self, feed_ids: Sequence[str]) -> Sequence[FeedStatus]:
-        """How feeds stand, all ids in as few requests as the backend allows; unknown ids are left out."""
+        """The status of feeds, all ids in as few requests as the backend allows; unknown ids are left out."""
         ...
 
     async def report(self, feed_id: str, batch: FeedBatch) -> FeedReport:
@@ -102,7 +102,7 @@ class FeedGateway(Protocol):
     async def recent(self, kind: ItemKind, since: datetime) -> Sequence[FeedStatus]:
         """Every feed of this kind's type that Amazon received at or after ``since``, oldest first.
 
-        Settles unknown outcomes.
+        The scheduler reconciles unanswered requests with it.
         """
         ...
 
@@ -123,7 +123,7 @@ class PickupRescheduling(Protocol):
 
 
 class PickupRoute(Protocol[ClientT]):
-    """How a pickup reaches Amazon. The gateway asks it and hands it its own client; the scheduler never sees it."""
+    """How a pickup reaches Amazon. The gateway calls it with its own client; the scheduler never sees it."""
 
     @property
     def route(self) -> str:
@@ -160,7 +160,7 @@ class PickupRoute(Protocol[ClientT]):
 
 
 class OrderGateway(Protocol):
-    """Orders, whatever the backend's pages and tokens look like.
+    """Reads orders, without the backend's pages and tokens.
 
     Statuses are the library's words, MWS's spelling (``Unshipped``, ``Canceled``, ...): a backend with other words
     translates them both ways.
@@ -168,7 +168,7 @@ class OrderGateway(Protocol):
 
     @property
     def poll_seconds(self) -> float:
-        """How often ``orders`` may be asked: seconds from one poll to the next that the backend's rate bears."""
+        """Seconds between two polls of ``orders`` that the backend's rate allows."""
         ...
 
     def orders(
@@ -195,7 +195,7 @@ class OrderGateway(Protocol):
 
 
 class DocumentSource(Protocol):
-    """Where the papers of a parcel come from; says nothing of browsers."""
+    """Fetches the documents of a parcel."""
 
     async def documents(self, order_id: str, kinds: Collection[DocumentKind] = ...) -> DocumentSet:
         """The documents of one order, side by side; a kind that failed holds its own error."""
@@ -203,7 +203,7 @@ class DocumentSource(Protocol):
 
 
 class Storage(Protocol):
-    """Where waiting items, batches, the quota ledger and cursors live.
+    """Keeps waiting items, batches, the quota ledger and cursors.
 
     Every verb is atomic, and durable when it returns. Any number of processes may use one store. ``account`` separates
     sellers. Instants are the store's own (``now`` of its clock, or the database's), aware UTC, read under the lock.
@@ -235,8 +235,8 @@ class Storage(Protocol):
         A key may occur twice: the later one wins and both get its receipt. A key that waits already keeps its
         ``put_at``. A value equal to the last accepted one, with nothing in flight and not in doubt, is not stored as
         waiting: ``UNCHANGED`` (an older waiting value or a dead letter is then withdrawn). With ``keep_first``,
-        a key that is waiting, in flight, accepted or unknown stands, as does the first of two equal keys, and the
-        change is ``JOINED``; a rejected one is asked for anew.
+        a key that is waiting, in flight, accepted or unknown keeps its value, as does the first of two equal keys, and
+        the change is ``JOINED``; a rejected one is queued again.
 
         Args:
             connection: the host's own open connection (same database): the write takes part in its transaction and is
@@ -278,14 +278,14 @@ class Storage(Protocol):
     async def mark_submitted(
         self, batch_id: str, fence: int, *, feed_id: str, submitted_at: datetime, lease_seconds: float
     ) -> None:
-        """Amazon has it: remember the feed id, renew the lease.
+        """Store the feed id that Amazon gave, and renew the lease.
 
         Raises ``StaleLease`` for an older fence or a settled batch.
         """
         ...
 
     async def renew(self, batch_id: str, fence: int, *, lease_seconds: float) -> None:
-        """Hold the batch for ``lease_seconds`` from now.
+        """Renew the lease: it ends ``lease_seconds`` from now.
 
         Raises ``StaleLease`` for an older fence or a settled batch.
         """
@@ -336,7 +336,7 @@ class Storage(Protocol):
         ...
 
     async def item(self, account: str, kind: ItemKind, key: str) -> StoredItem | None:
-        """How one key stands; ``None`` if it was never put (or dropped)."""
+        """One item; ``None`` if it was never put (or was dropped)."""
         ...
 
     async def waiting(self, account: str, kind: ItemKind, *, limit: int) -> Sequence[StoredItem]:
@@ -362,7 +362,7 @@ class Storage(Protocol):
     async def resolve(
         self, account: str, kind: ItemKind, keys: Sequence[str], *, outcome: Outcome
     ) -> Sequence[ItemOutcome]:
-        """Say what became of dead letters.
+        """Decide dead letters.
 
         RETRY: waits again with its old ``put_at``. ACCEPTED (with or without warnings): its value counts as accepted
         now. REJECTED: dropped: back to the last accepted value, or forgotten where there is none. UNKNOWN raises
@@ -376,12 +376,13 @@ class Storage(Protocol):
     async def requeue(self, account: str, kind: ItemKind, keys: Sequence[str]) -> int:
         """Send the newest values of these keys once more, although Amazon accepted them.
 
-        For stock whose newest value something older may have overtaken at Amazon. An accepted key waits again, with
+        For stock whose newest value may have been overwritten at Amazon by an older one. An accepted key waits again,
+        with
         ``put_at`` of now, and is in doubt. A key in flight waits again after its outcome, even if that is ACCEPTED.
         A key that waits goes on waiting, and is not withdrawn by a put of the accepted value. Dead letters stay.
 
         Returns:
-            How many of the keys are known and no dead letters.
+            The number of keys that are known and are not dead letters.
         """
         ...
 
@@ -438,7 +439,7 @@ class Storage(Protocol):
         Callbacks are quick and thread-safe: any thread may call them.
 
         Returns:
-            The undo; calling it twice is fine.
+            A function that ends the calls; calling it twice is fine.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""``amazon-ae status``: what is queued, in flight and refused in a storage, for those who wait. It changes nothing."""
+"""``amazon-ae status``: shows what is queued, in flight and refused in a storage. It changes nothing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _CLEAR: Final = "\x1b[H\x1b[2J"
 
 @attrs.frozen(kw_only=True)
 class QuotaUse:
-    """How one quota stands.
+    """The use of one quota.
 
     Attributes:
         name: the ledger's.
@@ -59,7 +59,7 @@ class QuotaUse:
 
 @attrs.frozen(kw_only=True)
 class AccountStatus:
-    """One account as the storage has it.
+    """The state of one account in storage.
 
     Attributes:
         account: e.g. ``"A1SELLER/AE"``.
@@ -70,7 +70,7 @@ class AccountStatus:
         batches: unsettled batches, oldest first.
         states: Amazon's word for feeds in flight, by feed id, where the last poll brought one.
         late: feeds that were given up before Amazon had ended them; Amazon is still asked about each.
-        quotas: how each quota of the account's seller stands.
+        quotas: the use of each quota of the account's seller.
         dead_letters: (kind, item) of refused items and of those whose outcome is unknown, at most fifty of each kind.
     """
 
@@ -221,7 +221,7 @@ def verb_for(kind: ItemKind, item: StoredItem) -> str:
 def _waits_for(
     kind: ItemKind, quotas: Sequence[QuotaUse], batches: Sequence[StoredBatch], seen_at: datetime | None, now: datetime
 ) -> str:
-    """What holds queued items back, as far as the storage alone shows it; ``scheduler.forecast()`` knows more."""
+    """The reason why queued items wait, as far as the storage shows it; ``scheduler.forecast()`` knows more."""
     if seen_at is None or now - seen_at > _AT_WORK:
         return "a scheduler: start a host of this account"
     blocked = [quota.blocked_until for quota in quotas if quota.blocked_until is not None]

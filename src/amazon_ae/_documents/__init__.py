@@ -1,1 +1,1 @@
-"""Sources of documents that need no backend of their own: several in one, kept archives, the own packing slip."""
+"""Document sources without a backend: a chain of sources, kept archives, the seller's own packing slip."""

@@ -44,15 +44,15 @@ class DocumentSourceChain:
         )
 
     A kind that no source delivered holds a ``NotDelivered`` with every source's reason. A source that keeps failing is
-    left alone for a while (``CircuitPolicy``), so that a bench does not wait for it with each parcel.
+    not asked for a while (``CircuitPolicy``), so that packing does not wait for it with each parcel.
 
     Args:
         sources: by the name that reasons and events give them, the preferred one first.
         order: another order for some kinds, as names; a source that it leaves out is not asked for that kind.
-        circuit: when a failing source is left alone, and when it is asked again.
+        circuit: when a failing source is skipped, and when it is asked again.
         account: named in events, e.g. the gateway's.
         on_event: a typed sink for ``DocumentSourceState``.
-        clock: tells when a source may be asked again.
+        clock: times the pauses.
 
     Raises:
         ConfigurationError: no source, or ``order`` names an unknown one.
@@ -84,11 +84,11 @@ class DocumentSourceChain:
 
     @property
     def circuits(self) -> Mapping[str, CircuitState]:
-        """How each source stands, by name."""
+        """The circuit of each source, by name."""
         return dict(self._circuits)
 
     def close_circuit(self, name: str) -> None:
-        """Ask this source again from now on: a person signed in, the network is back.
+        """Ask this source again from now on, e.g. after a person signed in.
 
         Raises:
             ConfigurationError: there is no such source.
@@ -164,7 +164,7 @@ class DocumentSourceChain:
         return DocumentNotReady(text, retry_after_seconds=max(seconds, 1.0), step=kind)
 
     def _note(self, name: str, circuit: CircuitState) -> None:
-        """Remember how a source stands, and tell the host where that changed."""
+        """Store the state of a source's circuit, and emit an event if it changed."""
         before, self._circuits[name] = self._circuits[name], circuit
         if before.is_open == circuit.is_open:
             return

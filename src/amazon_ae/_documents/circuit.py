@@ -1,7 +1,7 @@
-"""When a source that keeps failing is left alone, and when it is asked again: plain values, no clock.
+"""A circuit breaker per document source: when it is skipped, and when it is asked again. Plain values, no clock.
 
 1. ``failures`` failures in a row open the circuit: the source is not asked for ``pause_seconds``.
-2. A failure that waiting does not heal (a sign-in that was refused, a challenge for a person, no browser, the kill
+2. A failure that waiting does not cure (a sign-in that was refused, a challenge for a person, no browser, the kill
    switch) opens it at once, for ``limit_seconds``.
 3. When the pause is over, one call tries; others go on without the source meanwhile. It answers: closed. It fails: open
    again, for twice as long, at most ``limit_seconds``.
@@ -32,7 +32,7 @@ _FOR_A_PERSON: Final = (BrowserNotFound, ChallengeRequired, LoginRejected, Porta
 
 @attrs.frozen(kw_only=True)
 class CircuitPolicy:
-    """When a failing document source is left alone.
+    """When a failing document source is skipped.
 
     Attributes:
         failures: failures in a row that open the circuit.
@@ -72,7 +72,7 @@ class CircuitState:
 
     @property
     def is_open(self) -> bool:
-        """Whether the source is left alone."""
+        """Whether the source is skipped."""
         return self.retry_at is not None
 
     def may_ask(self, now: datetime) -> bool:
@@ -80,19 +80,19 @@ class CircuitState:
         return self.retry_at is None or (now >= self.retry_at and not self.trying)
 
     def asked(self) -> CircuitState:
-        """A call asks it."""
+        """The circuit while a call tries the source."""
         return attrs.evolve(self, trying=True) if self.is_open else self
 
     def answered(self) -> CircuitState:
-        """It answered."""
+        """The circuit after an answer: closed."""
         return CircuitState()
 
     def given_up(self) -> CircuitState:
-        """The call was cancelled: nothing is known."""
+        """The circuit after a cancelled call, which shows nothing."""
         return attrs.evolve(self, trying=False)
 
     def failed_with(self, error: AmazonAeError, policy: CircuitPolicy, now: datetime) -> CircuitState:
-        """It failed."""
+        """The circuit after a failure."""
         if self.is_open and not self.trying:
             return self  # a call that began before it opened
         failed, reason = self.failed + 1, type(error).__name__

@@ -44,8 +44,8 @@ class PackingSlips:
     invoice is the seller's own duty.
 
     Args:
-        orders: where the order comes from: a gateway (one or two requests each), or a function of yours that finds it
-            among those that ``OrderSync`` handed over.
+        orders: a gateway (one or two requests an order), or a function of yours that finds the order among those
+            that ``OrderSync`` delivered.
         printer: makes the PDF.
         seller: name, address, logo and note.
         language: ``"en"``, ``"ar"``, or a function that chooses one by the order.
@@ -88,7 +88,7 @@ class PackingSlips:
         """The packing slip of one order; every other kind holds a ``DocumentError``.
 
         Raises:
-            ConfigurationError: an unknown kind, no Amazon order id, or your template stumbled.
+            ConfigurationError: an unknown kind, no Amazon order id, or your template failed.
         """
         wanted = kinds_asked(kinds)
         check_order_id(order_id)
@@ -103,7 +103,7 @@ class PackingSlips:
         """The packing slip of an order that you have.
 
         Raises:
-            ConfigurationError: your template stumbled.
+            ConfigurationError: your template failed.
             DocumentInvalid: the PDF does not name the order, or is damaged.
             PortalError: the browser failed.
         """
@@ -120,10 +120,10 @@ class PackingSlips:
         )
 
     def html(self, order: Order, items: Sequence[OrderItem]) -> str:
-        """What is printed; for a look while you write a template.
+        """The HTML that is printed; useful while you write a template.
 
         Raises:
-            ConfigurationError: an unknown language, or your template stumbled.
+            ConfigurationError: an unknown language, or your template failed.
         """
         language = self._language if isinstance(self._language, str) else self._language(order)
         return self._template.html(

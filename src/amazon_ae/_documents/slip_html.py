@@ -2,7 +2,7 @@
 
 The template gets ``order``, ``items``, ``seller``, ``logo`` (a data URI or ``""``), ``address`` and ``facts`` (lines
 ready to print), ``words`` (the texts of the language), ``money`` (a filter function), ``prices``, ``pieces``,
-``language``, ``direction`` and ``page_size``. Whatever comes from Amazon or a buyer is escaped.
+``language``, ``direction`` and ``page_size``. Values from Amazon or a buyer are escaped.
 """
 
 from __future__ import annotations
@@ -94,9 +94,9 @@ class SlipSeller:
 
     Attributes:
         name: the shop's.
-        lines: address, phone, web site: whatever stands below the name.
+        lines: printed below the name: address, phone, web site.
         logo: the bytes of a picture (PNG, JPEG, GIF, WebP, SVG), at most 2 MB.
-        note: stands below the items, e.g. how to return something.
+        note: printed below the items, e.g. how to return something.
 
     Raises:
         ConfigurationError: ``logo`` is no picture, or too large.
@@ -152,7 +152,7 @@ class SlipTemplate:
         """The slip of one order.
 
         Raises:
-            ConfigurationError: an unknown language, or your template stumbled (the message says at which line).
+            ConfigurationError: an unknown language, or your template failed (the message names the line).
         """
         words = {**WORDS["en"], **self._words[self.check_language(language)]}
         values = {

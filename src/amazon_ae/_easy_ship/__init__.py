@@ -1,1 +1,1 @@
-"""Booking Easy Ship pickups order by order, whatever backend carries the three verbs: slots, book, booked."""
+"""Books Easy Ship pickups order by order, over any backend's three operations: slots, book, booked."""

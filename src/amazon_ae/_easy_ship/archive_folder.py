@@ -1,8 +1,8 @@
-"""``LabelArchiveFolder``: the label archives that Amazon gave once, kept until you delete them.
+"""``LabelArchiveFolder``: keeps label archives, which Amazon delivers only once, until you delete them.
 
-An archive is two files: first an index (which orders, and what is printed on their labels), then the archive itself.
-The archive's name appears when it is whole, on the disk for good, and that is the moment at which it counts as kept:
-an index without its archive is what a crash left, and says nothing.
+An archive is two files: first an index (its orders, and the texts on their labels), then the archive itself. The
+archive's name appears once the file is whole and durable, and from then on it counts as kept. An index without its
+archive is left by a crash and is ignored.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _INDEX: Final = ".json"
 
 
 class LabelArchives(Protocol):
-    """Where label archives are kept: a folder, or a place of yours (a bucket, a table)."""
+    """Keeps label archives: in a folder, or in a store of yours (a bucket, a table)."""
 
     async def keep(self, content: bytes, orders: Mapping[str, LabelTexts], *, at: datetime) -> str:
-        """Keep an archive for good; durable when it returns. The same bytes again change nothing.
+        """Keep an archive; durable when it returns. Keeping the same bytes again changes nothing.
 
         Returns:
             Its name.

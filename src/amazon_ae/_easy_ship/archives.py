@@ -1,9 +1,9 @@
-"""Open what Amazon sends as labels: a PDF, ZPL or PNG, or an archive of such (ZIP, gzip, tar, one in another).
+"""Opens the labels that Amazon sends: a PDF, ZPL or PNG, or an archive of them (ZIP, gzip, tar, one inside another).
 
-Bytes are recognised by how they begin, never by a name or a header. An archive is somebody else's file, so:
+Bytes are recognised by how they begin, never by a name or a header. An archive is an untrusted file, so:
 
-1. Nothing is ever written by a name from inside: entries come back as bytes, names are only shown and compared.
-2. What is unpacked is counted while it is unpacked: sizes that an archive states are not believed.
+1. Names inside never become paths: entries are returned as bytes, names are only shown and compared.
+2. What is unpacked is counted while it is unpacked: sizes that an archive states are not trusted.
 3. Links, devices and sparse files of a tar, and encrypted entries of a ZIP, are not files.
 
 Sources: Easy Ship 2022-03-23 (bulk: ZIP of PDF or ZPL); Amazon's recorded answer of POST_EASYSHIP_DOCUMENTS (gzip of a
@@ -32,7 +32,7 @@ _STEP: Final = "archive"
 _GZIP_WINDOW: Final = 31
 _CHUNK: Final = 65_536
 _NAME_LIMIT: Final = 200
-# A ZIP's central directory: 46 bytes an entry and its name; what claims more is no archive of labels.
+# A ZIP's central directory: 46 bytes an entry and its name; one that claims more is not an archive of labels.
 _DIRECTORY_ENTRY: Final = 46 + 1024
 _ZIP_END: Final = b"PK\x05\x06"
 _ZIP_END_SIZE: Final = 22
@@ -40,7 +40,7 @@ _ZIP_COMMENT: Final = 65_535
 
 
 class MediaType(StrEnum):
-    """What a document is, as ``Document.media_type`` says it. ZPL has no registered name; this one is Amazon's."""
+    """The media types of documents; see ``Document.media_type``. ZPL has no registered name; this one is Amazon's."""
 
     PDF = "application/pdf"
     ZPL = "application/zpl"
@@ -55,7 +55,7 @@ class _Container(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class ArchiveLimits:
-    """What an archive may cost. The defaults are far above 100 labels.
+    """The limits for opening an archive. The defaults are far above 100 labels.
 
     Attributes:
         most_bytes: of the archive, and of everything that is unpacked of it.
@@ -111,7 +111,7 @@ class _Budget:
 
 
 def sniff(content: bytes) -> str | None:
-    """What these bytes are: a ``MediaType``, ``"zip"``, ``"gzip"``, ``"tar"``, or ``None`` for anything else."""
+    """The format of these bytes: a ``MediaType``, ``"zip"``, ``"gzip"``, ``"tar"``, or ``None`` for anything else."""
     head = content[:1024].lstrip(b"\xef\xbb\xbf \t\r\n\x00")
     if head.startswith(b"%PDF-"):
         return MediaType.PDF

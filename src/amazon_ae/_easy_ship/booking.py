@@ -4,7 +4,7 @@
    the first order; later it leaves the rest of the batch as ``RETRY``.
 2. An unanswered booking is looked up. Amazon has it: ``ACCEPTED``. Amazon doesn't: ``RETRY``, since an order that
    turns out to be booked after all is recognised by rule 3.
-3. "Scheduled already" is looked up too: the booking that stands is ours, made by a request whose answer was lost, or
+3. "Scheduled already" is looked up too: the existing booking is ours, made by a request whose answer was lost, or
    by a person who scheduled the same parcel. Both are ``ACCEPTED``.
 4. A slot that is gone is replaced once, by a slot of a fresh list.
 """
@@ -52,11 +52,13 @@ class BookingState(Enum):
 
 
 class EasyShipApi(Protocol):
-    """The three verbs that a backend offers. Each raises ``InvalidRequest`` with Amazon's code where Amazon refuses."""
+    """The three operations that a backend offers. Each raises ``InvalidRequest`` with Amazon's code where Amazon
+    refuses.
+    """
 
     @property
     def scheduled_codes(self) -> frozenset[str]:
-        """Codes that say, or may mean, that the order has its pickup already."""
+        """Codes that mean, or may mean, that the order has its pickup already."""
         ...
 
     @property
@@ -115,7 +117,7 @@ class PickupBooking:
             now: the injected clock.
 
         Returns:
-            The outcomes that ``settle`` didn't get: those that wait again, and all where it is ``None``.
+            The outcomes that ``settle`` didn't get: those that wait again, or all if ``settle`` is ``None``.
 
         Raises:
             AmazonAeError: the first order met an error that concerns all orders. Nothing was booked.

@@ -32,7 +32,7 @@ _LEGAL_REFERENCES: Final = (b"&#x9;", b"&#xA;", b"&#xa;", b"&#xD;", b"&#xd;", b"
 
 @attrs.frozen(kw_only=True)
 class RefusedDocument:
-    """Amazon's reason for not making an order's documents; ``order_id`` is ``""`` where the report does not say."""
+    """Amazon's reason for not making an order's documents; ``order_id`` is ``""`` where the report names none."""
 
     order_id: str
     message_id: str
@@ -42,7 +42,7 @@ class RefusedDocument:
 
 @attrs.frozen(kw_only=True)
 class DocumentsReport:
-    """What became of a documents feed.
+    """The result of a documents feed.
 
     Attributes:
         references: the report ids under which the documents lie, each once.

@@ -1,4 +1,4 @@
-"""Match labels to orders by what is printed on them, never by their place in an archive.
+"""Matches labels to orders by the text on them, never by their position in an archive.
 
 Amazon promises no order of labels (selling-partner-api-models issue 5196). A label names its order by the order id, the
 carrier's tracking id or the package identifier, so all three are looked for. A picture has no text: it is matched by
@@ -38,13 +38,13 @@ _PNG_HEADER: Final = 24
 
 @attrs.frozen(kw_only=True)
 class LabelTexts:
-    """What may be printed on an order's label besides its order id."""
+    """The texts that may identify an order's label besides its order id."""
 
     tracking_id: str = ""
     package_identifier: str = ""
 
     def patterns(self, order_id: str) -> list[re.Pattern[str]]:
-        """Any of them found in a text names the order. Blanks do not count: typesetting tears ids apart."""
+        """Any of them found in a text names the order. Blanks are ignored: typesetting splits ids."""
         texts = [order_id, *(text for text in (self.tracking_id, self.package_identifier) if text)]
         return [
             re.compile(rf"(?<![0-9A-Za-z]){re.escape(text)}(?![0-9A-Za-z])")
@@ -66,7 +66,8 @@ class KeptArchive:
 def match_labels(entries: Sequence[ArchiveEntry], orders: Mapping[str, LabelTexts]) -> dict[str, list[ArchiveEntry]]:
     """The documents of each order; one PDF of several orders is split by its pages.
 
-    A page that names two orders, and one that names none in a PDF of several orders, belongs to nobody. Takes tens of
+    A page that names two orders, and one that names none in a PDF of several orders, is assigned to no order. Takes
+    tens of
     milliseconds a PDF: run it in a thread.
 
     Args:
@@ -112,7 +113,7 @@ class ArchiveReader:
         self._limits = limits
         self._most_open = most_open
         self._open: dict[str, Mapping[str, Sequence[ArchiveEntry]]] = {}
-        # Those who ask for other orders of one archive at the same time wait for the first instead of matching again.
+        # Concurrent requests for orders of one archive wait for the first instead of matching again.
         self._lock = threading.Lock()
 
     def documents(
@@ -158,7 +159,7 @@ class ArchiveReader:
 
 
 def _kind_of(name: str) -> DocumentKind | None:
-    """What a name says; one that says nothing is a label: they are what these archives are for."""
+    """The kind that a name states; a label by default, since that is what these archives hold."""
     for words, kind in _KIND_WORDS:
         if words.search(name):
             return kind

@@ -1,1 +1,1 @@
-"""Frozen values in business words. No logic beyond checking themselves."""
+"""Frozen values in business words. Their only logic is validation."""

@@ -27,7 +27,7 @@ __all__ = [
 
 
 def check_account(account: str) -> str:
-    """Refuse what cannot be an account: items under it would wait forever, since no scheduler serves it.
+    """Refuse a text that is not an account: items under it would wait forever, since no scheduler serves it.
 
     Raises:
         ConfigurationError: it is not ``"<seller id>/<marketplace code>"``.
@@ -49,11 +49,11 @@ def measure(value: int | Decimal | str | None) -> Decimal | None:
             return Decimal(value.strip())
         except InvalidOperation:
             pass
-    return value  # type: ignore[return-value]  # refused by check_measure, with the field's name
+    return value  # type: ignore[return-value]  # check_measure refuses it, with the field's name
 
 
 def check_measure(what: str, value: object) -> None:
-    """Refuse what ``measure`` could not make a finite number above 0 of."""
+    """Refuse a value that ``measure`` could not turn into a finite number above 0."""
     if not (isinstance(value, Decimal) and value.is_finite() and value > 0):
         raise ConfigurationError(f"{what} must be a number above 0 (int, Decimal or text, no float), not {value!r}")
 
@@ -89,7 +89,7 @@ def check_deadline(deadline: datetime | timedelta | None, *, name: str = "deadli
 
 
 def deadline_at(deadline: datetime | timedelta | None, now: datetime) -> datetime | None:
-    """The instant a deadline stands for; a ``timedelta`` counts from ``now``.
+    """The instant of a deadline; a ``timedelta`` counts from ``now``.
 
     Raises:
         ConfigurationError: a naive datetime, a negative duration, or another type.

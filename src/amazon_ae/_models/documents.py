@@ -1,4 +1,4 @@
-"""The papers of a parcel."""
+"""The documents of a parcel."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SUFFIXES: Final = {"application/pdf": "pdf", "application/zpl": "zpl", "image/p
 
 
 class DocumentKind(StrEnum):
-    """What the packer needs."""
+    """The documents that a packer needs."""
 
     PACKING_SLIP = "packing_slip"
     INVOICE = "invoice"
@@ -67,7 +67,7 @@ class Document:
 
     @property
     def file_name(self) -> str:
-        """``"<kind>.pdf"``, or as its media type asks: ``.zpl``, ``.png``."""
+        """``"<kind>.pdf"``; with ``.zpl`` or ``.png`` for those media types."""
         return f"{self.kind}.{_SUFFIXES.get(self.media_type, 'bin')}"
 
 
@@ -101,5 +101,5 @@ class DocumentSet(Mapping[DocumentKind, Document]):
 
     @property
     def failed(self) -> dict[DocumentKind, DocumentError | PortalError]:
-        """Why the others did not."""
+        """The errors of the others."""
         return {kind: item for kind, item in self.results.items() if not isinstance(item, Document)}

@@ -26,7 +26,7 @@ def _positive(instance: object, attribute: attrs.Attribute[Decimal], value: Deci
 
 
 def _measure(value: int | Decimal | str) -> Decimal:
-    return measure(value)  # type: ignore[return-value]  # what is no number, the validator refuses
+    return measure(value)  # type: ignore[return-value]  # the validator refuses it
 
 
 @attrs.frozen
@@ -101,7 +101,7 @@ class ScheduledPackage:
     """A parcel that Amazon will collect.
 
     Attributes:
-        package_status: ``Scheduled``, ``Unscheduled``, ``ReadyForPickup``; a new word stays as it is.
+        package_status: ``Scheduled``, ``Unscheduled``, ``ReadyForPickup``; an unknown status is kept as it is.
         tracking_id: the carrier's number, where Amazon gives it.
     """
 

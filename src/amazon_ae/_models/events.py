@@ -1,4 +1,4 @@
-"""What a host may listen to: one typed sink, ``on_event: Callable[[Event], None]``.
+"""The events that a host receives through one typed sink, ``on_event: Callable[[Event], None]``.
 
 Events carry numbers, ids and codes, never secrets, buyers or addresses. An exception in a sink is logged and dropped:
 a broken dashboard must not stop parcels.
@@ -58,7 +58,7 @@ EventSink = Callable[[Event], None]
 
 @attrs.frozen(kw_only=True)
 class SignInEvent(Event):
-    """Audit: a sign-in to Seller Central ended, well or not. One per attempt.
+    """Audit: a sign-in to Seller Central succeeded or failed. One per attempt.
 
     Attributes:
         outcome: ``"signed in"``, or the name of the error, e.g. ``"ChallengeRequired"``.
@@ -67,7 +67,7 @@ class SignInEvent(Event):
         typed: whether e-mail or password were typed (a session that was still good needs none).
         headed: whether a person could see and help.
         seconds: how long it took.
-        skew_seconds: local clock minus the site's, where the site said its time.
+        skew_seconds: local clock minus the site's, where the site stated its time.
     """
 
     outcome: str
@@ -81,7 +81,7 @@ class SignInEvent(Event):
 
 @attrs.frozen(kw_only=True)
 class DocumentEvent(Event):
-    """Audit: one document was asked for, and came or not.
+    """Audit: one document was requested, and arrived or failed.
 
     Attributes:
         outcome: ``"ready"``, or the name of the error, e.g. ``"DocumentNotReady"``.
@@ -101,7 +101,7 @@ class DocumentEvent(Event):
 
 @attrs.frozen(kw_only=True)
 class DocumentSourceState(Event):
-    """A document source of a ``DocumentSourceChain`` is left alone after failures, or answers again.
+    """A document source of a ``DocumentSourceChain`` is not asked after failures, or answers again.
 
     Attributes:
         source: its name in the chain.
@@ -118,7 +118,7 @@ class DocumentSourceState(Event):
 
 @attrs.frozen(kw_only=True)
 class FeedEvent(Event):
-    """Something about one feed. ``size`` is its number of items; ``feed_id`` is Amazon's, ``None`` before it is
+    """An event about one feed. ``size`` is its number of items; ``feed_id`` is Amazon's, ``None`` before it is
     known.
     """
 
@@ -165,18 +165,18 @@ class FeedRefused(FeedEvent):
 
 @attrs.frozen(kw_only=True)
 class FeedCancelled(FeedEvent):
-    """Amazon cancelled a feed: nothing of it was taken; its items wait again. Its kind rests for ``hold_seconds``."""
+    """Amazon cancelled a feed: nothing of it was taken; its items wait again. Its kind pauses for ``hold_seconds``."""
 
     hold_seconds: float
 
 
 @attrs.frozen(kw_only=True)
 class FeedDelayed(FeedEvent):
-    """A feed takes too long, or Amazon holds it for manual review. ``status`` is Amazon's word.
+    """A feed takes too long, or Amazon holds it for manual review. ``status`` is Amazon's.
 
-    Also one whose report does not come, and one that was not answered and cannot be looked for. Other pickups and
+    Also one whose report does not come, and an unanswered one that cannot be looked up. Other pickups and
     urgent stock no longer wait for it; ordinary stock passes it after ``SchedulerTiming.pass_after_seconds``.
-    ``FeedScheduler.abandon(feed_id)`` ends the wait; a feed without an id goes by its ``batch_id``.
+    ``FeedScheduler.abandon(feed_id)`` gives it up; for a feed without an id, pass its ``batch_id``.
     """
 
     status: str
@@ -185,9 +185,9 @@ class FeedDelayed(FeedEvent):
 
 @attrs.frozen(kw_only=True)
 class FeedPassed(FeedEvent):
-    """Stock waits no longer for a feed that Amazon did not end: its SKUs are sent again with their newest values.
+    """Amazon did not finish a stock feed in time: its SKUs are sent again with their newest values.
 
-    ``LateFeedEnded`` follows when Amazon has ended it after all. ``status`` is Amazon's word; ``seconds`` is its age.
+    ``LateFeedEnded`` follows when Amazon has ended it after all. ``status`` is Amazon's; ``seconds`` is the feed's age.
     """
 
     status: str
@@ -201,11 +201,11 @@ class FeedUnanswered(FeedEvent):
 
 @attrs.frozen(kw_only=True)
 class FeedReconciled(FeedEvent):
-    """What came of an unanswered feed.
+    """An unanswered feed was reconciled.
 
     Attributes:
         verdict: ``found`` (Amazon has it), ``absent`` (what Amazon does not have waits again) or ``unknown`` (a person
-            must look at some of its orders).
+            must decide about some of its orders).
     """
 
     verdict: str
@@ -242,8 +242,8 @@ class LateFeedEnded(FeedEvent):
     """Amazon has ended a feed after its batch was settled without it.
 
     Attributes:
-        status: Amazon's word.
-        requeued: SKUs whose newest value is sent once more, so that an old one does not stay.
+        status: Amazon's.
+        requeued: SKUs whose newest value is sent once more, so that no old one remains.
     """
 
     status: str
@@ -262,10 +262,10 @@ class FeedOfOtherRoute(FeedEvent):
 
 @attrs.frozen(kw_only=True)
 class PickupJoined(Event):
-    """A pickup was asked for again with another request: the first one stands.
+    """A pickup was asked for again with another request: the first one is kept.
 
     Attributes:
-        pickup_date: the day that stands.
+        pickup_date: the day that is kept.
         asked_date: the day that the repeat asked for.
     """
 
@@ -276,7 +276,8 @@ class PickupJoined(Event):
 
 @attrs.frozen(kw_only=True)
 class QuotaCorrected(Event):
-    """Amazon's word lowered the count. ``reason`` is ``RequestThrottled``, ``QuotaExceeded`` or ``headers``.
+    """Amazon's answer lowered the count of free slots. ``reason`` is ``RequestThrottled``, ``QuotaExceeded`` or
+    ``headers``.
 
     Another program spends the same quota, or one of the two clocks is wrong.
     """
@@ -288,7 +289,7 @@ class QuotaCorrected(Event):
 
 @attrs.frozen(kw_only=True)
 class PickupSettled(Event):
-    """One order's pickup has its outcome. ``code`` says why it was rejected or is unknown."""
+    """One order's pickup has its outcome. ``code`` is the reason if it was rejected or is unknown."""
 
     order_id: str
     outcome: Outcome
@@ -309,7 +310,8 @@ class LookupFailed(Event):
 class ClockRefused(Event):
     """Amazon refused a request's timestamp or signature: set this machine's clock (NTP), or correct the secret key.
 
-    It is asked again until that is done. ``skew_seconds`` is the local clock minus Amazon's, ``None`` where unknown.
+    The request is repeated until that is done. ``skew_seconds`` is the local clock minus Amazon's, ``None`` where
+    unknown.
     """
 
     code: str
@@ -318,7 +320,7 @@ class ClockRefused(Event):
 
 @attrs.frozen(kw_only=True)
 class OrderCancelled(Event):
-    """An order was cancelled: if it was taken over already, do not ship it.
+    """An order was cancelled: if you took it over already, do not ship it.
 
     Comes at least once per cancellation, also for orders that were never handed over (cancelled while ``Pending``).
     """
@@ -328,13 +330,13 @@ class OrderCancelled(Event):
 
 @attrs.frozen(kw_only=True)
 class OrderUnreadable(Event):
-    """One order, or its items, could not be read; the others come. Open it in Seller Central.
+    """One order, or its items, could not be read; the others are delivered. Open it in Seller Central.
 
     Attributes:
         order_id: ``None`` where not even that could be read.
         reason: why, without a value of the answer.
-        given_up: it is a dead letter now: ``OrderSync.dead`` names it, ``OrderSync.retry`` asks for it again. Until
-            then it is asked for again by itself, less and less often.
+        given_up: it is a dead letter now: ``OrderSync.dead`` names it, ``OrderSync.retry`` asks for it again. Before
+            that it is requested again automatically, less and less often.
     """
 
     order_id: str | None

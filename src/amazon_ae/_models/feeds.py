@@ -1,4 +1,4 @@
-"""Feeds in business words: what waits, what leaves together, and what came of each item.
+"""Feeds in business words: items, batches, and the outcome of each item.
 
 *A feed is a batch of items; an item has a key.* A stock change is keyed by SKU and the latest value wins; a pickup is
 keyed by order id and the first request wins. An item's value travels through storage as canonical JSON text, so that
@@ -38,7 +38,7 @@ __all__ = [
     "QuotaSeen",
 ]
 
-# Ours, not Amazon's: far above any stock, and what every database and JSON reader can hold.
+# Our limit, not Amazon's: far above any stock, and within the range of every database and JSON parser.
 _QUANTITY_BITS: Final = 63
 
 
@@ -55,9 +55,10 @@ def _check_sku(_: object, __: object, sku: str) -> None:
     # Inventory.xsd: SKU is 1-40 characters.
     if not 1 <= len(sku) <= 40:
         raise ConfigurationError(f"SKU must have 1-40 characters, this one has {len(sku)}: {sku[:60]!r}")
-    # One SKU in storage that XML cannot carry would spoil every feed with it: refused before it gets there. Tabs, line
-    # ends and blanks at the edges are our own rule: XML could carry them, but no flat file, no order and no report
-    # that Amazon sends could name such a SKU again, so its outcome would be lost.
+    # One stored SKU that XML cannot carry would make every feed with it invalid, so it is refused here. That tabs, line
+    # ends and blanks at the edges are refused is our own rule: XML could carry them, but no flat file, no order and no
+    # report
+    # that Amazon sends could name such a SKU, so its outcome would be lost.
     refuse_control(sku, f"SKU {sku!r}", carrier="Amazon's report")
     refuse_blank_edges(sku, f"SKU {sku!r}")
 
@@ -197,7 +198,7 @@ class PickupRequest:
 
 @attrs.frozen
 class FeedItem:
-    """One item inside a batch. ``message_id`` is its 1-based place in the feed; the report speaks of items by it."""
+    """One item inside a batch. ``message_id`` is its 1-based position in the feed, by which the report names items."""
 
     message_id: int
     key: str
@@ -249,13 +250,13 @@ class FeedBatch:
 
 
 class Outcome(StrEnum):
-    """What came of one item."""
+    """The outcome of one item."""
 
     ACCEPTED = "accepted"
     ACCEPTED_WITH_WARNINGS = "accepted_with_warnings"
     REJECTED = "rejected"
     RETRY = "retry"  # not the item's fault (cancelled feed, outage): it waits again
-    UNKNOWN = "unknown"  # nobody can tell: a person must look (pickups only)
+    UNKNOWN = "unknown"  # cannot be determined: a person must check (pickups only)
 
 
 @attrs.frozen
@@ -273,7 +274,8 @@ class QuotaRule:
     """The limits that one kind of request draws on. Every number is Amazon's, never ours.
 
     Attributes:
-        name: what shares it shares this name, e.g. ``"A1SELLER/AKIA.../SubmitFeed"``; also the ledger's name in
+        name: requests that share the quota share this name, e.g. ``"A1SELLER/AKIA.../SubmitFeed"``; also the ledger's
+            name in
             storage.
         burst: slots in the bucket when nothing was spent for long.
         restore_seconds: one slot comes back per this many seconds.
@@ -299,10 +301,10 @@ class QuotaRule:
 
 @attrs.frozen(kw_only=True)
 class BatchTerms:
-    """How the next batch of a kind may leave. Durations are in seconds.
+    """The terms of the next batch of a kind. Durations are in seconds.
 
     Attributes:
-        route: the backend's name of the way, e.g. ``"mws:feed"``; stored with the batch, so that another backend's
+        route: the backend's name of the route, e.g. ``"mws:feed"``; stored with the batch, so that another backend's
             process leaves it alone.
         quota: the rule that the batch draws on; equal rules are shared. ``None``: the route paces itself.
         max_items: the most items in one batch.
@@ -311,7 +313,7 @@ class BatchTerms:
         first_poll_seconds: the age at which a feed's status is first asked for; irrelevant to a route without feeds.
         coalesce_seconds: a batch leaves this long after the oldest put, so that changes travel together.
         exclusive: at most one unsettled batch of this account, kind and route.
-        answers_by_item: the route submits no feed: each item is answered by itself, and asking again is safe, because
+        answers_by_item: the route submits no feed: each item gets its own answer, and sending again is safe, because
             the route recognises what Amazon has already.
     """
 
@@ -327,7 +329,7 @@ class BatchTerms:
 
 @attrs.frozen(kw_only=True)
 class QuotaSeen:
-    """What Amazon's headers say of the hourly quota; advisory, since it lags.
+    """The hourly quota in Amazon's headers; advisory, since it lags.
 
     Attributes:
         maximum: requests an hour.
@@ -348,7 +350,7 @@ class FeedReceipt:
         feed_id: poll its status by this; ``None`` where the route answers at once (``outcomes`` is then complete).
         submitted_at: Amazon's instant, aware UTC.
         outcomes: one per item, for routes that need no feed; else ``None``.
-        quota: Amazon's word on the hourly quota, where the answer carried it.
+        quota: the hourly quota that Amazon stated, where the answer has it.
     """
 
     feed_id: str | None
@@ -358,20 +360,20 @@ class FeedReceipt:
 
 
 class FeedState(StrEnum):
-    """Where a feed is, whatever the backend calls it."""
+    """The state of a feed, the same for every backend."""
 
     PROCESSING = "processing"  # also every status this version does not know
-    HELD = "held"  # Amazon's people look at it (_IN_SAFETY_NET_); it may take days
-    DONE = "done"  # a report waits
+    HELD = "held"  # held by Amazon for manual review (_IN_SAFETY_NET_); it may take days
+    DONE = "done"  # the report can be fetched
     CANCELLED = "cancelled"  # nothing of it was taken
-    FAILED = "failed"  # ended; some, none or all of it was done: the report decides, where there is one
+    FAILED = "failed"  # ended; some, none or all of it was done: the report shows it, where there is one
 
 
 @attrs.frozen(kw_only=True)
 class FeedStatus:
-    """What Amazon says of one feed. ``raw`` is its own word for the state.
+    """Amazon's status of one feed. ``raw`` is Amazon's own word.
 
-    ``submitted_at``, ``started_at`` (of processing) and ``completed_at`` are Amazon's, aware UTC, where it says them.
+    ``submitted_at``, ``started_at`` (of processing) and ``completed_at`` are Amazon's, aware UTC, where it states them.
     """
 
     feed_id: str
@@ -389,7 +391,7 @@ class FeedReport:
 
     Attributes:
         outcomes: one per item.
-        processed: how many messages Amazon says it processed; ``None`` where the report does not say.
+        processed: the number of messages that Amazon processed; ``None`` where the report does not state it.
     """
 
     outcomes: tuple[ItemOutcome, ...]

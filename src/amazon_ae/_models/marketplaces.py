@@ -1,4 +1,4 @@
-"""Marketplaces and the credentials that open them."""
+"""Marketplaces and credentials."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _required(instance: object, attribute: attrs.Attribute[str], value: str) -> 
 
 
 def _visible(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
-    # A blank may belong to a password; nobody types what cannot be seen.
+    # A blank may belong to a password; an invisible character never does.
     if (found := invisible_edge(value)) and not found.startswith("a blank"):
         raise ConfigurationError(f"{type(instance).__name__}: {attribute.name} begins or ends with {found}: strip it")
 
@@ -47,7 +47,7 @@ def _key(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     if not isinstance(value, str) or not value.strip():
         raise ConfigurationError(f"{type(instance).__name__}: {attribute.name} is empty")
     if found := invisible_edge(value):
-        # Signed as it stands, it would be a wrong signature, and Amazon's answer would not say why.
+        # Signed as it is, it would make a wrong signature, and Amazon's answer would not name the reason.
         raise ConfigurationError(
             f"{type(instance).__name__}: {attribute.name} begins or ends with {found} (read out of a file?): strip it"
         )
@@ -60,7 +60,7 @@ def _token(instance: object, attribute: attrs.Attribute[Any], value: Any) -> Non
 
 @attrs.frozen(kw_only=True)
 class Marketplace:
-    """One Amazon store. To talk to a sandbox, ``attrs.evolve(AE, mws_endpoint=..., spapi_endpoint=...)``.
+    """One Amazon store. To use a sandbox, ``attrs.evolve(AE, mws_endpoint=..., spapi_endpoint=...)``.
 
     Attributes:
         code: ISO 3166 country code, e.g. ``"AE"``.
@@ -69,7 +69,7 @@ class Marketplace:
         portal_origin: Seller Central's scheme and host; credentials are typed there and nowhere else.
         currency: ISO 4217.
         time_zone: IANA name; pickup days are counted in it.
-        sales_channel: what orders carry in ``SalesChannel``; by analogy with recorded marketplaces, UNVERIFIED.
+        sales_channel: the ``SalesChannel`` of its orders; by analogy with recorded marketplaces, UNVERIFIED.
         spapi_endpoint: the Selling Partner API's host, by default the one of Amazon's EU region, which AE, SA and EG
             belong to (developer guide, "SP-API endpoints").
         lwa_endpoint: where Login with Amazon exchanges tokens; one host for all regions.
@@ -132,7 +132,7 @@ SA: Final = Marketplace(
 @sealed_init
 @attrs.frozen(kw_only=True)
 class MwsCredentials:
-    """What signs a request: the developer's keys and the seller who authorised them.
+    """Credentials of MWS: the developer's keys and the seller who authorised them.
 
     Attributes:
         seller_id: the seller's id (Merchant token).
@@ -155,7 +155,7 @@ class MwsCredentials:
         """Read ``<prefix>SELLER_ID``, ``ACCESS_KEY_ID``, ``SECRET_KEY`` and, if set, ``AUTH_TOKEN`` out of ``env``.
 
         Args:
-            env: normally ``os.environ``; passed in, so that nothing is read behind your back.
+            env: normally ``os.environ``; passed in, because the library itself reads no environment.
 
         Raises:
             ConfigurationError: a name is missing; the message says which.
@@ -176,13 +176,13 @@ def _day(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
 @sealed_init
 @attrs.frozen(kw_only=True)
 class SpApiCredentials:
-    """What opens the Selling Partner API: the application's keys and the seller who authorised it.
+    """Credentials of the Selling Partner API: the application's keys and the seller who authorised it.
 
     Attributes:
         seller_id: the seller's id (merchant token). No answer of the API contains it.
         client_id: the application's Login with Amazon client id.
         client_secret: its secret; never shown. Amazon refuses **all** calls once it is 180 days old and not rotated.
-        refresh_token: what the seller's authorisation gave (``Atzr|...``); never shown. It survives a rotation.
+        refresh_token: from the seller's authorisation (``Atzr|...``); never shown. It survives a rotation.
         rotate_by: the day on which the secret ends; the client warns from 30 days before. ``None``: no warning.
 
     Raises:
@@ -204,7 +204,8 @@ class SpApiCredentials:
             env: normally ``os.environ``; passed in, so that nothing is read behind your back.
 
         Raises:
-            ConfigurationError: a name is missing, or ``ROTATE_BY`` is no day (``YYYY-MM-DD``); the message says which.
+            ConfigurationError: a name is missing, or ``ROTATE_BY`` is not a date (``YYYY-MM-DD``); the message names
+                it.
         """
         day = env.get(f"{prefix}ROTATE_BY") or None
         try:

@@ -1,8 +1,8 @@
-"""What Amazon's notifications say, in business words: an order changed, a feed ended, a stock figure changed.
+"""Amazon's notifications in business words: an order changed, a feed ended, a stock figure changed.
 
 Source: Selling Partner API, Notifications schemas ``ORDER_CHANGE``, ``FEED_PROCESSING_FINISHED`` and
-``LISTINGS_ITEM_MFN_QUANTITY_CHANGE``. Notifications may come twice, late and in any order: each is a reason to look,
-never the truth itself.
+``LISTINGS_ITEM_MFN_QUANTITY_CHANGE``. Notifications may come twice, late and in any order: each is a reason to check,
+never a source of truth.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class FeedFinished(Notification):
 
     Attributes:
         feed_type: Amazon's name, e.g. ``"JSON_LISTINGS_FEED"``.
-        processing_status: Amazon's word: ``"DONE"``, ``"CANCELLED"`` or ``"FATAL"``.
+        processing_status: Amazon's: ``"DONE"``, ``"CANCELLED"`` or ``"FATAL"``.
         result_document_id: of the processing report; ``None`` where there is none.
     """
 

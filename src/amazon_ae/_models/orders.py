@@ -89,7 +89,7 @@ class AutomatedShippingSettings:
 
 @attrs.frozen(kw_only=True)
 class TaxRegistration:
-    """A tax registration of the buyer; no longer documented, still sent in recordings of 2016 to 2020."""
+    """A tax registration of the buyer; no longer documented, but present in recordings of 2016 to 2020."""
 
     tax_registration_type: str | None = None
     tax_registration_id: str | None = attrs.field(default=None, repr=False)
@@ -105,10 +105,11 @@ class TaxRegistration:
 class Order:
     """One order. ``amazon_order_id`` is the channel order id (3-7-7 digits). Instants are aware UTC.
 
-    ``easy_ship_shipment_status``, ``order_status`` and the other enumerations are Amazon's words. A ``Pending`` order
-    has no buyer, address or total yet. ``programs`` names what the order takes part in (``AMAZON_EASY_SHIP``), and is
-    ``None`` where the backend does not say. ``items`` is ``None`` where the backend gives them in a request of their
-    own.
+    ``easy_ship_shipment_status``, ``order_status`` and the other enumerations are Amazon's values. A ``Pending`` order
+    has no buyer, address or total yet. ``programs`` names the programs of the order (``AMAZON_EASY_SHIP``), and is
+    ``None`` where the backend does not state them. ``items`` is ``None`` where the backend returns items by a request
+    of
+    their own.
     """
 
     amazon_order_id: str
@@ -254,11 +255,11 @@ class OrderItem:
 
 @attrs.frozen(kw_only=True)
 class UnreadableOrder:
-    """One order of an answer that could not be read, so that it does not cost the others.
+    """One unreadable order of an answer; the other orders of the answer are delivered.
 
     Attributes:
         order_id: Amazon's, where at least that could be read; else ``None``.
-        reason: why, in words, without a value of the answer.
+        reason: in words, without a value of the answer.
         digest: names the unreadable bytes, so that the same ones are reported once; ``""`` where ``order_id`` does.
     """
 
@@ -275,7 +276,7 @@ class OrderPage:
         orders: up to 100.
         complete_until: only changes up to this instant are surely in the answer (``LastUpdatedBefore`` or
             ``CreatedBefore`` as Amazon returned it): the next cursor.
-        position: give it back to go on behind this page, also in another process; ``None`` on the last page.
+        position: pass it to continue after this page, also in another process; ``None`` on the last page.
         meta: Amazon's request id and instant of the answer.
         unreadable: orders of this page that could not be read.
     """

@@ -1,4 +1,4 @@
-"""What a pack station gets back, and what it is told while it waits."""
+"""What a pack station gets: outcomes, forecasts and numbers."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ __all__ = ["Forecast", "PickupOutcome", "SchedulerStats"]
 
 @attrs.frozen(kw_only=True)
 class PickupOutcome:
-    """How one order's pickup stands.
+    """One order's pickup.
 
     Attributes:
         order_id: the channel (Amazon) order id.
-        state: ``ACCEPTED`` once Amazon's report says so; ``WAITING`` and ``IN_FLIGHT`` before; ``REJECTED`` or
+        state: ``ACCEPTED`` once Amazon's report confirms it; ``WAITING`` and ``IN_FLIGHT`` before; ``REJECTED`` or
             ``UNKNOWN``.
         pickup_date: the day that was asked for, in the marketplace's time zone.
         pickup_time: the slot that was asked for, if any.
         asked_at: when the pickup was first asked for, aware UTC (the store's time).
-        feed_id: Amazon's feed that carries it; ``None`` before and after the flight.
+        feed_id: Amazon's feed that carries it; ``None`` while no feed does.
         reference: the host's own.
         code, message: why it was rejected, is unknown, or was accepted with a warning; else ``""``.
     """
@@ -41,10 +41,10 @@ class PickupOutcome:
 
 @attrs.frozen(kw_only=True)
 class Forecast:
-    """When something will leave, if nothing else happens.
+    """When an item will leave, if nothing else happens.
 
     Attributes:
-        leaves_at: aware UTC, on the scheduler's clock; ``None`` where only an event can tell, or where nothing waits.
+        leaves_at: aware UTC, on the scheduler's clock; ``None`` where only an event decides it, or where nothing waits.
         why: what it waits for, in words fit to show at the bench.
     """
 
@@ -58,12 +58,12 @@ class SchedulerStats:
 
     Attributes:
         queues: counts and ages of what waits, by kind.
-        quota_free: places that could be spent now, by the quota's name.
-        quota_used: places of the rolling hour that are taken, by the quota's name.
+        quota_free: slots that could be spent now, by the quota's name.
+        quota_used: slots of the rolling window that are taken, by the quota's name.
         feeds_in_flight: unsettled feeds of this account, whichever process carries them, by kind.
-        blocked: why a kind may not leave at present, in words, by kind; a kind that may is left out.
+        blocked: by kind, the reason why nothing of it may leave at present; other kinds are left out.
         passed_at: when this scheduler last read its queues, aware UTC, its own clock; an idle one does every
-            ``SchedulerTiming.idle_seconds``. ``None``: it never did, so nothing leaves by it.
+            ``SchedulerTiming.idle_seconds``. ``None``: never, so it sends nothing.
     """
 
     queues: dict[ItemKind, QueueStats]

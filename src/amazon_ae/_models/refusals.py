@@ -1,6 +1,6 @@
-"""What a refusal in Amazon's report really says: a passing fault of Amazon's own, or a repetition. Pure.
+"""Classifies refusals in Amazon's reports: a passing fault of Amazon's own, or a repetition. Pure.
 
-Codes are opaque (no list is published), so Amazon's words decide, and the few codes that public reports name.
+Codes are opaque (no list is published), so Amazon's text decides, and the few codes that public bug reports name.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _REPETITION: Final = re.compile(
 
 
 def may_pass(code: str, text: str) -> bool:
-    """Whether the same value may be accepted later: Amazon speaks of a fault of its own."""
+    """Whether the same value may be accepted later: Amazon names a fault of its own."""
     if code in _PASSING_CODES or _FAULT.search(text):
         return True
     return bool(_SUBMIT_AGAIN.search(text)) and not _CORRECT_IT.search(text)
@@ -53,7 +53,7 @@ def is_repetition(code: str, text: str) -> bool:
 class RetryBudget:
     """Bounds how often one item is sent again after reports that left it open.
 
-    Kept in memory per gateway: a restart begins anew, so the bound holds per process.
+    Kept in memory per gateway, so the bound holds per process and begins again after a restart.
 
     Args:
         limit: attempts in a row that may end as ``RETRY``; the next one is a dead letter. At least 1.
@@ -66,7 +66,7 @@ class RetryBudget:
         self._attempts: dict[str, int] = {}
 
     def apply(self, outcomes: Sequence[ItemOutcome]) -> tuple[ItemOutcome, ...]:
-        """The outcomes, those beyond the limit as ``REJECTED``: a person finds them among the dead letters."""
+        """The outcomes, with those beyond the limit as ``REJECTED``: they become dead letters."""
         return tuple([self._one(outcome) for outcome in outcomes])
 
     def _one(self, outcome: ItemOutcome) -> ItemOutcome:

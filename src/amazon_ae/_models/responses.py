@@ -1,4 +1,4 @@
-"""What every answer carries besides its content."""
+"""Values that every answer carries besides its content."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @attrs.frozen(kw_only=True)
 class ResponseMeta:
-    """What identifies an answer to Amazon's support; keep it for 30 days (MWS developer guide, "Errors").
+    """Identifies an answer for Amazon's support; keep it for 30 days (MWS developer guide, "Errors").
 
     Attributes:
         request_id: Amazon's id of the request; ``None`` where the answer had none.
@@ -35,7 +35,7 @@ class Page(Generic[T]):
 
     Attributes:
         items: 0 to 100.
-        position: give it back to go on behind this page, also in another process; ``None`` on the last page.
+        position: pass it to continue after this page, also in another process; ``None`` on the last page.
         meta: of the answer that this page came in.
     """
 
@@ -54,11 +54,11 @@ class ServiceMessage:
 
 @attrs.frozen(kw_only=True)
 class ServiceStatus:
-    """How one section of MWS is.
+    """The status of one section of MWS.
 
     Attributes:
-        status: ``GREEN``, ``GREEN_I`` (with a message), ``YELLOW`` or ``RED``; a new word stays as it is.
-        timestamp: when it was judged, aware UTC.
+        status: ``GREEN``, ``GREEN_I`` (with a message), ``YELLOW`` or ``RED``; an unknown value is kept as it is.
+        timestamp: of the status, aware UTC.
     """
 
     status: str

@@ -11,7 +11,7 @@ __all__ = ["MarketplaceInfo", "Participation", "SellerParticipations"]
 
 @attrs.frozen(kw_only=True)
 class Participation:
-    """One seller in one marketplace. ``has_seller_suspended_listings`` is ``None`` where Amazon does not say."""
+    """One seller in one marketplace. ``has_seller_suspended_listings`` is ``None`` where Amazon does not state it."""
 
     marketplace_id: str
     seller_id: str | None = None
@@ -34,7 +34,7 @@ class MarketplaceInfo:
 class SellerParticipations:
     """Every marketplace of the seller on one endpoint.
 
-    Real answers also list marketplaces that are none (``iba.login.amazon.com``): ask by id with ``participates``.
+    Amazon also lists entries that are not marketplaces (``iba.login.amazon.com``): ask by id with ``participates``.
     """
 
     participations: tuple[Participation, ...] = ()

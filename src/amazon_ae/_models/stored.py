@@ -1,4 +1,4 @@
-"""What a store hands back: waiting items, batches in flight, and how they stand."""
+"""Values that a store returns: items, batches in flight, counts."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class Change:
 
 
 class ReceiptState(StrEnum):
-    """What ``put`` did."""
+    """The result of ``put``."""
 
     WAITING = "waiting"  # stored; it will be sent
     UNCHANGED = "unchanged"  # equal to the last accepted value: not sent again
-    JOINED = "joined"  # keep_first: an earlier request for this key stands
+    JOINED = "joined"  # keep_first: an earlier request for this key is kept
 
 
 @attrs.frozen
 class Receipt:
-    """What ``put`` did with one change.
+    """The result of ``put`` for one change.
 
     ``version`` is that of the newest value the store has for the key now; it grows with every value that is stored.
     """
@@ -50,13 +50,13 @@ class Receipt:
 
 
 class ItemState(StrEnum):
-    """Where an item is."""
+    """The state of an item."""
 
     WAITING = "waiting"
     IN_FLIGHT = "in_flight"  # in a feed whose outcome is not known yet
     ACCEPTED = "accepted"
-    REJECTED = "rejected"  # a dead letter: code and message say why
-    UNKNOWN = "unknown"  # handed to the host: nobody can tell what came of it
+    REJECTED = "rejected"  # a dead letter: code and message have the reason
+    UNKNOWN = "unknown"  # the outcome cannot be determined: the host decides
 
 
 @attrs.frozen(kw_only=True)
@@ -72,8 +72,8 @@ class StoredItem:
         reference: the host's own, of the newest value.
         put_at: since when this key has something unsent (the first unsent change, not the last), aware UTC.
         batch_id, feed_id: the batch that carries an older or this value, if one is in flight.
-        accepted_value, accepted_version, accepted_at: what Amazon last accepted.
-        code, message: why it was rejected or warned about; ``""`` otherwise.
+        accepted_value, accepted_version, accepted_at: the value that Amazon last accepted.
+        code, message: the reason of a rejection or warning; ``""`` otherwise.
     """
 
     key: str
@@ -97,15 +97,15 @@ class StoredBatch:
     """A batch that was opened and is not settled.
 
     Attributes:
-        batch_id: chosen by who opened it.
+        batch_id: chosen by the process that opened it.
         fence: grows with every take-over; a write with an older fence raises ``StaleLease``.
         opened_at: the store's instant, aware UTC; no request for it left before.
         lease_until: from this instant on another process may take it over.
-        feed_id, submitted_at: Amazon's, once ``mark_submitted`` said so.
+        feed_id, submitted_at: Amazon's, once ``mark_submitted`` stored them.
         items: (key, version, value) in message order, 1 to n: sorted by key, so that every load gives the same; empty
             where the verb does not load them.
         size: number of items it still carries; ``settle_some`` lowers it.
-        route: the backend's name of the way it went (``BatchTerms.route``); ``""`` for a batch that was opened before
+        route: the backend's name of its route (``BatchTerms.route``); ``""`` for a batch that was opened before
             routes had names.
     """
 
@@ -124,13 +124,14 @@ class StoredBatch:
 
 @attrs.frozen(kw_only=True)
 class QueueStats:
-    """How one account's items of one kind stand. Counts above the store's cap are given as the cap.
+    """Counts and ages of one account's items of one kind. Counts above the store's cap are given as the cap.
 
     Attributes:
         waiting: items that could leave now (not in flight, not dead).
         urgent: how many of them are urgent.
         in_flight: items in unsettled batches.
-        dead: dead letters (rejected) that nobody retried or dropped; ``unknown`` counts those handed to the host.
+        dead: dead letters (rejected) that nobody retried or dropped; ``unknown``: items whose outcome cannot be
+            determined.
         oldest_at: the oldest ``put_at`` of the waiting; ``oldest_urgent_at`` of the urgent ones.
     """
 

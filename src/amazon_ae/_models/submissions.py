@@ -1,4 +1,4 @@
-"""Feed submissions in Amazon's words (Feeds 2009-01-01)."""
+"""Feed submissions in Amazon's terms (Feeds 2009-01-01)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class FeedSubmission:
 
     Attributes:
         feed_submission_id: Amazon's id of the feed.
-        feed_processing_status: Amazon's word, e.g. ``"_SUBMITTED_"``; a new word stays as it is.
+        feed_processing_status: Amazon's, e.g. ``"_SUBMITTED_"``; an unknown value is kept as it is.
         submitted_date, started_processing_date, completed_processing_date: aware UTC.
     """
 
@@ -35,7 +35,7 @@ class FeedSubmission:
 
     @property
     def final(self) -> bool:
-        """The status will not change any more: ``_DONE_`` (a result waits) or ``_CANCELLED_``."""
+        """The status will not change any more: ``_DONE_`` (the result can be fetched) or ``_CANCELLED_``."""
         return self.feed_processing_status in _FINAL
 
 

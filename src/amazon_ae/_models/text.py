@@ -21,8 +21,8 @@ __all__ = [
 #: Orders API, "GetOrder": an order id in 3-7-7 format. Western digits only; ``\d`` would take Arabic ones too.
 ORDER_ID: Final = re.compile("[0-9]{3}-[0-9]{7}-[0-9]{7}")
 
-# XML 1.0, section 2.2: everything but these may stand in a document; no escape makes them legal. A lone surrogate is
-# not a character at all and has no UTF-8 form.
+# XML 1.0, section 2.2: a document may contain any character except these, and no escape makes them legal. A lone
+# surrogate is not a character and has no UTF-8 form.
 _ILLEGAL_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 # A tab file separates by tab and by line, and nothing escapes them. C1, U+2028 and U+2029 end a line for some readers.
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
@@ -41,7 +41,7 @@ def check_order_id(order_id: str) -> str:
 
 
 def refuse_illegal_xml(text: str, what: str) -> None:
-    """Raise ``ConfigurationError`` if XML cannot carry ``text``; it names ``what``, the character and its place."""
+    """Raise ``ConfigurationError`` if XML cannot carry ``text``; it names ``what``, the character and its position."""
     if found := _ILLEGAL_XML.search(text):
         raise ConfigurationError(f"{what} holds {_name(found)}, which XML cannot carry")
 
@@ -55,8 +55,8 @@ def refuse_control(text: str, what: str, *, carrier: str = "a tab file") -> None
 def invisible_edge(text: str) -> str | None:
     """The name of the invisible character that ``text`` begins or ends with; ``None`` if it has none.
 
-    White space, byte order marks, zero-width characters and direction marks: what copying out of a spreadsheet, a web
-    page or a file adds, and nobody sees.
+    White space, byte order marks, zero-width characters and direction marks, which copying from a spreadsheet, a web
+    page or a file adds invisibly.
     """
     for character in (text[:1], text[-1:]):
         if character and (character.isspace() or unicodedata.category(character) in ("Cf", "Cc", "Zl", "Zp")):

@@ -1,1 +1,1 @@
-"""Amazon MWS: the first backend. ``MwsClient`` is its door."""
+"""Amazon MWS as a backend; a host begins with ``MwsClient``."""

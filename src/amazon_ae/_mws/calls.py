@@ -36,7 +36,7 @@ class MwsCall:
         params: flat, without the common ones.
         idempotent: a repetition changes nothing; ``None``: so for ``Get...`` and ``List...``.
         feed: the body of SubmitFeed.
-        content_type: of ``feed``.
+        content_type: the type of ``feed``.
     """
 
     section: str

@@ -1,4 +1,4 @@
-"""The MWS client: typed, paced by default, and never wrong about what reached Amazon.
+"""The MWS client: typed, paced by default, and exact about which requests may have reached Amazon.
 
 Example::
 
@@ -63,7 +63,7 @@ class MwsClient(ApiClient[MwsCredentials]):
 
     Args:
         credentials: the developer's keys and the seller's authorisation.
-        marketplace: where; its ``mws_endpoint`` must be https (http only on this machine, for a sandbox).
+        marketplace: the marketplace; its ``mws_endpoint`` must be https (http only on this machine, for a sandbox).
         http: your client, with your proxies, certificates and timeouts; it is never closed here. Without one, this
             client opens its own at the first call, without reading proxy settings out of the environment, and closes
             it in ``aclose``.

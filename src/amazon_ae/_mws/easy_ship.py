@@ -31,7 +31,7 @@ from amazon_ae._transport.calls import WaitPolicy
 __all__ = ["ALREADY_SCHEDULED", "NEEDS_NEW_SLOTS", "EasyShip"]
 
 ALREADY_SCHEDULED: Final = frozenset({"ScheduledPackageAlreadyExists", "SchedulesdPackageAlreadyExists"})
-"""Codes that say the order has its pickup already; the second is how the reference spells it."""
+"""Codes that mean the order has its pickup already; the second is the reference's spelling."""
 NEEDS_NEW_SLOTS: Final = frozenset({"RetryableAfterGettingNewSlots", "PickupSlotNotAvailable", "ScheduleWindowExpired"})
 """Codes after which ListPickupSlots must be asked again before another attempt."""
 

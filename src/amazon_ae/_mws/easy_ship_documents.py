@@ -46,7 +46,7 @@ _PRIORITY_CLASS: Final = "documents"
 
 
 class PdfFacts(Protocol):
-    """What was read of a PDF."""
+    """Page count and size of a PDF."""
 
     @property
     def pages(self) -> int:
@@ -71,7 +71,7 @@ class EasyShipDocumentsFeed:
     spends nothing. The slots that it spends are booked in the scheduler's ledger.
 
     Args:
-        client: stays yours.
+        client: not closed by this object.
         storage: the scheduler's, since they share a quota.
         inspect: checks that the bytes are this order's PDF and reads its size; it runs in a thread. By default the
             check that all documents of this library pass, which needs the extra ``portal``.
@@ -117,7 +117,7 @@ class EasyShipDocumentsFeed:
     async def _follow(
         self, order_id: str, feeds: dict[DocumentKind, str], results: dict[DocumentKind, Document | DocumentError]
     ) -> None:
-        """Ask for the status of all feeds at once until each is done or ``max_wait_seconds`` are over."""
+        """Poll the status of all feeds together until each is done or ``max_wait_seconds`` have passed."""
         clock = self._client.clock
         give_up_at = clock.now() + self._max_wait
         while feeds:
@@ -204,7 +204,7 @@ class EasyShipDocumentsFeed:
             facts = await asyncio.to_thread(self._inspect, content, order_id)
         except AmazonError as error:
             if error.retryable:
-                return _wrapped(error, kind)  # the feed stays remembered: asking again goes on from here
+                return _wrapped(error, kind)  # the feed stays stored: the next call continues from here
             await self._forget(order_id, kind)
             return _wrapped(error, kind)
         except AmazonAeError as error:

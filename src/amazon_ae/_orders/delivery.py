@@ -1,4 +1,4 @@
-"""From an order of an answer to an order for the host: once per version, with its items, by one process at a time.
+"""Delivers orders to the host: each version once, with its items, by one process at a time.
 
 Open orders stay in memory. A poll lists what changed, ended orders included, so what it does not list is unchanged and
 comes again from here without a request; its items are asked for once per version.
@@ -53,7 +53,7 @@ class SyncedOrder:
 
 @attrs.define
 class Seen:
-    """What one poll has seen.
+    """The versions that one poll has seen.
 
     Attributes:
         known: versions that have a document, by order id.
@@ -82,7 +82,7 @@ class Seen:
 
 
 class Delivery:
-    """What this process knows of open orders, and how one is made ready. ``OrderSync`` has the arguments' meaning."""
+    """The open orders that this process knows, and the steps to deliver one. ``OrderSync`` explains the arguments."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class Delivery:
 
     @property
     def has_open_orders(self) -> bool:
-        """Whether it matters here that an order ended."""
+        """Whether there are open orders in memory, so that the end of one matters."""
         return bool(self._orders)
 
     def known(self, version: str) -> Order | None:
@@ -116,18 +116,18 @@ class Delivery:
         return self._orders.get(version)
 
     def drop(self, version: str) -> None:
-        """Nothing of this version is needed any more."""
+        """Drop this version from memory."""
         self._orders.pop(version, None)
         self._items.pop(version, None)
 
     def forget(self, names: Collection[str], floor: str) -> None:
-        """Forget what the store forgot: versions below ``floor`` (as ``instant_text``) without a document."""
+        """Forget the versions that the store forgot: below ``floor`` (as ``instant_text``) without a document."""
         known = set(names)
         for version in [version for version in self._orders if version < floor and version not in known]:
             self.drop(version)
 
     def clear(self) -> None:
-        """Forget everything: it may be untrue."""
+        """Forget everything: it may be outdated."""
         self._orders.clear()
         self._items.clear()
 
@@ -155,7 +155,7 @@ class Delivery:
         return await self.prepare(order, version)
 
     async def prepare(self, order: Order, version: str) -> SyncedOrder | None:
-        """The order with its items, unless it was acknowledged or another process has it."""
+        """The order with its items; ``None`` if it was acknowledged or another process has it."""
         if not await self._versions.take(version, self._clock.now()):
             if await self._versions.is_open(version):
                 self._orders[version] = order
@@ -173,7 +173,7 @@ class Delivery:
         return SyncedOrder(order=order, items=items, version=version)
 
     async def get(self, order_ids: Sequence[str]) -> list[Order]:
-        """Orders by id. One that makes the answer unreadable is found by halving, and costs only itself."""
+        """Orders by id. One that makes the answer unreadable is isolated by halving; the others are returned."""
         try:
             found = list(await self._gateway.get(order_ids))
         except AmazonAeError as error:
@@ -231,7 +231,7 @@ class Delivery:
     async def _report_end(self, order: Order, version: str) -> None:
         if order.order_status != CANCELLED or not self._cancellations or not await self._versions.is_new(version):
             return
-        # First the event, then the note that it was emitted: a crash between them repeats it.
+        # Emit the event first, then record it: a crash between the two repeats the event.
         self._emit(OrderCancelled(at=self._clock.now(), account=self._account, order_id=order.amazon_order_id))
         await self._versions.acknowledge(version)
 
@@ -280,5 +280,5 @@ class Delivery:
 
 
 def _reason(error: AmazonAeError) -> str:
-    """Why, without a value of the answer: messages of Amazon may quote one."""
+    """The reason without Amazon's message, which may quote a value of the answer."""
     return str(getattr(error, "code", "") or type(error).__name__)

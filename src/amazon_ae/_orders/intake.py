@@ -1,8 +1,8 @@
 """How ``OrderSync`` asks for orders: none missed, none handed over twice, with few requests.
 
 1. **Only what is final and sure moves the durable cursor**; ``_orders.windows`` has the rules.
-2. **One small document per order version** says ``open`` or ``done``; ``_orders.versions``. Before the cursor passes an
-   order that is not acknowledged, its document says ``open``.
+2. **One small document per order version** is ``open`` or ``done``;  see ``_orders.versions``. Before the cursor passes
+   an order that is not acknowledged, its document is stored as ``open``.
 3. **A poll asks only for what changed**, the orders that ended included, so an open order that is not listed has not
    changed: it comes again from memory. Only a process that starts asks for open orders that it has not seen.
 """
@@ -34,20 +34,21 @@ from amazon_ae._ports import Clock, OrderGateway
 
 __all__ = ["Intake"]
 
-# What becomes of an order that was unfulfilled.
+# The statuses that an unfulfilled order ends in.
 _ENDED: Final = ("Shipped", CANCELLED, "Unfulfillable")
 _FIRST_LOOK_BACK: Final = timedelta(days=90)
 # After a longer absence the ended orders of that time are not listed: there may be thousands.
 _SHORT_ABSENCE: Final = timedelta(hours=1)
 # A read of several pages that is not sure after this long is done again in small windows.
 _UNSURE_LIMIT: Final = timedelta(minutes=30)
-# So many orders are asked for by id; more of them by a list. MWS takes 50 ids a request, the Selling Partner API one.
+# Up to this many orders are requested by id, more of them by a list. MWS takes 50 ids a request, the Selling Partner
+# API one.
 _FEW: Final = 50
 
 
 @attrs.define
 class _Poll:
-    """One poll: what it has seen, how far it has come, whether every window was sure so far."""
+    """The state of one poll: versions seen, progress, and whether every window was sure so far."""
 
     seen: Seen
     progress: Progress
@@ -58,7 +59,7 @@ class _Poll:
 
 
 class Intake:
-    """One consumer's polls of one account, in one process. ``OrderSync`` has the arguments' meaning."""
+    """One consumer's polls of one account, in one process. ``OrderSync`` explains the arguments."""
 
     def __init__(
         self,
@@ -131,7 +132,7 @@ class Intake:
             if synced := await self._delivery.receive(seen, order):
                 yield synced
 
-    # Where a poll begins, and how far it has come
+    # Where a poll begins, and its progress
 
     def _plan(self, cursor: OrderCursor | None) -> tuple[datetime, tuple[str, ...]]:
         """Where the poll begins, and which statuses it lists: those of ended orders too, unless there may be many."""
@@ -140,7 +141,7 @@ class Intake:
         durable = cursor.complete_until - self._overlap
         if self._next_start is not None and self._next_start + _SHORT_ABSENCE >= durable:
             return self._next_start, self._with_ended()
-        # The first poll of this process, or it was away for long: what it knew of open orders may be untrue.
+        # The first poll of this process, or the first after a long pause: open orders in memory may be outdated.
         self._delivery.clear()
         self._unsure.clear()
         if self._clock.now() - cursor.complete_until <= _SHORT_ABSENCE:
@@ -193,7 +194,7 @@ class Intake:
         await self._advance(poll)
 
     def _finish(self, poll: _Poll, *, listed_ended: bool) -> None:
-        """Remember where this process goes on."""
+        """Remember where the next poll of this process begins."""
         self._unsure = poll.progress.unsure
         self._next_start = poll.progress.next_start()
         if self._next_start is not None and not listed_ended and poll.first_reach is not None:
@@ -237,9 +238,9 @@ class Intake:
                     yield synced
 
     async def _listed(self, poll: _Poll, versions: list[str], start: datetime) -> AsyncGenerator[SyncedOrder, None]:
-        """Many open orders: listed from the oldest one's update to where the poll's own list began.
+        """Many open orders: listed from the update of the oldest one to where the poll's own list began.
 
-        One that is not listed has ended or changed; what changed comes by its own last update.
+        One that is not listed has ended or changed; a changed one is listed by its own last update.
         """
         dated = [version for version in versions if not version.startswith(UNDATED)]
         oldest = datetime.fromisoformat(dated[0].partition("/")[0])

@@ -1,11 +1,12 @@
-"""Find the minutes of orders whose answer nobody can read, so that the orders around them come.
+"""Isolates the minutes whose orders make an answer unreadable, so that the orders around them are delivered.
 
 Most damage costs one order and is named by the gateway (``OrderPage.unreadable``). What is left is an answer that
 stays unreadable as a whole, or that Amazon itself fails to make. An outage looks the same (a proxy's page in place of
 every answer), so:
 
-1. Nothing is done before ``_FIRST_STRIKE`` polls in a row failed that way; each further attempt waits twice as long.
-2. The time is halved again and again, down to two seconds, and what can be read is read.
+1. Nothing is done until ``_FIRST_STRIKE`` polls in a row have failed that way; each further attempt waits twice as
+   long.
+2. The time span is halved again and again, down to two seconds, and every readable piece is read.
 3. A piece is called unreadable only if others are readable at the same time, and it failed twice. Without a readable
    piece after ``_MOST_FAILURES`` requests it is an outage, and nothing is passed over.
 """
@@ -35,7 +36,7 @@ Piece = tuple[datetime, datetime]
 
 @attrs.define
 class _Search:
-    """What is left to read, the next piece last; what failed so far."""
+    """The pieces still to read, the next one last, and the pieces that failed."""
 
     pieces: list[Piece]
     suspects: list[Piece] = attrs.field(factory=list)
@@ -62,12 +63,12 @@ class Isolation:
         self._known: list[Piece] = []
 
     def is_needed(self, start: datetime) -> bool:
-        """Whether the poll that begins at ``start`` has to read around something."""
+        """Whether the poll that begins at ``start`` has to read around unreadable minutes."""
         self._known = [piece for piece in self._known if piece[1] > start]
         return bool(self._known) or self._strikes >= self._next_attempt
 
     def failed(self) -> None:
-        """A poll met an answer that nobody can read."""
+        """A poll met an unreadable answer."""
         self._strikes += 1
         if self._strikes > self._next_attempt:
             self._next_attempt = 2 * self._strikes
@@ -79,7 +80,8 @@ class Isolation:
     async def windows(
         self, reader: WindowReader, start: datetime, statuses: Collection[str]
     ) -> AsyncGenerator[tuple[datetime, Window], None]:
-        """As ``WindowReader.windows`` to the present, around what is unreadable; that is a window too, and says so.
+        """Like ``WindowReader.windows`` up to now, around the unreadable minutes; those are windows too, marked as
+        such.
 
         Raises:
             UnreadableResponse, ServiceUnavailable: it is an outage.
@@ -118,7 +120,7 @@ class Isolation:
             return _unreadable(piece, self._clock.now() - INDEX_DELAY)
 
     def _around_known(self, start: datetime, end: datetime) -> list[Piece]:
-        """The pieces to read, the first one last; known ones among them as they are."""
+        """The pieces to read, the first one last; pieces known to be unreadable stay whole."""
         pieces: list[Piece] = []
         after = start
         for known in sorted(self._known):

@@ -5,7 +5,7 @@ How a window is read:
 1. One page holds it: done, and sure.
 2. All its pages show updates within ``_DENSE``: they are followed to the end. Up to ``_SURE_PAGES`` pages are read
    again until nothing that was seen is missing (an order can slip between two pages only if another one, seen before,
-   left the window). A longer read is handed back as it is, not sure yet.
+   left the window). A longer read is returned unsure.
 3. Else the window is cut. With ``strict`` it is cut until it is two seconds long, and what is still of several pages is
    read until it is sure.
 """
@@ -31,7 +31,7 @@ _SURE_PAGES: Final = 3
 
 @attrs.frozen(kw_only=True)
 class Window:
-    """What one read of a window showed.
+    """The result of reading one window.
 
     Attributes:
         orders: each version once.
@@ -76,7 +76,7 @@ class _Pages:
 
 
 class WindowReader:
-    """Reads windows of one poll. How far answers reach is told by the first one, then by the clock's differences.
+    """Reads windows of one poll. The first answer shows how far answers reach; later ones are computed from the clock.
 
     Args:
         gateway: where orders come from.
@@ -91,7 +91,7 @@ class WindowReader:
     async def read(
         self, after: datetime, before: datetime | None, statuses: Collection[str], *, strict: bool = False
     ) -> Window:
-        """One window; see the module.
+        """Read one window, by the rules in the module's docstring.
 
         Raises:
             AmazonAeError: as the gateway raises.

@@ -1,4 +1,6 @@
-"""``OrderSync``: what a host calls to take orders. ``_orders.intake`` does the asking, this is its service loop."""
+"""``OrderSync``: what a host calls to receive orders. ``_orders.intake`` makes the requests; this is the service
+loop.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ __all__ = ["UNFULFILLED", "DeadOrder", "OrderSync", "SyncedOrder"]
 #: ListOrders: these two must be asked for together.
 UNFULFILLED: Final = ("Unshipped", "PartiallyShipped")
 
-# So many orders of notifications are asked for at once: MWS takes 50 ids a request.
+# The most orders of notifications in one request: MWS takes 50 ids a request.
 _FEW: Final = 50
 _MOST_NOTIFIED: Final = 10_000
 
@@ -47,9 +49,9 @@ class OrderSync:
     not come any more.
 
     Args:
-        storage: where the cursor lives; any number of processes may share it.
+        storage: keeps the cursor; any number of processes may share it.
         gateway: where orders come from.
-        account: files the cursor; the gateway's own by default.
+        account: the cursor's key in storage; by default the gateway's.
         name: several independent consumers of one account have a name each.
         statuses: the order statuses to hand over.
         first_since: where the very first poll begins, aware; ``None`` is 90 days ago.
@@ -142,14 +144,14 @@ class OrderSync:
                 yield synced
 
     async def acknowledge(self, synced: SyncedOrder | str) -> bool:
-        """The host has this version of the order for good. Durable when it returns.
+        """Confirm that the host has this version of the order. Durable when it returns.
 
         Args:
             synced: what ``poll`` handed over, or its ``version``.
 
         Returns:
             Whether this call was the first: ``False`` if another call or process had acknowledged it, or if it was
-            fulfilled or changed meanwhile and is not waited for any more.
+            fulfilled or changed meanwhile.
         """
         version = synced if isinstance(synced, str) else synced.version
         first = await self._versions.acknowledge(version)
@@ -167,7 +169,7 @@ class OrderSync:
         order does no harm, and one that never comes costs nothing but time, since polls go on.
 
         Returns:
-            Whether it speaks of an order of this account.
+            Whether it is about an order of this account.
         """
         if not isinstance(notification, OrderChanged):
             return False
@@ -200,7 +202,7 @@ class OrderSync:
     ) -> None:
         """Poll forever: pass every order to ``handler`` and acknowledge it when that returns. Cancel the task to stop.
 
-        Outages, throttles, a wrong clock and unreadable answers are waited out; a ``ClockRefused`` event names the
+        Outages, throttles, a wrong clock and unreadable answers are retried; a ``ClockRefused`` event names the
         clock. An order whose handler was cancelled or failed comes again.
 
         Args:
@@ -208,7 +210,7 @@ class OrderSync:
                 ``run``.
 
         Raises:
-            AmazonAeError: what waiting does not heal (access denied, a broken store).
+            AmazonAeError: a failure that waiting does not cure (access denied, a broken store).
             Exception: the handler's own, where there is no ``on_error``.
         """
         self._wake = asyncio.Event()
@@ -258,7 +260,7 @@ class OrderSync:
         handler: Handler,
         on_error: OnError | None,
     ) -> float:
-        """Handle what comes; returns the seconds to wait before the next poll."""
+        """Poll once and call the handler for each order; returns the seconds until the next poll."""
         pause = self._poll_seconds
         async with aclosing(orders):
             while True:

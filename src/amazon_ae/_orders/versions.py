@@ -1,11 +1,11 @@
-"""What the store remembers of order versions: open, claimed, acknowledged, given up.
+"""The stored state of order versions: open, claimed, acknowledged, given up.
 
 One small document per version (``.../v/<last update>/<order id>``), so that an acknowledgement is one small write
 however many orders there are:
 
-* ``open``: not acknowledged. ``until``: nobody is handed it before (a claim, or the pause after a failed read).
-* ``done``: acknowledged ``at``; forgotten once the cursor can no longer come upon it and an hour has passed.
-* ``dead``: could not be read, and is not asked for any more; ``.../dead/<order id>`` says why.
+* ``open``: not acknowledged. ``until``: not delivered before (a claim, or the pause after a failed read).
+* ``done``: acknowledged ``at``; forgotten once the cursor is past it for good and an hour has passed.
+* ``dead``: could not be read, and is not requested any more; ``.../dead/<order id>`` has the reason.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ class VersionState:
 
     @property
     def settled(self) -> bool:
-        """Nothing is handed over any more: acknowledged, or given up."""
+        """Not delivered any more: acknowledged, or given up."""
         return self.state != "open"
 
     def to_text(self) -> str:
-        """The document's text; what says nothing is left out."""
+        """The document's text, without empty fields."""
         value: dict[str, Any] = {"state": self.state}
         value.update((name, item) for name in ("until", "at", "tries") if (item := getattr(self, name)))
         return json.dumps(value)
@@ -90,8 +90,8 @@ class VersionStore:
         self._storage = storage
         self._prefix = prefix
         self._claim = claim
-        # Versions that the store is known to call settled, and since when: saves reading them again. It forgets them
-        # when the store does.
+        # Versions known to be settled in the store, and since when: saves reading them again. Forgotten when the store
+        # forgets them.
         self._settled: dict[str, str] = {}
         self._dead: set[str] | None = None
 
@@ -103,7 +103,7 @@ class VersionStore:
         return None if text is None else OrderCursor.from_text(text)
 
     async def advance(self, cursor: OrderCursor, open_versions: Iterable[str]) -> OrderCursor:
-        """Open what is not acknowledged, then move the cursor; returns the furthest of all processes'."""
+        """Store unacknowledged versions as open, then move the cursor; returns the furthest cursor of all processes."""
         known = await self.cursor()
         for version in sorted(open_versions):
             if version not in self._settled and (known is None or version >= instant_text(known.floor)):
@@ -166,7 +166,7 @@ class VersionStore:
         return state is not None and not state.settled
 
     async def is_due(self, version: str, now: datetime) -> bool:
-        """Whether this version is open and nobody has it now."""
+        """Whether this version is open and no process claims it now."""
         if version in self._settled:
             return False
         state = VersionState.from_text(await self._storage.load(self._name(version)))
@@ -175,13 +175,13 @@ class VersionStore:
         return state is not None and not state.settled and state.until <= instant_text(now)
 
     async def is_new(self, version: str) -> bool:
-        """Whether nothing is known of this version, and nothing was forgotten."""
+        """Whether this version is new: it has no document, and none was forgotten."""
         if version in self._settled or await self.is_behind(version):
             return False
         return await self._storage.load(self._name(version)) is None
 
     async def take(self, version: str, now: datetime) -> bool:
-        """Whether this process may hand the version over now; with claims, nobody else may for that long."""
+        """Whether this process may deliver the version now; with claims, no other process may for that long."""
         if version in self._settled:
             return False
         state = VersionState.from_text(await self._storage.load(self._name(version)))
@@ -229,13 +229,13 @@ class VersionStore:
         await self._storage.change(self._name(version), end)
 
     async def supersede(self, versions: Collection[str]) -> None:
-        """Drop open documents of versions that are no longer current; of one that somebody handles, call it done."""
+        """Drop open documents of versions that are no longer current; one that is being handled becomes done."""
 
         def drop(text: str | None, now: datetime) -> tuple[str | None, None]:
             state = VersionState.from_text(text)
             if state is None or state.state == "done":
                 return text, None
-            if state.until > instant_text(now):  # a process with an old page in hand must not hand it over beside
+            if state.until > instant_text(now):  # a process with an old page must not deliver it too
                 return VersionState(state="done", at=instant_text(now)).to_text(), None
             return None, None
 
@@ -244,11 +244,11 @@ class VersionStore:
                 await self._storage.change(self._name(version), drop)
 
     async def is_behind(self, version: str) -> bool:
-        """Whether the cursor is so far beyond this version that without a document it is not waited for any more."""
+        """Whether the cursor is so far past this version that without a document it counts as dealt with."""
         cursor = await self.cursor()
         return cursor is not None and version < instant_text(cursor.floor)
 
-    # What cannot be read
+    # Unreadable orders
 
     async def failed(self, version: str, reason: str, *, surely: bool = True) -> tuple[bool, bool]:
         """This version could not be read once more; returns whether this was the first time and whether it was the
@@ -309,7 +309,7 @@ class VersionStore:
         return True
 
     async def readable(self, order_id: str, version: str) -> None:
-        """This version of an order was listed: the dead letter of an older one goes."""
+        """This version of an order was read: drop the dead letter of an older one."""
         if order_id in await self._dead_keys() and version not in self._settled:
             state = VersionState.from_text(await self._storage.load(self._name(version)))
             if state is None:

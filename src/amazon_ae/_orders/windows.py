@@ -1,6 +1,6 @@
-"""What ``OrderSync`` decides about time: the cursor, where to end a window, which reads are final.
+"""The decisions of ``OrderSync`` about time: the cursor, the end of a window, which reads are final.
 
-Plain functions of values; ``_orders.sync`` performs what they say. The rules:
+Plain functions of values; ``_orders.intake`` and ``_orders.reading`` perform the requests. The rules:
 
 1. Amazon's index may show an order up to ``overlap`` late. So an instant is *final* once it was read in an answer that
    reaches ``overlap`` beyond it; the rest is read again by the next poll. What counts is the reach of the answer that
@@ -52,7 +52,7 @@ _AIM: Final = 80
 
 @attrs.frozen
 class OrderCursor:
-    """How far one consumer has come.
+    """The durable progress of one consumer.
 
     Attributes:
         complete_until: a poll begins ``overlap`` before it; everything earlier is acknowledged or has a document.
@@ -73,7 +73,7 @@ class OrderCursor:
         return cls(datetime.fromisoformat(value["complete_until"]), datetime.fromisoformat(value["floor"]))
 
     def joined(self, other: OrderCursor) -> OrderCursor:
-        """The further of two cursors, field by field: both speak of what is final."""
+        """The further of two cursors, field by field: both cover only final reads."""
         return OrderCursor(max(self.complete_until, other.complete_until), max(self.floor, other.floor))
 
 
@@ -107,7 +107,7 @@ class PagedRead:
 
 @attrs.define
 class Progress:
-    """How far the windows of one poll have come, in order.
+    """The progress of one poll over its windows, in order.
 
     Attributes:
         overlap: how late Amazon's index may be.

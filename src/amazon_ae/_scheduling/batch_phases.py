@@ -15,8 +15,10 @@
 In DECIDED each item's outcome is known. LEASE_LOST ends a batch from any phase: another process carries it. A batch
 that is taken over begins in UNANSWERED, or in PROCESSING where the store has its feed id.
 
-Each step does one durable thing and may fail or die there; the next pass, or the next process after the lease, goes on
-from what the store has. The quota slot is booked before the batch is settled: an unsettled batch owns an unanswered
+Each step makes one durable change. If it fails, or its process dies, the next pass, or the next process after the
+lease,
+continues from the stored state. The quota slot is booked before the batch is settled: an unsettled batch owns an
+unanswered
 slot.
 """
 
@@ -35,12 +37,12 @@ class BatchPhase(Enum):
 
     OPENED = auto()  # stored with its items, slot reserved; nothing has left
     SENDING = auto()  # the request is under way
-    UNANSWERED = auto()  # the request may have arrived: Amazon's list and the orders are looked at
-    SUBMITTED = auto()  # Amazon has it; the store does not know the feed id yet
-    PROCESSING = auto()  # the store knows the feed id; its status is polled
+    UNANSWERED = auto()  # the request may have arrived: Amazon's list and the orders are being checked
+    SUBMITTED = auto()  # Amazon accepted the feed; its id is not stored yet
+    PROCESSING = auto()  # the feed id is stored; its status is polled
     REPORTING = auto()  # the feed has ended; its report is fetched
-    DECIDED = auto()  # every item has its outcome, the store does not know them yet
-    SETTLED = auto()  # the store has the outcomes
+    DECIDED = auto()  # every item has its outcome; none is stored yet
+    SETTLED = auto()  # the outcomes are stored
     LOST = auto()  # another process took it over
 
 
@@ -54,18 +56,18 @@ class BatchEvent(Enum):
     REFUSED = auto()  # Amazon took nothing
     NO_ANSWER = auto()  # the request may have arrived
     FEED_FOUND = auto()  # the unanswered request became this feed
-    RESOLVED = auto()  # the unanswered request's items were told one by one
+    RESOLVED = auto()  # the outcome of each item of an unanswered request was found
     STORED = auto()  # the feed id is durable
     ENDED = auto()  # Amazon is done with the feed
     CANCELLED = auto()  # Amazon cancelled the feed
     REPORTED = auto()  # the report was read
-    GIVEN_UP = auto()  # nobody waits any longer for what Amazon says
+    GIVEN_UP = auto()  # Amazon's answer is no longer awaited
     SETTLED = auto()  # the outcomes are durable
-    LEASE_LOST = auto()  # the fence is another process's
+    LEASE_LOST = auto()  # another process raised the fence
 
 
 class IllegalTransition(RuntimeError):
-    """This cannot happen in this phase: a fault of the scheduler. Nothing was changed."""
+    """The event cannot happen in this phase: a bug in the scheduler. The phase did not change."""
 
 
 _P, _E = BatchPhase, BatchEvent

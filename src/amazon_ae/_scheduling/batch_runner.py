@@ -71,8 +71,8 @@ class BatchRunner:
         }
 
     def carry(self, stored: StoredBatch, terms: BatchTerms, phase: BatchPhase = _P.OPENED) -> InFlightBatch:
-        """Keep a batch; its values are read back. One that was just opened with values that cannot be read is decided:
-        those become dead letters, and the others wait for the next batch.
+        """Start to carry a batch and parse its values. If one that was just opened has values that cannot be parsed,
+        those become dead letters, and the other items wait for the next batch.
         """
         now = self.context.now()
         feed, unreadable = read_batch(stored, stored.route or terms.route)
@@ -93,7 +93,7 @@ class BatchRunner:
         return batch
 
     async def advance(self, batch: InFlightBatch) -> None:
-        """Take every step that needs no word from Amazon but the report."""
+        """Take every step that is due. The report is fetched here; the feed's status comes from ``StatusPolls``."""
         if batch.busy:
             return
         batch.busy = True
@@ -113,7 +113,7 @@ class BatchRunner:
             batch.busy = False
 
     async def lose(self, batch: InFlightBatch) -> None:
-        """Another process took the batch over. What this one sent of it may be at Amazon beside what that one sends."""
+        """Another process took the batch over. If this one sent it too, Amazon may have it twice."""
         logger.info("batch %s belongs to another process now", batch.batch_id)
         self.batches.pop(batch.batch_id, None)
         overlapping = batch.has_feed and self._sent_after_its_lease(batch)
@@ -130,8 +130,8 @@ class BatchRunner:
             self.context.sent_twice(batch.open_keys, batch.batch_id)
 
     def _sent_after_its_lease(self, batch: InFlightBatch) -> bool:
-        """Whether this process was still sending when its lease was over. An earlier request is in the window that the
-        new owner searches.
+        """Whether this process was still sending when its lease ended. The new owner's search covers an earlier
+        request.
         """
         if batch.phase is not _P.UNANSWERED or batch.unanswered_since is None:
             return batch.phase in (_P.SENDING, _P.SUBMITTED)
@@ -140,9 +140,7 @@ class BatchRunner:
         return (context.store_now() - batch.unanswered_since).total_seconds() < over_for
 
     async def leave_behind(self, batch: InFlightBatch, keys: Sequence[str] | None = None) -> None:
-        """Remember a request whose batch, or ``keys`` of it, is settled without its outcome: whatever it brings in the
-        end, it brings late.
-        """
+        """Remember a request whose batch, or ``keys`` of it, is settled without Amazon's outcome: a *late feed*."""
         context = self.context
         late = LateFeed.of(
             batch.kind,
@@ -158,7 +156,7 @@ class BatchRunner:
     def arrival_window(self, batch: InFlightBatch) -> tuple[datetime, datetime]:
         """When Amazon may have received a batch's request, on its clock.
 
-        A request may arrive after its sender has given it up: until whatever arrived must be visible.
+        A request may arrive after its sender gave up, so the window ends when Amazon must list everything it received.
         """
         context = self.context
         last = (batch.sent_before or context.store_now()) + timedelta(seconds=context.timing.visible_after_seconds)
@@ -272,7 +270,7 @@ class BatchRunner:
             await self.pickups_settled(settled)
 
     async def pickups_settled(self, settled: Sequence[ItemOutcome]) -> None:
-        """Wake the callers; what may leave again is looked up anew before it does."""
+        """Wake the callers. An order whose pickup may be sent again is looked up again first."""
         again = (Outcome.RETRY, Outcome.REJECTED, Outcome.UNKNOWN)
         await self._waiters.settled(settled)
         await self._lookup.forget({outcome.key for outcome in settled if outcome.outcome in again})
@@ -280,17 +278,19 @@ class BatchRunner:
     # Decisions without a report
 
     def give_up(self, batch: InFlightBatch, code: str, message: str) -> None:
-        """Nothing more is expected of Amazon: stock is sent again, pickups become unknown."""
+        """Stop waiting for Amazon: stock is sent again, pickups become unknown."""
         outcome = Outcome.UNKNOWN if batch.kind is ItemKind.PICKUP else Outcome.RETRY
         batch.decide_all(_E.GIVEN_UP, outcome, code, message)
 
     async def abandon(self, batch: InFlightBatch) -> None:
-        """The host waits no longer for this batch."""
+        """The host gave this batch up."""
         await self.leave_behind(batch)
         self.give_up(batch, "FeedAbandoned", "the host gave up waiting for Amazon's report")
 
     async def pass_stuck(self, batch: InFlightBatch) -> None:
-        """Stock waits no longer for a feed that Amazon does not end; what the feed brings late is sent once more."""
+        """Stop holding stock back for a feed that Amazon does not finish; it is sent once more when the feed ends
+        late.
+        """
         await self.leave_behind(batch)
         age = (self.context.now() - batch.since).total_seconds()
         self.context.emit(events.FeedPassed(**self.about(batch), status=batch.raw, seconds=age))
@@ -328,6 +328,6 @@ class BatchRunner:
         self.context.emit(events.FeedDelayed(**self.about(batch), status=batch.raw or "never listed", seconds=age))
 
     def clock_set_back(self, now: datetime) -> None:
-        """The clock was set back to ``now``: no step waits for an instant of the wrong time."""
+        """The clock was set back to ``now``: every pending step is due."""
         for batch in self.batches.values():
             batch.clock_set_back(now)

@@ -86,7 +86,7 @@ class SchedulerContext:
     def terms_of(self, stored: StoredBatch) -> BatchTerms | None:
         """The terms of a batch that another process opened, by its route; ``None`` if this gateway does not carry it.
 
-        The gateway chooses a route by what waits, so it is asked as for few and for many items.
+        The gateway chooses a route by the number and urgency of waiting items, so it is asked for all of them.
         """
         asked = [(stored.size, False), (stored.size, True), (1, False), (1, True), (_MANY, False), (_MANY, True)]
         found = [
@@ -123,18 +123,18 @@ class SchedulerContext:
         return self.clock.now() + self._store_skew
 
     def store_time_seen(self, now: datetime) -> None:
-        """A verb of the store gave its time."""
+        """A storage call returned the store's time."""
         self._store_skew = now - self.clock.now()
 
     def receipt_seen(self, submitted_at: datetime, *, sent: datetime) -> None:
-        """Amazon took a request at ``submitted_at`` of its clock, between ``sent`` and now of ours."""
+        """Amazon received a request at ``submitted_at`` on its clock, between ``sent`` and now on ours."""
         now = self.clock.now()
         self._amazon_skew = (submitted_at - now, submitted_at - sent)
 
     def amazon_window(self, first: datetime, last: datetime) -> tuple[datetime, datetime]:
         """The instants of Amazon's clock that may lie between two of the store's.
 
-        Until a receipt has shown the difference, as wide as a signature allows.
+        Before the first receipt shows the difference, the window is as wide as Amazon's check of signatures allows.
         """
         if self._amazon_skew is None:
             return first - _SIGNED_SKEW, last + _SIGNED_SKEW
@@ -154,7 +154,8 @@ class SchedulerContext:
     async def bounded(
         self, seconds: float, work: Coroutine[Any, Any, T], *, progress: asyncio.Event | None = None
     ) -> T:
-        """The result of ``work`` within ``seconds`` of the injected clock; whenever ``progress`` was set meanwhile, it
+        """The result of ``work`` within ``seconds`` on the injected clock. If ``progress`` was set when the time is up,
+        it
         gets as long again.
 
         Raises:
@@ -178,5 +179,5 @@ class SchedulerContext:
                 await asyncio.gather(task, return_exceptions=True)
 
     async def answer(self, work: Coroutine[Any, Any, T]) -> T:
-        """What the gateway answers to a read, within ``answer_seconds``; see ``bounded``."""
+        """The gateway's answer to a read, within ``answer_seconds``; see ``bounded``."""
         return await self.bounded(self.timing.answer_seconds, work)

@@ -39,7 +39,7 @@ class Cooldowns:
         return seconds
 
     def pause(self, kind: ItemKind, seconds: float, why: str) -> None:
-        """Pause a kind without counting a failure; a longer pause stands."""
+        """Pause a kind without counting a failure; a longer pause is kept."""
         remaining = self.remaining(kind)
         if remaining is None or remaining[0] < seconds:
             until = self._clock.now() + timedelta(seconds=seconds)
@@ -50,7 +50,7 @@ class Cooldowns:
         self._cooldowns.pop(kind, None)
 
     def remaining(self, kind: ItemKind) -> tuple[float, str] | None:
-        """The seconds that are left of a kind's pause, and why; ``None`` if it does not pause."""
+        """The remaining seconds of a kind's pause and its reason; ``None`` if it does not pause."""
         cooldown = self._cooldowns.get(kind)
         if cooldown is None:
             return None
@@ -58,7 +58,7 @@ class Cooldowns:
         return (left, cooldown.why) if left > 0 else None
 
     def clock_set_back(self, now: datetime) -> None:
-        """No pause lasts until an instant of the wrong time."""
+        """The clock was set back to ``now``: every pause ends."""
         for cooldown in self._cooldowns.values():
             cooldown.until = min(cooldown.until, now)
 

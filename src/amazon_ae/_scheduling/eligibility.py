@@ -20,7 +20,7 @@ _UNKNOWN: Final = "OrderUnknown"
 _CANCELED: Final = "OrderCanceled"
 _NOT_EASY_SHIP: Final = "NotEasyShip"
 LOOKUP_CODES: Final = frozenset({HAS_PICKUP, _UNKNOWN, _CANCELED, _NOT_EASY_SHIP})
-"""Refusals of the look-up: asking again costs a look-up, no feed."""
+"""Codes with which the look-up refuses an order: checking it again costs a request, but no feed."""
 
 _CANCELED_STATUSES: Final = ("Canceled", "Cancelled")
 _UNSCHEDULED: Final = frozenset({"PendingSchedule", "LabelCanceled"})
@@ -47,7 +47,7 @@ _SCHEDULED: Final = frozenset(
 
 
 class PickupEvidence(Enum):
-    """What an order says about its pickup."""
+    """Whether an order shows that Amazon has its pickup."""
 
     SCHEDULED = auto()  # Amazon has it
     UNSCHEDULED = auto()  # Amazon does not have it
@@ -68,7 +68,7 @@ def may_be_easy_ship(order: Order) -> bool:
 def refusals(
     order_ids: Sequence[str], found: Sequence[Order], *, is_easy_ship: Callable[[Order], bool] = may_be_easy_ship
 ) -> list[ItemOutcome]:
-    """Which of these orders to refuse before a quota slot is spent, and why; those that may go are left out."""
+    """The orders to refuse before a quota slot is spent, each with its reason; eligible ones are left out."""
     orders = {order.amazon_order_id: order for order in found}
     return [
         ItemOutcome(order_id, Outcome.REJECTED, *reason)
@@ -78,7 +78,7 @@ def refusals(
 
 
 def pickup_evidence(order_ids: Collection[str], found: Sequence[Order]) -> dict[str, PickupEvidence]:
-    """What each order says about its pickup."""
+    """For each order, whether Amazon has its pickup."""
     orders = {order.amazon_order_id: order for order in found}
     return {order_id: _evidence(orders.get(order_id)) for order_id in order_ids}
 

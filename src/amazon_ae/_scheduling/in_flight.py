@@ -1,4 +1,4 @@
-"""A batch that this process carries, as it is kept between two steps."""
+"""A batch that this process carries: its state between two steps."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class InFlightBatch:
         leased_at: when the lease was last renewed.
         due_at: no step is due before.
         phase: see ``batch_phases``.
-        ledger_entry: what is still to be booked in the quota ledger.
+        ledger_entry: the change that is still to be booked in the quota ledger.
         feed_id, submitted_at: Amazon's.
         unanswered_since: since when no answer is expected any more.
         sent_before: the request left before this instant, if it left.
         outcomes: one per item, once decided; items without one wait again.
-        state, raw: Amazon's last word on the feed.
+        state, raw: the feed's status as Amazon stated it last.
         failures: failed steps in a row.
         delay_reported: the host knows that it takes too long.
         refusal: the throttle error that answered it, ``""`` if none did.
@@ -118,22 +118,22 @@ class InFlightBatch:
         self.decide(event, [ItemOutcome(key, outcome, code, message) for key in self.open_keys])
 
     def seen(self, status: FeedStatus) -> None:
-        """Amazon said how the feed stands."""
+        """Take the status that Amazon states."""
         self.state, self.raw = status.state, status.raw
 
     def clock_set_back(self, now: datetime) -> None:
-        """The clock was set back to ``now``: no step waits for an instant of the wrong time."""
+        """The clock was set back to ``now``: the next step is due."""
         self.since, self.leased_at = min(self.since, now), min(self.leased_at, now)
         self.due_at = now
 
 
 def read_batch(stored: StoredBatch, route: str) -> tuple[FeedBatch, list[ItemOutcome]]:
-    """The batch's values, read back, and a refusal for each that cannot be read."""
+    """The batch with its values parsed, and a refusal for each that cannot be parsed."""
     read = InventoryUpdate.from_text if stored.kind is ItemKind.INVENTORY else PickupRequest.from_text
     items, unreadable = [], []
     for number, (key, _, value) in enumerate(stored.items, 1):
         try:
             items.append(FeedItem(number, key, read(key, value)))
-        except Exception as error:  # another program's value may break the parser in any way
+        except Exception as error:  # a value that another program wrote may fail in any way
             unreadable.append(ItemOutcome(key, Outcome.REJECTED, "Unreadable", f"{type(error).__name__}: {error}"))
     return FeedBatch(batch_id=stored.batch_id, kind=stored.kind, items=tuple(items), route=route), unreadable

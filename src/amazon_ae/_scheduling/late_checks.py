@@ -1,4 +1,4 @@
-"""Asks Amazon, now and then, what has become of late feeds, and repairs what they brought."""
+"""Polls late feeds and sends the newest stock again where a late feed may have overwritten it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["LateChecks"]
 
 logger: Final[logging.Logger] = logging.getLogger(__name__)
 
-# Whether there is any late feed is read in a pass this often; while there is one, passes are made for it.
+# How often a pass reads whether there are late feeds; while there is one, passes are made for it.
 _EVERY: Final = timedelta(minutes=15)
 _WHILE_LATE: Final = timedelta(minutes=5)
 
@@ -34,11 +34,11 @@ class LateChecks:
         self._next_at = context.now()
 
     def due_in(self) -> float:
-        """Seconds until a pass is needed for late feeds; ``inf`` while none is known."""
+        """Seconds until late feeds need a pass; ``inf`` while none is known."""
         return max(0.0, (self._next_at - self._context.now()).total_seconds()) if self._any else float("inf")
 
     def begin(self) -> bool:
-        """Whether late feeds are to be read now; then not again for a while."""
+        """Whether late feeds are due to be read; if so, the next reading is scheduled."""
         now = self._context.now()
         if now < self._next_at:
             return False
@@ -46,11 +46,11 @@ class LateChecks:
         return True
 
     def clock_set_back(self, now: datetime) -> None:
-        """The clock was set back to ``now``: late feeds are read now."""
+        """The clock was set back to ``now``: late feeds are due."""
         self._next_at = min(self._next_at, now)
 
     async def check(self) -> None:
-        """Read the late feeds, and ask for those that are due."""
+        """Read the late feeds, and ask Amazon about those that are due."""
         context = self._context
         late_feeds = await self._shared.late_feeds()
         self._any = bool(late_feeds)
@@ -85,13 +85,13 @@ class LateChecks:
         context = self._context
         terms = context.carried(late.kind)
         if terms is not None and terms.answers_by_item and late.route == terms.route:
-            return late  # no feed: its orders tell
+            return late  # no feed: the orders show it
         listed = await context.answer(context.gateway.recent(late.kind, late.received_from))
         cache = await self._shared.status_cache()
         known = {feed_id for feed_id, _ in cache.known}
         known |= {each.feed_id for each in await context.storage.unfinished(context.account) if each.feed_id}
         found = late.candidates(listed, known)
-        if len(found) != 1:  # none, or some of another program's: no one can tell
+        if len(found) != 1:  # none, or another program's among them: undecidable
             return late
         late = late.found(found[0].feed_id)
         await self._shared.note_feeds([found[0].feed_id])
@@ -112,13 +112,13 @@ class LateChecks:
             await self._repair(late, statuses[0].raw)
         late = late.at_end()
         if late.kind is ItemKind.PICKUP:
-            await self._shared.write_late(late)  # remembered: what it brought counts as asked for
+            await self._shared.write_late(late)  # remembered: its pickups count as asked for
         else:
             await self._shared.forget_late(late)
         return late
 
     async def _repair(self, late: LateFeed, status: str) -> None:
-        """An old quantity may have landed: the newest one is sent once more."""
+        """An old quantity may have overwritten a newer one: send the newest once more."""
         requeued = 0
         if late.kind is ItemKind.INVENTORY:
             requeued = await self._context.storage.requeue(self._context.account, late.kind, late.keys)

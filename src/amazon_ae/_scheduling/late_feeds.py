@@ -2,8 +2,8 @@
 
 Four things leave such a feed behind: stock passed a feed that did not end in time; a request that was never answered
 counts as lost and was made again; a process that had been frozen sent a batch that another had taken over; the host
-abandoned a feed. Whatever the feed brings in the end, it brings late. Its stock is then sent once more with the newest
-values, so that an old one does not stay. Its pickups count as asked for: an order that Amazon shows as scheduled is
+abandoned a feed. When such a late feed ends, its stock is sent once more with the newest values, so that no old one
+remains. Its pickups count as asked for: an order that Amazon shows as scheduled is
 accepted, and one whose late feed is still being processed is not sent beside it.
 
 One document of the store per feed, so that any process may notice the end.
@@ -39,7 +39,7 @@ def late_prefix(account: str, kind: ItemKind | None = None) -> str:
 
 @attrs.frozen(kw_only=True)
 class LateFeed:
-    """What is remembered of one such feed. Instants are the store's, except ``received_from`` and ``received_until``.
+    """One late feed. Instants are the store's, except ``received_from`` and ``received_until``.
 
     Attributes:
         kind, batch_id, route: of its batch.
@@ -47,7 +47,7 @@ class LateFeed:
         since: when its batch was settled without it.
         received_from, received_until: Amazon received the request between these instants of its own clock, if ever.
         keys: the batch's items.
-        ended: Amazon has ended it; remembered for what it may have brought.
+        ended: Amazon has ended it; kept because its pickups count as asked for.
         check_at: when to ask Amazon next.
     """
 
@@ -123,11 +123,11 @@ class LateFeed:
         )
 
     def due(self, now: datetime) -> bool:
-        """Whether Amazon is to be asked now; a clock that was set back does not put it off for long."""
+        """Whether Amazon is to be asked now; a clock that was set back delays it only briefly."""
         return now >= self.check_at or now < self.since - _LONGEST_CHECK
 
     def checking(self, now: datetime) -> LateFeed:
-        """The next check lies further ahead, the older the feed is."""
+        """The feed after a check; the older it is, the later the next check."""
         wait = min(max(_FIRST_CHECK, (now - self.since) / 2), _LONGEST_CHECK)
         return attrs.evolve(self, check_at=now + wait)
 
@@ -140,11 +140,13 @@ class LateFeed:
         return attrs.evolve(self, ended=True)
 
     def over(self, now: datetime) -> bool:
-        """Nothing more is expected of it."""
+        """Whether it needs no more checks."""
         return now - self.since > (_UNENDED_FOR if self._running else _REMEMBERED_FOR)
 
     def holds_back(self, now: datetime) -> bool:
-        """Its items had better not be sent beside it: Amazon processes it. A feed that is stuck does so for a while."""
+        """Whether its items must wait because Amazon still processes it. A stuck feed holds them back only for a
+        while.
+        """
         return self._running and now - self.since < _HELD_BACK_FOR
 
     @property
@@ -152,7 +154,7 @@ class LateFeed:
         return self.feed_id is not None and not self.ended
 
     def candidates(self, listed: Sequence[FeedStatus], known: Collection[str]) -> list[FeedStatus]:
-        """Feeds of the list that may be this one: received in its time, and no other batch's."""
+        """The listed feeds that may be this one: received in its window, and not another batch's."""
         return [
             status
             for status in listed

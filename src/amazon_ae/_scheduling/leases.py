@@ -23,7 +23,7 @@ logger: Final[logging.Logger] = logging.getLogger(__name__)
 # Batches of dead processes that one pass takes over, and that one process carries: a pickup must not wait for them.
 _PER_PASS: Final = 20
 _MOST_CARRIED: Final = 200
-# The store decides whether a lease is over, and its clock is only nearly known here: ask no more often than this.
+# The store decides whether a lease is over, and its clock is known here only roughly: ask no more often than this.
 _AFTER_SECONDS: Final = 5.0
 _MORE_SECONDS: Final = 0.5
 
@@ -64,8 +64,8 @@ class Leases:
         batch.ledger_entry = pin(batch.batch_id)
         logger.info("took over batch %s (feed %s)", stored.batch_id, stored.feed_id)
         if stored.feed_id is None:
-            # Its process may have been frozen, and have sent it at any time until now. One that has been dead for
-            # long does not make every heir wait anew.
+            # Its process may have been frozen, and may have sent it at any time until now. If it has been dead for
+            # long, the next owner need not wait that long again.
             batch.sent_before = context.store_now()
             sent_by = stored.opened_at + timedelta(seconds=terms.answer_seconds + context.lease_seconds(terms))
             batch.unanswered_since = min(batch.sent_before, sent_by)

@@ -1,8 +1,8 @@
 """Which process looks up which order, so that a pickup costs one look-up and not one per process. Pure.
 
 GetOrder allows 6 requests at once and one a minute (MWS Orders API, "GetOrder"). One small document per account: an
-order that a process looks up is claimed for a while; an order that may go stays so for longer than it ever waits for
-its feed.
+order that a process looks up is claimed for a while; an eligible order stays so for longer than it ever waits for its
+feed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _VERSION: Final = 1
 
 @attrs.frozen
 class _Entry:
-    """``eligible``: looked up, may go; otherwise some process looks it up until ``until``."""
+    """``eligible``: looked up, may be sent. Otherwise a process is looking it up until ``until``."""
 
     until: datetime
     eligible: bool
@@ -34,7 +34,7 @@ class Claimed:
 
     Attributes:
         mine: to be looked up by this process.
-        eligible: looked up already, by whichever process; they may go.
+        eligible: looked up already, by any process; they may be sent.
         wait_seconds: until the first look-up of another process is over at the latest; 0 if there is none.
     """
 
@@ -85,6 +85,6 @@ class LookupClaims:
         return LookupClaims(tuple(live.items())), Claimed(mine, eligible, wait)
 
     def looked_up(self, keys: Collection[str], eligible: Collection[str], now: datetime) -> LookupClaims:
-        """A look-up of ``keys`` is over: those that may go are remembered, the others forgotten."""
+        """A look-up of ``keys`` is over: the eligible ones are remembered, the others forgotten."""
         kept = tuple((key, entry) for key, entry in self.entries if key not in set(keys))
         return LookupClaims((*kept, *((key, _Entry(now + _ELIGIBLE_FOR, eligible=True)) for key in eligible)))

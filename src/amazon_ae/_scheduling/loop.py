@@ -130,7 +130,7 @@ class SchedulerLoop:
             work.close()
 
     def _spread(self, seconds: float, part: float) -> float:
-        """A little less, differently for each account: many schedulers do not pass at one instant."""
+        """A little less, by an amount that depends on the account: schedulers do not all pass at the same instant."""
         return seconds * (1.0 - part * self._jitter)
 
     async def _sleep(self, seconds: float, dispatcher: Dispatcher) -> None:
@@ -167,7 +167,7 @@ class SchedulerLoop:
     # Notices of the store
 
     def _noticed(self, dispatcher: Dispatcher) -> None:
-        """Something may leave that could not before: pass, at most once per ``wake_seconds``."""
+        """An item may be ready to leave: pass, at most once per ``wake_seconds``."""
         if dispatcher.closing or self._notice is not None:
             return
         wake_seconds = self._context.timing.wake_seconds
@@ -185,6 +185,6 @@ class SchedulerLoop:
         self.wake()
 
     def _settled(self, dispatcher: Dispatcher, keys: Sequence[str]) -> None:
-        """Outcomes are in the store, whichever process put them there: callers of this process read theirs."""
+        """Outcomes were stored, by any process: callers of this process read theirs."""
         if waiting := self._waiters.waiting(keys):
             dispatcher.perform(self._waiters.reread(waiting))

@@ -1,4 +1,4 @@
-"""Looks the orders of waiting pickups up: what may leave, what is refused, and what Amazon has already."""
+"""Looks up the orders of waiting pickups: which may be sent, which are refused, which Amazon has scheduled already."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ logger: Final[logging.Logger] = logging.getLogger(__name__)
 
 # Pickups that may leave wait no longer than this for others to be looked up (GetOrder has a quota too).
 _COMPANY_SECONDS: Final = 5.0
-# Another process looks these orders up; it sends them itself, or soon says that they may go.
+# Another process is looking these orders up; it sends them itself, or soon marks them eligible.
 _OTHERS_SECONDS: Final = 2.0
 _PICKUP: Final = ItemKind.PICKUP
 
@@ -56,16 +56,11 @@ class OrderLookup:
         self._is_easy_ship = is_easy_ship
         self.busy: bool = False
 
-    @property
-    def possible(self) -> bool:
-        """Whether there is an order gateway at all."""
-        return self._orders is not None
-
     async def eligible(self, limit: int) -> list[str]:
-        """The waiting pickups that may leave. Those that may not are refused here and now.
+        """The waiting pickups that may be sent. The ineligible ones are refused at once.
 
-        A look-up takes a moment. What was asked for meanwhile is looked up too, once and briefly, and shares the feed:
-        it would cost that request anyway, and a quota slot more.
+        A look-up takes a moment. Pickups that arrive meanwhile are looked up too, once and briefly, and share the feed:
+        the request would be needed anyway, and a second feed would cost another quota slot.
         """
         keys, made = await self._pass(limit, self._context.timing.lookup_seconds)
         if not made or not keys:
@@ -74,7 +69,7 @@ class OrderLookup:
         return more or keys
 
     async def _pass(self, limit: int, seconds: float, *, company: bool = False) -> tuple[list[str], bool]:
-        """The keys that may leave, and whether a look-up was made."""
+        """The keys that may be sent, and whether a look-up was made."""
         context = self._context
         waiting = await context.storage.waiting(context.account, _PICKUP, limit=limit)
         late = await self._shared.late_feeds(_PICKUP) if waiting else []
@@ -95,7 +90,7 @@ class OrderLookup:
         return ready, bool(claimed.mine)
 
     async def _look_up(self, keys: Sequence[str], seconds: float, *, company: bool) -> set[str]:
-        """Look these orders up; returns those that may go."""
+        """Look these orders up; returns the eligible ones."""
         self.busy = True
         eligible: set[str] = set()
         try:
@@ -105,7 +100,7 @@ class OrderLookup:
         except StorageError:
             raise
         except AmazonAeError as error:
-            if not company:  # company that cannot be looked up waits for the next feed
+            if not company:  # latecomers that cannot be looked up wait for the next feed
                 self._failed(len(keys), error)
         finally:
             self.busy = False
@@ -137,7 +132,7 @@ class OrderLookup:
             self._cooldowns.pause(_PICKUP, seconds, "an order lookup of another process")
 
     async def _refuse(self, keys: Sequence[str], found: Sequence[Order]) -> set[str]:
-        """Refuse what may not leave; returns the keys that were dealt with."""
+        """Refuse the ineligible orders; returns the keys that were dealt with."""
         context = self._context
         refused = refusals(keys, found, is_easy_ship=self._is_easy_ship)
         ours = await self.asked_before([outcome.key for outcome in refused if outcome.code == HAS_PICKUP])
@@ -150,13 +145,13 @@ class OrderLookup:
         return {outcome.key for outcome in refused}
 
     async def asked_before(self, order_ids: Collection[str]) -> set[str]:
-        """Those of these orders whose pickup may have reached Amazon in an earlier request of ours."""
+        """The orders among these whose pickup may have reached Amazon in an earlier request of ours."""
         if not order_ids:
             return set()
         return keys_of(await self._shared.late_feeds(_PICKUP)) & set(order_ids)
 
     async def _accept(self, keys: Collection[str]) -> None:
-        """These waiting pickups are at Amazon by an earlier request: they count as accepted, and nothing is sent."""
+        """Amazon has these waiting pickups from an earlier request: they count as accepted, and nothing is sent."""
         context = self._context
         terms = context.carried(_PICKUP, len(keys))
         batch = await context.storage.open(
@@ -174,7 +169,7 @@ class OrderLookup:
             await self._waiters.settled(await context.storage.settle(batch.batch_id, batch.fence, outcomes))
 
     async def evidence(self, keys: Sequence[str]) -> dict[str, PickupEvidence] | None:
-        """What the orders say about their pickups now; ``None`` without an order gateway.
+        """Whether the orders show their pickups now; ``None`` without an order gateway.
 
         Raises:
             AmazonAeError: the look-up failed.
@@ -199,6 +194,6 @@ class OrderLookup:
         ]
 
     async def forget(self, keys: Collection[str]) -> None:
-        """These orders are looked up anew before they leave again."""
+        """Look these orders up again before they are sent again."""
         if self._orders is not None and keys:
             await self._shared.looked_up(keys, eligible=())

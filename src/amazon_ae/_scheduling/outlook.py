@@ -1,4 +1,4 @@
-"""What a scheduler says about itself: when something will leave, what it waits for, and a dashboard's numbers."""
+"""Forecasts of a scheduler, and the numbers for a dashboard."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Outlook:
         self._dispatcher = dispatcher
 
     async def of_order(self, order_id: str) -> Forecast:
-        """What one pickup waits for."""
+        """When one pickup leaves, and what it waits for."""
         item = await self._context.storage.item(self._context.account, ItemKind.PICKUP, order_id)
         if item is None:
             return Forecast(leaves_at=None, why="nothing: this pickup was never asked for")
@@ -39,7 +39,7 @@ class Outlook:
         return await self.of_kind(ItemKind.PICKUP)
 
     async def of_kind(self, kind: ItemKind) -> Forecast:
-        """What the next feed of a kind waits for."""
+        """When the next feed of a kind leaves, and what it waits for."""
         for departure in await self._dispatcher.departures():
             if departure.kind is kind:
                 return self._forecast(departure)

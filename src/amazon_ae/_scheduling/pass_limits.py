@@ -20,7 +20,7 @@ _IDLE_EVERY: Final = 4
 
 
 class Turn:
-    """One scheduler's place in the line of a ``PassLimit``; ``hurry`` moves it to the front line while it waits."""
+    """One scheduler's turn at a ``PassLimit``; ``hurry`` moves a waiting one ahead of idle schedulers."""
 
     def __init__(self) -> None:
         self.waiting: asyncio.Future[None] | None = None
@@ -28,10 +28,10 @@ class Turn:
 
 
 class PassLimit:
-    """At most so many passes at once. A scheduler with something to do goes before those that only look.
+    """At most ``limit`` passes at once. A scheduler with work to do goes before idle ones.
 
-    A thousand schedulers that start together stand in line for their first pass; a pickup that is asked for meanwhile
-    must not wait for all of them.
+    A thousand schedulers that start together queue for their first pass; a pickup that is asked for meanwhile must not
+    wait for all of them.
     """
 
     def __init__(self, limit: int = _CONCURRENT_PASSES) -> None:
@@ -41,7 +41,7 @@ class PassLimit:
         self._given = 0
 
     def hurry(self, turn: Turn) -> None:
-        """This scheduler has something to do: its waiting turn, or its next one, goes before idle ones."""
+        """Let this scheduler's waiting turn, or its next one, go before idle ones."""
         if not turn.hurried:
             turn.hurried = True
             if turn.waiting is not None and turn in self._idle:
@@ -69,7 +69,7 @@ class PassLimit:
             await turn.waiting
         except asyncio.CancelledError:
             if turn.waiting.done() and not turn.waiting.cancelled():
-                self._give_on()  # it was given just now
+                self._give_on()  # the turn was granted just now: pass it on
             for one in (self._hurried, self._idle):
                 if turn in one:
                     one.remove(turn)

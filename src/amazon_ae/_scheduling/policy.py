@@ -98,13 +98,13 @@ class FeedPolicy:
 
 @attrs.frozen(kw_only=True)
 class Queue:
-    """How one kind stands.
+    """The waiting items of one kind.
 
     Attributes:
         waiting: items that could leave now; ``urgent`` of them are urgent (of inventory: gone to zero).
         busy: a feed of this kind is being processed; stock then waits, pickups and urgent stock do not.
-        blocked: why nothing of this kind may leave at all, in words; ``""`` if nothing is in the way.
-        blocked_seconds: for how long, where that is known; else ``inf``.
+        blocked: the reason why nothing of this kind may leave; ``""`` if it may.
+        blocked_seconds: how long that lasts; ``inf`` where it is not known.
         ledgerless: this kind draws on no quota: its route paces itself.
         ahead_seconds: until Amazon should have processed every feed of this kind that it has; 0 if it has none.
         processing_seconds: how long it should process the next one.
@@ -156,7 +156,7 @@ class Wait:
 
 
 def decide(ledger: Ledger | None, queues: Iterable[Queue], policy: FeedPolicy) -> Send | Wait:
-    """The one decision: which kind leaves now, or when to look again. ``queues`` are those that draw on ``ledger``."""
+    """Which kind leaves now, or when to decide again. ``queues`` are those that draw on ``ledger``."""
     departures = plan(ledger, queues, policy)
     for departure in departures:
         if departure.wait_seconds <= 0:
@@ -205,7 +205,7 @@ def _stock(ledger: Ledger | None, queue: Queue, pickup: Queue | None, policy: Fe
         (ledger.wait_seconds(), "a slot in the quota"),
         (_since(ledger, spacing, *_INVENTORY), "its turn: what packing leaves of the quota is spread evenly"),
     ]
-    if pickup is not None:  # packing shares the quota: its next feed shall find a slot (rule 5)
+    if pickup is not None:  # pickups share the quota: keep a slot for their next feed (rule 5)
         following = ledger.wait_seconds(2)
         if following > _spacing_wait(ledger, PICKUP, pickup.waiting, policy):
             waits.append((following, "a second slot: the last one is kept for packing"))

@@ -1,4 +1,4 @@
-"""The status of feeds in flight: one poll for all of them, shared with the account's other processes."""
+"""The status of feeds in flight: one poll serves all processes of the account."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class StatusPolls:
         return False
 
     async def poll(self, feed_ids: Sequence[str]) -> list[InFlightBatch]:
-        """Ask how feeds are, if it is time; returns the batches that can go on.
+        """Poll feed statuses if a poll is due; returns the batches that can take their next step.
 
         Args:
             feed_ids: every unsettled feed of the account on this gateway's routes, whichever process carries it.
@@ -106,7 +106,7 @@ class StatusPolls:
                 await self._runner.pass_stuck(batch)
 
     async def abandoned(self, cache: StatusCache, batches: Iterable[InFlightBatch]) -> list[InFlightBatch]:
-        """Give up those that the host abandoned, maybe through another process."""
+        """Give up the batches that the host abandoned, in this process or another."""
         gone = [batch for batch in batches if {batch.feed_id, batch.batch_id} & set(cache.abandoned)]
         for batch in gone:
             await self._runner.abandon(batch)

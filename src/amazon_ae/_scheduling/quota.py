@@ -11,7 +11,8 @@ Why that suffices, for any latency: of the requests that arrive in some window, 
     window before *r*, and counted. The reservation was made with all of them in the sum, so they are at most
     ``limit``. The same argument, with an interval of any length in place of the window, holds for the bucket.
 
-Amazon's own word corrects downwards only. The ledger is one small JSON document in the store's time. Its instants are
+What Amazon states corrects the count downwards only. The ledger is one small JSON document in the store's time. Its
+instants are
 whole microseconds since the epoch, so that no rounding ever makes a slot out of nothing. Nothing here reads a clock.
 
 The numbers of a rule are Amazon's (MWS developer guide, "Throttling", and each operation's page; for the Selling
@@ -42,11 +43,12 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # A store's clock that steps back by less is skew between processes: the ledger's time stands still until it has caught
 # up. A larger step is a clock being set: what was spent counts as spent just now.
 _SKEW: Final = 60 * _SECOND
-# No request lives for a day: an unanswered slot that old has no owner any more.
+# No request lasts a day: an unanswered slot that old has no owner any more.
 _ABANDONED: Final = 24 * 3600 * _SECOND
 # A fixed distance of stock feeds (``FeedPolicy.every``) may be an hour, longer than some windows.
 _HOUR: Final = 3600 * _SECOND
-# Amazon's remaining count speaks of the arrival, up to a slow answer ago: slots are kept this much longer than the
+# Amazon's remaining count is that of the arrival, which a slow answer leaves behind: slots are kept this much longer
+# than the
 # window to compare both counts at one instant (see ``Ledger.pin``).
 _KEPT_LONGER: Final = 900 * _SECOND
 _VERSION: Final = 1
@@ -69,7 +71,8 @@ class Ledger:
 
     Attributes:
         rule: Amazon's limits.
-        now: the store's time of which this ledger speaks, microseconds since the epoch; never runs backwards unless the
+        now: the instant of this ledger in the store's time, microseconds since the epoch; never runs backwards unless
+            the
             clock was set back.
         full_at: when the bucket would be full again if nothing more was spent, unanswered slots left out.
         spent: slots pinned within the last window and a little longer, oldest first.
@@ -130,13 +133,14 @@ class Ledger:
         return json.dumps(document, separators=(",", ":"))
 
     def after(self, seconds: float) -> Ledger:
-        """The same ledger later, if nothing happens until then: for looking ahead."""
+        """The ledger at a later instant if nothing is spent until then: for forecasts."""
         return self._at(self.now + math.ceil(seconds * _SECOND))
 
     def _at(self, now: int) -> Ledger:
         if now < self.now - _SKEW:
-            # How long ago a slot was really spent is lost, but it is no negative time: whatever lies in the new
-            # clock's future counts as spent now, and the bucket stands where it stood.
+            # How long ago a slot was really spent is lost, but not before now: an instant in the new clock's future
+            # counts
+            # as spent now, and the bucket keeps its level.
             debt = max(0, self.full_at - self.now)
             return attrs.evolve(
                 self,
@@ -170,7 +174,9 @@ class Ledger:
 
     @property
     def bucket(self) -> float:
-        """Slots in the bucket; below zero only while Amazon's word and unanswered slots are both counted."""
+        """Slots in the bucket; below zero only while unanswered slots and those that Amazon reported are both
+        counted.
+        """
         return self.rule.burst - max(0, self.full_at - self.now) / self._restore - len(self.open)
 
     @property
@@ -235,12 +241,13 @@ class Ledger:
         return self.cancel(name)._spend(slot.priority).observe(seen, since=slot.at)
 
     def throttled(self) -> Ledger:
-        """Amazon said ``RequestThrottled``: whatever we count, its bucket is empty now."""
+        """Amazon answered ``RequestThrottled``: its bucket is empty now, whatever the ledger counts."""
         return attrs.evolve(self, full_at=self.now + self.rule.burst * self._restore)
 
     def exceeded(self, seconds: float | None) -> Ledger:
-        """Amazon said ``QuotaExceeded``: no slot for ``seconds``, the rest of its window (a whole one if it did not
-        say).
+        """Amazon answered ``QuotaExceeded``: no slot for ``seconds``, the rest of its window (a whole window if it
+        states
+        none).
         """
         longest = self.rule.window_seconds
         wait = longest if seconds is None else min(max(seconds, 0.0), longest)

@@ -1,4 +1,4 @@
-"""Whether Amazon can be reached. While it cannot, reads are tried, and no quota slot is spent on finding out."""
+"""Whether Amazon can be reached. During an outage reads probe the connection, so that no quota slot is spent on it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FIRST_SECONDS = 5.0
 
 
 class Reachability:
-    """One scheduler's view. A request that fails for want of an answer begins an outage; an answered read ends it.
+    """One scheduler's record of outages. An unanswered request begins one; an answered read ends it.
 
     Args:
         clock: the scheduler's.
@@ -32,7 +32,7 @@ class Reachability:
         self.since: datetime | None = None
 
     def request_failed(self, error: BaseException, *, read: bool = False) -> bool:
-        """Whether the failure says that Amazon cannot be reached; if so, an outage begins or goes on."""
+        """Whether the failure means that Amazon cannot be reached; if so, an outage begins or continues."""
         if not isinstance(error, NotSent | OutcomeUnknown | ServiceUnavailable):
             return False
         now = self._clock.now()
@@ -51,7 +51,7 @@ class Reachability:
         return ended
 
     def submit_answered(self) -> None:
-        """A submit was answered: the next failure is the first one again."""
+        """A submit was answered: the outage is over, and failures are counted from zero."""
         self.since = None
         self._failures = self._failed_reads = 0
 
@@ -62,7 +62,7 @@ class Reachability:
         return max(0.0, (self._next_at - self._clock.now()).total_seconds())
 
     def clock_set_back(self, now: datetime) -> None:
-        """No probe waits for an instant of the wrong time."""
+        """The clock was set back to ``now``: the next probe is due."""
         self._next_at = min(self._next_at, now)
         if self.since is not None:
             self.since = min(self.since, now)

@@ -1,4 +1,6 @@
-"""Which classes of items may leave now, and what keeps the others: plain functions of what a pass has read."""
+"""Which classes of items may leave now, and what holds the others back: plain functions of the state that a pass
+read.
+"""
 
 from __future__ import annotations
 
@@ -54,8 +56,8 @@ class ItemClass:
 
 @attrs.frozen
 class Obstacle:
-    """Why nothing of a kind may leave, in words, and for how many seconds: above 0, ``inf`` where only an event can
-    tell.
+    """The reason why nothing of a kind may leave, and for how many seconds: above 0; ``inf`` where only an event ends
+    it.
     """
 
     seconds: float
@@ -80,7 +82,7 @@ class Turn:
 
 
 def turn_of(pace: FeedPace, received: Sequence[datetime], *, amazon_now: datetime, store_now: datetime) -> Turn:
-    """What the pace says, with the feeds that Amazon has and that have not ended."""
+    """The turn that the pace predicts, given the feeds that Amazon has not ended."""
     return Turn(
         ahead_seconds=pace.ahead_seconds(received, amazon_now),
         processing_seconds=pace.processing_seconds,
@@ -106,7 +108,7 @@ def classes_of(
 
 
 def held_back(each: ItemClass, now: datetime, busy_routes: Collection[tuple[ItemKind, str]]) -> Departure | None:
-    """Why one class may not leave yet, whatever the policy says; ``None`` if it may."""
+    """The obstacle that keeps one class from leaving, whatever the policy decides; ``None`` if there is none."""
     if each.priority != STOCK and each.terms.exclusive and (each.kind, each.terms.route) in busy_routes:
         return Departure(each.kind, each.priority, _INF, "the batch before it, which is not settled yet")
     if each.oldest_at is None:
@@ -178,7 +180,7 @@ def obstacle(
     cooldown: tuple[float, str] | None,
     outage: tuple[float, datetime] | None,
 ) -> Obstacle | None:
-    """What keeps all items of a kind here; ``None`` if nothing does."""
+    """The obstacle that holds back all items of a kind; ``None`` if there is none."""
     if cooldown is not None and not sending:
         return Obstacle(*cooldown)
     if outage is not None:

@@ -1,11 +1,11 @@
-"""What came of a request that was sent and never answered: pure judgement over what Amazon shows.
+"""Decides what became of a request that was never answered, from Amazon's list of feeds and the orders. Pure.
 
 SubmitFeed takes no token of ours, so a feed in Amazon's list can't be recognised as ours: another program may have sent
 one of equal size in the same minute. Its outcome is taken only with evidence per item.
 
 *Pickups.* The order is the evidence. One that is scheduled now, and was not when the request left, has our pickup. One
 that is not scheduled after ``visible_after_seconds``, while Amazon lists no feed that could be ours, does not have it
-and is asked for again. Everything between is for a person to see.
+and is asked for again. In any other case a person must decide.
 
 *Stock* is absolute: the newest values are sent again in any case, as soon as nothing older can still land after them.
 """
@@ -30,8 +30,8 @@ class Judgement:
     """What to do about one unanswered batch.
 
     Attributes:
-        verdict: ``""`` to look again later; ``"found"`` where it is Amazon's, whole or ``feed``; ``"absent"`` where
-            all of it is sent again; ``"unknown"`` where a person must look at some of it.
+        verdict: ``""`` to check again later; ``"found"`` where Amazon has it, by the orders or as ``feed``;
+            ``"absent"`` where all of it is sent again; ``"unknown"`` where a person must decide about some of it.
         feed: the feed that it became, for its report; or, with ``""``, the one whose end is waited for.
         outcomes: where the orders decided; items without one wait again.
         explained: the feed that the orders show to be this batch's, so that it is no other's.
@@ -88,7 +88,7 @@ def judge_pickups(
     """Decide about unanswered pickups.
 
     Args:
-        evidence: what the orders said in a look-up made after ``feeds`` were listed; ``None`` without a look-up.
+        evidence: what the orders showed in a look-up made after ``feeds`` were listed; ``None`` without a look-up.
         feeds: ``likely``.
         visible: whether Amazon must list by now whatever arrived.
         resend: whether the host lets a pickup be sent again that Amazon does not have.
@@ -100,7 +100,7 @@ def judge_pickups(
     if running:
         return Judgement("", running[0])
     if scheduled and len(feeds) == 1:
-        return Judgement("found", feeds[0])  # its orders show that it is ours: its report tells the others
+        return Judgement("found", feeds[0])  # the orders show that it is ours: its report has the other outcomes
     if not visible:
         return Judgement("")
     if evidence is None:

@@ -1,4 +1,4 @@
-"""Finds out what came of requests that were not answered, and of feeds that end late."""
+"""Finds out what became of unanswered requests."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Recovery:
         kind = batches[0].kind
         since = min(self._window(batch)[0] for batch in batches)
         listed = await context.answer(context.gateway.recent(kind, since))
-        # Only now: what another process has noted meanwhile is no candidate.
+        # Read only now: a feed that another process has noted meanwhile is no candidate.
         known = await self._known(await runner.shared.status_cache())
         for batch in batches:
             found = candidates(listed, self._window(batch), known)

@@ -1,4 +1,4 @@
-"""``FeedScheduler``: the verbs of a host."""
+"""``FeedScheduler``: what a host calls."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ class FeedScheduler:
 
         Cancelling the call does not cancel the pickup: ``outcome(order_id)`` has it later, ``withdraw_pickup`` takes it
         back. The first request for an order stands; a repeat joins it, whatever it says: ``PickupOutcome.pickup_date``
-        is the day that stands, and ``PickupJoined`` names both. A repeat of a pickup that Amazon refused gets the
+        is the day that was kept, and ``PickupJoined`` names both. A repeat of a pickup that Amazon refused gets the
         refusal back, without a feed, unless the request has changed; one that the look-up refused is looked up again.
 
         Args:
@@ -241,7 +241,7 @@ class FeedScheduler:
             return await self._at_deadline(order_id)
 
     async def _check_working(self, order_id: str) -> None:
-        """Refuse to wait for an outcome that nothing here would ever bring."""
+        """Refuse to wait for an outcome that this scheduler can never deliver."""
         for seconds in (_START_SECONDS, 0.0):
             if self._loop.running or self._ran_once or self._waiters.closed:
                 return
@@ -251,7 +251,7 @@ class FeedScheduler:
         )
 
     async def _ask(self, request: PickupRequest, reference: str | None, *, again: bool) -> PickupOutcome:
-        """Store a pickup, durably, unless an earlier request for the order stands; returns the one that stands."""
+        """Store a pickup durably, unless the order has one already; returns the stored one."""
         storage, text = self._context.storage, request.to_text()
         if not again:
             item = await storage.item(self.account, ItemKind.PICKUP, request.order_id)
@@ -288,7 +288,7 @@ class FeedScheduler:
             if outcome is not None and outcome.state in FINAL:
                 return raise_unless_accepted(outcome)
             forecast = await self.forecast(order_id=order_id)
-        except StorageError:  # the pickup is stored all the same: that is what the caller must know
+        except StorageError:  # the pickup is stored all the same, and the caller must know that
             forecast = Forecast(leaves_at=None, why="a store that cannot be read at the moment")
         raise QuotaTimeout(
             f"no outcome of {order_id} before the deadline; it stays queued and waits for {forecast.why}",
@@ -296,11 +296,11 @@ class FeedScheduler:
         )
 
     async def outcome(self, order_id: str) -> PickupOutcome | None:
-        """How an order's pickup stands, whichever process asked for it; ``None`` if nobody did."""
+        """An order's pickup as stored, whichever process asked for it; ``None`` if none did."""
         return await self._waiters.outcome(order_id)
 
     async def resolve(self, order_id: str, *, scheduled: bool) -> bool:
-        """Say what a person saw in Seller Central about a pickup that is ``UNKNOWN``.
+        """Decide a pickup that is ``UNKNOWN`` by what a person saw in Seller Central.
 
         Args:
             scheduled: true if Amazon has the pickup; false sends it again.
@@ -329,7 +329,7 @@ class FeedScheduler:
         return bool(await self._context.storage.withdraw(self.account, ItemKind.PICKUP, [order_id]))
 
     async def drop_pickup(self, order_id: str) -> bool:
-        """Forget a pickup that was rejected or is unknown: it is no dead letter any more.
+        """Delete a pickup that was rejected or is unknown from the dead letters.
 
         Returns:
             Whether there was such a pickup.
@@ -357,7 +357,7 @@ class FeedScheduler:
             NotSupported: it is on its way, or Amazon has it and this gateway's route cannot change it there; the
                 message says how.
             ConfigurationError: there is no such pickup, or it was refused: call ``schedule_pickup``.
-            PickupRejected: Amazon refused the change; the earlier slot stands.
+            PickupRejected: Amazon refused the change; the earlier slot is kept.
             StorageError: the store failed; call again.
         """
         item = await self._context.storage.item(self.account, ItemKind.PICKUP, order_id)
@@ -386,7 +386,7 @@ class FeedScheduler:
             raise PickupRejected(request.order_id, outcome.code, outcome.message)
 
     async def abandon(self, feed_id: str) -> bool:
-        """Wait no longer for a feed that Amazon holds or does not finish: its stock is sent again, its pickups become
+        """Give up a feed that Amazon holds or does not finish: its stock is sent again, its pickups become
         ``UNKNOWN``. A process that carries the feed learns of it through the store, at its next poll of that feed,
         within a quarter of an hour.
 
@@ -408,7 +408,7 @@ class FeedScheduler:
         await self._shared.abandon(feed_id)
         return True
 
-    # What it says about itself
+    # Forecasts and numbers
 
     def notify(self, notification: Notification) -> bool:
         """Take what ``read_notification`` returned: a feed that ended is asked about at once instead of being polled.
@@ -416,7 +416,7 @@ class FeedScheduler:
         Call it on the event loop. A notification that comes twice, late, or never does no harm: polls go on.
 
         Returns:
-            Whether it speaks of a feed that this process waits for; another process may be waiting otherwise.
+            Whether it is about a feed that this process carries; otherwise another process may carry it.
         """
         if not isinstance(notification, FeedFinished) or not self._dispatcher.feed_ended(notification.feed_id):
             return False

@@ -47,7 +47,7 @@ _REFUSED_LIMIT: Final = 3600.0
 _FAULT_FIRST: Final = 30.0
 _ITEMS_FIRST: Final = 5.0
 _ITEMS_LIMIT: Final = 60.0
-# The first look at Amazon's list for a feed that was not answered.
+# When Amazon's list is first searched for an unanswered feed.
 _FIRST_CHECK: Final = timedelta(seconds=60)
 
 _E = BatchEvent
@@ -148,7 +148,7 @@ class Sender:
         )
 
     async def _submit(self, batch: InFlightBatch, departing: Departing, opened_at: datetime) -> None:
-        """Submit, and note what came of it. ``opened_at``: this process's clock before the store opened the batch."""
+        """Submit, and record the result. ``opened_at``: this process's clock before the store opened the batch."""
         context, runner = self._runner.context, self._runner
         batch.busy = True
         progress = asyncio.Event()
@@ -205,7 +205,7 @@ class Sender:
         context.emit(events.FeedSubmitted(**about, waited_seconds=waited, urgent=departing.urgent))
 
     def _failed(self, batch: InFlightBatch, error: Exception) -> None:
-        """Sort a failed submit: surely not sent, refused, or maybe at Amazon."""
+        """Classify a failed submit: surely not sent, refused, or possibly received."""
         self._reachability.request_failed(error)
         if isinstance(error, NotSent | QuotaTimeout | ConfigurationError):
             batch.ledger_entry = _cancel(batch.batch_id)
@@ -219,7 +219,7 @@ class Sender:
             self.unanswered(batch, self._runner.context.store_now())
 
     def unanswered(self, batch: InFlightBatch, since: datetime) -> None:
-        """The request may have arrived: its slot stays spent, and Amazon is asked what came of it."""
+        """The request may have arrived: its slot stays spent, and reconciliation finds out."""
         runner, context = self._runner, self._runner.context
         batch.apply(_E.NO_ANSWER)
         batch.ledger_entry = pin(batch.batch_id)

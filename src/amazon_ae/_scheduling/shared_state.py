@@ -83,16 +83,16 @@ class SharedState:
         await self._change_cache(lambda cache, _: cache.polled(statuses, asked=asked, in_flight=in_flight))
 
     async def note_feeds(self, feed_ids: Collection[str]) -> None:
-        """Let the account's processes know that these feeds have a batch."""
+        """Record that these feeds belong to batches of this account."""
         if feed_ids:
             await self._change_cache(lambda cache, now: cache.note(feed_ids, now))
 
     async def note_answer(self, batch_id: str, feed_id: str) -> None:
-        """Tell the process that took a batch over what its request became."""
+        """Record for the process that took a batch over which feed its request became."""
         await self._change_cache(lambda cache, now: cache.answered(batch_id, feed_id).note([feed_id], now))
 
     async def abandon(self, name: str) -> None:
-        """Ask the process that carries this feed or batch to wait no longer for it."""
+        """Ask the process that carries this feed or batch to give it up."""
         await self._change_cache(lambda cache, _: cache.abandon(name))
 
     async def _change_cache(self, fn: Callable[[StatusCache, datetime], StatusCache]) -> None:
@@ -101,7 +101,7 @@ class SharedState:
     # Feed pace
 
     async def pace(self, kind: ItemKind) -> FeedPace:
-        """What is known of how fast Amazon processes feeds of a kind."""
+        """The pace at which Amazon processes feeds of a kind."""
         return FeedPace.read(await self._context.storage.load(self._pace_name(kind)))
 
     async def feed_leaves(self, kind: ItemKind, items: int) -> None:
@@ -152,11 +152,11 @@ class SharedState:
         return [late for late in found if late is not None]
 
     async def write_late(self, late: LateFeed) -> None:
-        """Remember a late feed, or what has become of it."""
+        """Store a late feed as it is now."""
         await self._change(self._late_name(late), lambda _, __: (late.to_text(), None))
 
     async def forget_late(self, late: LateFeed) -> None:
-        """Nothing more is expected of it."""
+        """Delete a late feed that needs no more checks."""
         await self._change(self._late_name(late), lambda _, __: (None, None))
 
     async def claim_late(self, late: LateFeed) -> LateFeed | None:

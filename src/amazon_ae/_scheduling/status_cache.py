@@ -1,8 +1,9 @@
 """The status cache: one small document per account by which all its processes share their status polls. Pure.
 
 GetFeedSubmissionList allows 80 requests an hour (MWS Feeds API, "GetFeedSubmissionList": 10, one per 45 s, 80 an hour),
-so ten pack stations cannot each ask for themselves. Whichever process may ask, asks for the feeds in flight of all, and
-writes the answer where the others read it. The cache also remembers feed ids for a while, so that a search for an
+so ten pack stations cannot each ask for themselves. The process that asks does so for the feeds in flight of all, and
+stores
+the answer for the others. The cache also remembers feed ids for a while, so that a search for an
 unanswered request does not take another batch's feed for it.
 """
 
@@ -108,13 +109,13 @@ class StatusCache:
         )
 
     def wait_seconds(self, now: datetime) -> float:
-        """Seconds until a process may ask again; 0 if now. A store's clock that was set back locks nothing."""
+        """Seconds until a process may ask again; 0 if now. A store's clock that was set back blocks nothing."""
         if self.asked_at is None or now < self.asked_at - timedelta(seconds=POLL_INTERVAL_SECONDS):
             return 0.0
         return max(0.0, POLL_INTERVAL_SECONDS - (now - self.asked_at).total_seconds())
 
     def asking(self, now: datetime) -> StatusCache:
-        """A process asks now; what is old is forgotten."""
+        """A process asks now; old entries are dropped."""
         return attrs.evolve(
             self, asked_at=now, known=tuple((feed_id, at) for feed_id, at in self.known if now - at < _KEEP)
         )
@@ -126,7 +127,7 @@ class StatusCache:
         return (ordered[start:] + ordered[:start])[:MOST_POLLED]
 
     def abandon(self, name: str) -> StatusCache:
-        """The host waits no longer for this feed or batch."""
+        """The host gave this feed or batch up."""
         return attrs.evolve(self, abandoned=(*self.abandoned, name)[-_LATEST:])
 
     def answered(self, batch_id: str, feed_id: str) -> StatusCache:

@@ -1,4 +1,4 @@
-"""The callers that wait for a pickup's outcome, in this process. An outcome is read in the store, never guessed."""
+"""The callers of this process that wait for a pickup's outcome. Outcomes are always read from the store."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Waiters:
         Raises:
             PickupRejected, PickupUnknown: its outcome.
             TimeoutError: none before ``until`` (this process's clock).
-            QuotaTimeout: the scheduler is closed, maybe since this request was stored.
+            QuotaTimeout: the scheduler is closed.
         """
         if self.closed:
             raise _closed(order_id)
@@ -65,7 +65,7 @@ class Waiters:
                 self._futures.pop(order_id, None)
 
     async def settled(self, outcomes: Sequence[ItemOutcome]) -> None:
-        """The store has just changed these outcomes: report them, and wake whoever waits for one."""
+        """These outcomes were just stored: emit their events, and wake the callers that wait for one."""
         context = self._context
         for outcome in outcomes:
             if outcome.outcome is not Outcome.RETRY:
@@ -81,7 +81,7 @@ class Waiters:
         await self.reread(outcome.key for outcome in outcomes)
 
     async def reread(self, order_ids: Iterable[str]) -> None:
-        """Read these outcomes in the store, if anyone here waits for them."""
+        """Read these outcomes from the store, if a caller waits for them."""
         for order_id in order_ids:
             if order_id not in self._futures:
                 continue
@@ -95,11 +95,11 @@ class Waiters:
                     future.set_result(outcome)
 
     def waiting(self, order_ids: Sequence[str] = ()) -> list[str]:
-        """Those of these orders, or all, for which anyone here waits."""
+        """The orders for which a caller waits: of these, or all."""
         return [order_id for order_id in order_ids or tuple(self._futures) if order_id in self._futures]
 
     def recheck_in(self) -> float:
-        """Seconds until the outcomes are to be read again, should a notice of the store have been lost."""
+        """Seconds until the outcomes are read again, in case a notice of the store was lost."""
         if not self._futures:
             return float("inf")
         age = (self._context.now() - self._rechecked_at).total_seconds()
@@ -113,7 +113,7 @@ class Waiters:
         await self.reread(key for key in tuple(self._futures) if key not in carried)
 
     def close(self) -> None:
-        """No outcome is delivered any more: every waiter is told that its pickup stays queued."""
+        """Deliver no more outcomes: every waiting call ends with ``QuotaTimeout``; its pickup stays queued."""
         self.closed = True
         for order_id, futures in self._futures.items():
             for future in futures:
@@ -126,7 +126,7 @@ class Waiters:
 
 
 def raise_unless_accepted(outcome: PickupOutcome) -> PickupOutcome:
-    """The outcome where Amazon accepted; its own error where not."""
+    """The outcome if Amazon accepted it; raises its error otherwise."""
     if outcome.state is ItemState.REJECTED:
         retryable = may_pass(outcome.code, outcome.message)
         raise PickupRejected(outcome.order_id, outcome.code, outcome.message, retryable=retryable)
@@ -136,7 +136,7 @@ def raise_unless_accepted(outcome: PickupOutcome) -> PickupOutcome:
 
 
 def outcome_of(item: StoredItem) -> PickupOutcome:
-    """A stored pickup in the host's words."""
+    """A stored pickup as the host sees it."""
     request = PickupRequest.from_text(item.key, item.value)
     return PickupOutcome(
         order_id=item.key,

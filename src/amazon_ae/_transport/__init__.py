@@ -1,1 +1,3 @@
-"""Shared by every backend: HTTP exchange, pacing, throttle table, retries and the call loop. No XML, no MWS in here."""
+"""Shared by every backend: HTTP exchange, pacing, throttle table, retries and the call loop. It knows no XML and no
+marketplace API.
+"""

@@ -83,7 +83,7 @@ class WaitPolicy:
 
 @attrs.frozen(kw_only=True)
 class Arrival:
-    """When an answer came, for those who read it.
+    """When an answer arrived; given to the functions that read it.
 
     Attributes:
         at: the local clock, aware UTC.
@@ -140,7 +140,7 @@ class Dialect(Protocol[C_contra]):
         ...
 
     async def renew(self, call: C_contra, error: AmazonAeError, *, deadline: datetime | None) -> bool:
-        """Whether what ``error`` complains of (a token) was renewed, so that one more request is worth sending."""
+        """Whether the cause of ``error`` (a token) was renewed, so that one more request is worth sending."""
         ...
 
 
@@ -150,8 +150,8 @@ class CallExecutor(Generic[C]):
     Args:
         dialect: how calls are written and answers read.
         owner: whose quota the calls spend, as Amazon counts it.
-        transport: gives the transport of the moment; asked for each request.
-        pacer: keeps the paces.
+        transport: returns the transport; called for each request.
+        pacer: paces the operations.
         throttles: Amazon's limits.
         retries: of repeatable calls.
         random: gives numbers in [0, 1).
@@ -209,7 +209,7 @@ class CallExecutor(Generic[C]):
         """Perform one call and read its answer.
 
         Raises:
-            AmazonAeError: as the module's rules say.
+            AmazonAeError: by the rules in the module's docstring.
         """
         throttle = self.throttle(call.operation)
         give_up_at = self._give_up_at(policy)
@@ -304,7 +304,7 @@ def _later(one: datetime | None, other: datetime | None) -> bool:
 
 
 def _for_the_caller(error: AmazonAeError, call: Call) -> AmazonAeError:
-    """By what the caller does next: an unanswered write is ``OutcomeUnknown``, a read ``ServiceUnavailable``."""
+    """The error to raise: an unanswered write is ``OutcomeUnknown``, a read ``ServiceUnavailable``."""
     if call.repeatable:
         if isinstance(error, OutcomeUnknown):
             return ServiceUnavailable(str(error), retryable=True, action=None)

@@ -1,4 +1,4 @@
-"""What the clients of both APIs share: whom they act for, and how they are closed."""
+"""The base of both APIs' clients: account, marketplace, credentials, closing."""
 
 from __future__ import annotations
 

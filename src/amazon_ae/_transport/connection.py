@@ -1,4 +1,4 @@
-"""Which ``httpx.AsyncClient`` a request goes through: the host's, or one of our own per event loop.
+"""Chooses the ``httpx.AsyncClient`` of a request: the host's, or one of our own per event loop.
 
 A pooled connection belongs to the event loop that opened it. Used from another one, a request may arrive although its
 answer can't be read. So an own client is opened per loop, and a host's client is refused in a second loop before
@@ -24,8 +24,8 @@ __all__ = ["HttpConnection"]
 # For own connections; a client that the host passes in keeps its own timeouts. Large feeds take a while to be read.
 _TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
 
-# The loop that a host's client was first used in. Bookkeeping about objects that outlive one MwsClient: it must be
-# found again by the next one that gets the same httpx client.
+# The loop in which a host's client was first used. Global, because an httpx client may outlive the API client that
+# used it first, and the next one must find the entry.
 _first_loops: weakref.WeakKeyDictionary[httpx.AsyncClient, weakref.ref[asyncio.AbstractEventLoop]] = (
     weakref.WeakKeyDictionary()
 )
@@ -95,7 +95,7 @@ class HttpConnection:
         )
 
     async def aclose(self) -> None:
-        """Close the own clients; twice is fine. The sockets of a loop that was closed went with it."""
+        """Close the own clients; twice is fine. The sockets of a closed loop were closed with it."""
         self._closed = True
         own, self._own = self._own, {}
         for loop, client in own.items():

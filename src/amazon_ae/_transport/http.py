@@ -27,7 +27,7 @@ from amazon_ae._transport.retries import ClosedClient
 __all__ = ["ERROR_BODY_BYTES", "HttpTransport", "RawAnswer", "WireRequest", "check_endpoint", "surely_unsent"]
 
 ERROR_BODY_BYTES: Final = 65_536
-"""How much of an error's body is read; Amazon's own are below 2 kB."""
+"""The most bytes of an error's body that are read; Amazon's own are below 2 kB."""
 
 # Raised before a connection carries the first byte of the request.
 _UNSENT: Final = (

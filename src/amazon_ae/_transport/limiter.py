@@ -105,30 +105,30 @@ class Limiter(AsyncLimiter):
         self.release()
 
     def hold(self) -> None:
-        """The slot just taken belongs to a request in flight: it restores after ``release``."""
+        """Keep the slot just taken for a request in flight: it restores after ``release``."""
         self._spent = max(0.0, self._spent - 1)
         self._in_flight += 1
         if self._window:
             self._window.pop()
 
     def release(self) -> None:
-        """The answer is there: the slot that ``hold`` kept begins to restore."""
+        """The answer arrived: the slot that ``hold`` kept begins to restore."""
         self._restore()
         self._in_flight -= 1
         self._spent += 1
         self._remember(1)
 
     def drain(self) -> None:
-        """Empty the bucket: Amazon says that it is. The next slot is free one restore interval from now."""
+        """Empty the bucket, because Amazon reported it empty. The next slot is free one restore interval from now."""
         self._restore()
         self._spent = max(self._spent, self.max_rate - self._in_flight)
 
     def block(self, seconds: float) -> None:
-        """Give no slot for ``seconds`` from now: Amazon says that the window is used up."""
+        """Give no slot for ``seconds`` from now, because Amazon reported that the window is used up."""
         self._blocked_until = max(self._blocked_until, self._steady.time() + seconds)
 
     def learn(self, restore_seconds: float) -> None:
-        """Take the rate that Amazon stated; the slots spent so far were restored at the old one."""
+        """Use the rate that Amazon stated from now on; slots spent so far were restored at the old one."""
         self._restore()
         self._restore_seconds = restore_seconds
         self.time_period = self.max_rate * restore_seconds

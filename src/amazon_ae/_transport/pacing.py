@@ -1,4 +1,4 @@
-"""Keeps every operation below Amazon's limits, and obeys Amazon when it says that they were passed.
+"""Keeps every operation below Amazon's limits, and waits when Amazon reports them exceeded.
 
 One limiter per (account, group of operations). A rolling window is counted beside the bucket where Amazon sets one,
 because a bucket of 10 that restores one per 45 s admits 90 in its first hour.
@@ -19,7 +19,7 @@ __all__ = ["Pacer"]
 
 
 class Pacer:
-    """The paces of any number of sellers in one process. Clients that share one share the paces.
+    """Rate limiters for any number of sellers in one process. Clients that share a pacer share the limits.
 
     Args:
         clock: tells the time and sleeps.
@@ -50,7 +50,7 @@ class Pacer:
             limiter.release()
 
     def obey(self, owner: str, throttle: Throttle, error: RequestThrottled | QuotaExceeded) -> None:
-        """Amazon refused: no call of this group leaves before the refusal is over."""
+        """Amazon throttled this group: no call of it leaves before the throttle ends."""
         limiter = self._limiter(owner, throttle)
         if isinstance(error, RequestThrottled):
             limiter.drain()
@@ -58,7 +58,7 @@ class Pacer:
             limiter.block((error.retry_at - self._clock.now()).total_seconds())
 
     def learn(self, owner: str, throttle: Throttle, restore_seconds: float) -> None:
-        """Amazon stated the rate of this group: hold it from now on, be it higher or lower."""
+        """Use the rate that Amazon stated for this group from now on, higher or lower."""
         self._limiter(owner, throttle).learn(restore_seconds)
 
     def restore_seconds(self, owner: str, throttle: Throttle) -> float:

@@ -1,7 +1,7 @@
 """Which reads are sent again, and when. Pure.
 
 Source: MWS developer guide, "Errors": after a 500 or 503 one immediate retry, then waits of 1, 4, 10 and 30 s. A
-throttle is no failure: it is waited for, and that wait isn't an attempt.
+throttle is not a failure: waiting for its end does not count as an attempt.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ __all__ = ["ClosedClient", "DamagedBody", "RetryPolicy", "is_transient"]
 
 
 class ClosedClient(NotSent):
-    """The client was closed, by the host or by itself: no retry will open it."""
+    """The client is closed, so a retry cannot help."""
 
 
 class DamagedBody(UnreadableResponse):
-    """A document's checksum is wrong: it was damaged on its way. Its refetches have a count of their own."""
+    """A document's checksum is wrong: it was damaged in transit. Refetches are counted separately."""
 
 
 @attrs.frozen(kw_only=True)

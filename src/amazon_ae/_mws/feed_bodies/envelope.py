@@ -1,7 +1,8 @@
 """The envelope around every XML feed: header, messages, and the rules of size.
 
-A feed is written as a stream of chunks, each a few hundred messages long, so that a caller can let others run between
-them and never holds the feed twice. Text enters the document through ``xml_text``, escaped; there is no other way in.
+A feed is written as a stream of chunks, each a few hundred messages long, so that a caller can yield to the event loop
+between
+them and never holds the feed twice. Text enters the document only through ``xml_text``, which escapes it.
 Sources: amzn-envelope.xsd (2017) and the MWS Feeds API reference, "SubmitFeed".
 """
 
@@ -39,7 +40,8 @@ ADVISED_RECORDS: Final = 30_000
 #: Messages written at a time: about a millisecond of work.
 CHUNK_RECORDS: Final = 500
 
-# What may not stand in a text as it is: markup, what XML forbids, and the carriage return, which a parser would
+# Characters that must not appear unescaped in text: markup, what XML forbids, and the carriage return, which a parser
+# would
 # turn into a line feed.
 _NOT_PLAIN: Final = re.compile("[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})

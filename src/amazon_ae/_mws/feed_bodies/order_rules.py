@@ -1,4 +1,4 @@
-"""What the schemas of order feeds admit: carrier codes, cancel reasons, identifiers, lengths. Pure.
+"""The rules of the order feeds' schemas: carrier codes, cancel reasons, identifiers, lengths. Pure.
 
 Sources: OrderFulfillment.xsd, OrderAcknowledgement.xsd and amzn-base.xsd (2017, with what newer copies add). Amazon
 refuses a whole feed for one value outside them, so a value is refused where it is made.
