@@ -23,7 +23,8 @@ from amazon_ae._exceptions import (
     UnreadableResponse,
 )
 from amazon_ae._models.easy_ship import PickupSlot
-from amazon_ae._models.feeds import FeedBatch, FeedItem, ItemKind, ItemOutcome, PickupRequest
+from amazon_ae._models.feeds import FeedBatch, FeedItem, ItemKind, ItemOutcome, Outcome, PickupRequest
+from amazon_ae._models.refusals import may_pass
 from amazon_ae.testing import make_order_id
 
 DUBAI = ZoneInfo("Asia/Dubai")
@@ -158,6 +159,79 @@ async def test_an_error_about_all_orders_raises_at_the_first_and_leaves_the_rest
         await book(Backend(book=[error]), 3)
     code = getattr(error, "code", "") or type(error).__name__
     assert await book(Backend(book=[None, error]), 3) == [("accepted", ""), ("retry", code), ("retry", code)]
+
+
+class Poisoned(Backend):
+    """Amazon fails with some orders whenever it is asked about them."""
+
+    def __init__(self, error: AmazonAeError, *poisoned: int, at: str = "slots") -> None:
+        super().__init__()
+        self.error, self.poisoned, self.at = error, {make_order_id(number) for number in poisoned}, at
+        self.tried: list[str] = []
+
+    async def slots(self, parcel: Parcel) -> Sequence[PickupSlot]:
+        self.tried.append(parcel.order_id)
+        self.state = BookingState.ABSENT
+        if self.at == "slots" and parcel.order_id in self.poisoned:
+            raise self.error
+        return await super().slots(parcel)
+
+    async def book(self, parcel: Parcel, slot: PickupSlot) -> None:
+        if self.at == "book" and parcel.order_id in self.poisoned:
+            raise self.error
+        await super().book(parcel, slot)
+
+
+FAULT = ServiceUnavailable("x", status=500, code="InternalError", retryable=True)
+
+
+async def test_one_order_that_amazon_fails_with_does_not_hold_up_the_others() -> None:
+    """It stands first in the queue: the others are booked, it is tried last, then given up as a passing refusal."""
+    booking, backend = PickupBooking(), Poisoned(FAULT, 1)
+    found = []
+    for _ in range(6):
+        outcomes = await booking.book_all(backend, batch_of(3), zone=DUBAI, now=lambda: NOW)
+        found.append({each.key: each for each in outcomes}[make_order_id(1)])
+        assert [str(each.outcome) for each in outcomes if each.key != make_order_id(1)] == ["accepted"] * 2
+    assert backend.tried[:3] == [make_order_id(number) for number in (1, 2, 3)]
+    assert backend.tried[-1] == make_order_id(1)
+    assert [str(each.outcome) for each in found] == ["retry"] * 5 + ["rejected"]
+    assert found[-1].code == "InternalError"
+    assert may_pass(found[-1].code, found[-1].message)
+
+
+async def test_in_an_outage_nothing_is_given_up_before_six_hours() -> None:
+    """Two orders are tried, not ten; then the first stands in the way no longer."""
+    booking, backend, now = PickupBooking(), Poisoned(FAULT, *range(1, 11)), [NOW]
+    for _ in range(12):
+        with pytest.raises(ServiceUnavailable):
+            await booking.book_all(backend, batch_of(10), zone=DUBAI, now=lambda: now[0])
+        now[0] += timedelta(minutes=29)
+    assert len(backend.tried) == 24
+    now[0] = NOW + timedelta(hours=6)
+    outcomes = await booking.book_all(backend, batch_of(10), zone=DUBAI, now=lambda: now[0])
+    given_up = [each for each in outcomes if each.outcome is Outcome.REJECTED]
+    assert 1 <= len(given_up) <= 2
+    assert {str(each.outcome) for each in outcomes} == {"rejected", "retry"}
+
+
+@pytest.mark.parametrize(
+    ("error", "at", "final", "code"),
+    [
+        (UnreadableResponse("x", retryable=True), "slots", Outcome.REJECTED, "SlotsUnreadable"),
+        (OutcomeUnknown("x"), "book", Outcome.UNKNOWN, "NotBooked"),
+        (UnreadableResponse("x"), "book", Outcome.UNKNOWN, "NotBooked"),
+    ],
+)
+async def test_what_may_have_been_booked_ends_with_a_person(
+    error: AmazonAeError, at: str, final: Outcome, code: str
+) -> None:
+    """What surely was not is refused. Nothing is tried without end."""
+    booking, backend = PickupBooking(), Poisoned(error, 2, at=at)
+    for _ in range(6):
+        outcomes = await booking.book_all(backend, batch_of(3), zone=DUBAI, now=lambda: NOW)
+    (last,) = [each for each in outcomes if each.key == make_order_id(2)]
+    assert (last.outcome, last.code) == (final, code)
 
 
 async def test_final_outcomes_are_settled_one_by_one() -> None:

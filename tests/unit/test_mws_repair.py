@@ -11,8 +11,8 @@ from hypothesis import given, strategies as st
 from mws_support import NOW, ORDER_ID, Amazon, client_of, envelope
 
 from amazon_ae import MwsClient, OutcomeUnknown, PackageDimensions, PackageWeight, UnreadableResponse
+from amazon_ae._models.xml_repair import cleaned, split_records
 from amazon_ae._mws.parsing import boolean, decimal, instant, integer, money, parse, text
-from amazon_ae._mws.repair import cleaned, split_records
 from amazon_ae._transport.retries import RetryPolicy
 
 IDS = [f"403-0000000-000000{n}" for n in range(5)]

@@ -94,6 +94,26 @@ def test_a_passing_fault_of_amazons_is_no_refusal_of_stock(code: str, text: str)
 
 
 @pytest.mark.parametrize(
+    ("code", "text", "passing"),
+    [
+        ("internalerror", "", True),
+        ("503", "", True),
+        ("RequestThrottled", "", True),
+        ("9", "Amazon system failure", True),
+        ("9", "We have technical difficulties. Come back later.", True),
+        ("9", "An unexpected error occurred", True),
+        ("9", "This SKU is temporarily restricted", False),
+        ("9", "Listing is blocked at this time", False),
+        ("9", "The latency is invalid at this time", False),
+        ("9", "Restock date must be later than today", False),
+    ],
+)
+def test_words_tell_a_fault_of_amazons_from_a_refusal(code: str, text: str, passing: bool) -> None:
+    """No list of codes is published."""
+    assert may_pass(code, text) is passing
+
+
+@pytest.mark.parametrize(
     ("code", "text"),
     [
         ("8541", "The SKU data provided conflicts. Correct the SKU and submit again."),
@@ -126,7 +146,7 @@ def test_items_that_stay_open_become_dead_letters() -> None:
     assert [budget.apply([open_])[0].outcome for _ in range(5)] == [Outcome.RETRY] * 5
     (dead,) = budget.apply([open_])
     assert (dead.outcome, dead.code) == (Outcome.REJECTED, "5001")
-    assert "6 reports" in dead.message
+    assert "6 times" in dead.message
     budget.apply([open_] * 3)
     assert budget.apply([fine]) == (fine,)
     assert [budget.apply([open_])[0].outcome for _ in range(5)] == [Outcome.RETRY] * 5
@@ -405,6 +425,14 @@ def test_a_clean_flat_report_has_no_table() -> None:
     body = b"Feed Processing Summary:\r\n\tNumber of records processed\t\t3\r\n\tNumber of records successful\t\t3\r\n"
     assert judged(body, 3) == ["accepted"] * 3
     assert judged(body, 4, Outcome.UNKNOWN) == ["unknown:ReportIncomplete"] * 4
+
+
+@pytest.mark.parametrize("junk", ["\t\t\t\t", " \t \t\t", "\x00\t\x00\t\t\t"])
+def test_a_line_of_nothing_is_no_error(junk: str) -> None:
+    """Spreadsheets leave them behind; a NUL in a text is dropped."""
+    body = flat(f"{junk}\n2\tK2\t8541\tError\tn\x00o\n{junk}", processed="3", successful="2")
+    assert [each.text for each in read_report(body).rows] == ["no"]
+    assert judged(body, 3) == ["accepted", "rejected:8541", "accepted"]
 
 
 def test_without_its_summary_a_flat_report_accepts_nothing() -> None:

@@ -24,7 +24,8 @@ from amazon_ae import (
     SpApiDocumentsFeed,
     UnreadableResponse,
 )
-from amazon_ae._easy_ship.documents_feed import read_documents_report
+from amazon_ae._easy_ship.documents_feed import DocumentsReport, RefusedDocument, read_documents_report
+from amazon_ae._spapi.documents_feed import _Ended, _reason
 from amazon_ae.testing import FakeSpApi, SpApiFault, VirtualClock, make_item, make_order, make_order_id
 
 LABEL, INVOICE, SLIP = DocumentKind.SHIPPING_LABEL, DocumentKind.INVOICE, DocumentKind.PACKING_SLIP
@@ -158,6 +159,28 @@ async def test_an_outage_while_the_report_is_fetched_keeps_the_feed(world: World
     assert world.fake.count("createFeed") == 1
 
 
+async def test_a_report_that_stays_unreadable_is_not_waited_for_forever(world: World) -> None:
+    """Whoever asks again asks for a new feed."""
+    world.fake.fail("downloadDocument", SpApiFault.HTML_PAGE, times=20)
+    failed = (await world.source().documents(make_order_id(1), [LABEL])).failed[LABEL]
+    assert isinstance(failed.__cause__, UnreadableResponse)
+    world.fake.clear_faults()
+    assert LABEL in (await world.source().documents(make_order_id(1), [LABEL])).ready
+    assert world.fake.count("createFeed") == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "again"),
+    [("5001", "system error, submit again", True), ("InternalError", "", True), ("610013", "no package", False)],
+)
+def test_a_passing_refusal_may_be_asked_for_again(code: str, message: str, again: bool) -> None:
+    """Amazon's words decide, as they do for stock and pickups."""
+    refused = RefusedDocument(order_id="171-0000000-0000002", message_id="2", code=code, message=message)
+    report = DocumentsReport(references=(), made=(), refused=(refused,))
+    reason, retryable = _reason("171-0000000-0000002", _Ended(report))
+    assert (code in reason, retryable) == (True, again)
+
+
 async def test_what_cannot_be_used_is_refused(world: World) -> None:
     """Before anything is sent."""
     unusable: list[dict[str, Any]] = [
@@ -181,6 +204,32 @@ REPORT = b"""<EasyShipProcessingReport><FeedSubmissionID>1</FeedSubmissionID>
 <ErrorMessage><MessageID>2</MessageID><AmazonOrderID>171-0000000-0000002</AmazonOrderID><TotalErrors>1</TotalErrors>
 <Error><ErrorType>Error</ErrorType><ErrorCode>610013</ErrorCode><ErrorMessage>no\x01 package</ErrorMessage></Error>
 </ErrorMessage></EasyShipProcessingReport>"""
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbf" + REPORT,
+        REPORT.replace(b"\x01", b"&#x1;"),
+        REPORT.replace(b"\x01", b"\0"),
+        b'<?xml version="1.0" encoding="UTF-16"?>'.decode().encode("utf-16") + REPORT.decode().encode("utf-16")[2:],
+        b'<?xml version="1.0" encoding="klingon"?>' + REPORT,
+        REPORT + b"\0\n",
+    ],
+    ids=["mark", "reference", "nul", "UTF-16", "unknown encoding", "nul behind"],
+)
+def test_a_report_is_read_in_any_encoding(content: bytes) -> None:
+    """By the ladder that every document of Amazon's gets."""
+    assert [each.order_id for each in read_documents_report(content).refused] == ["171-0000000-0000002"]
+
+
+@pytest.mark.parametrize(
+    ("written", "word"), [("A & B", "A & B"), ("caf&eacute;", "café"), ("5 % & more", "5 % & more")]
+)
+def test_a_report_with_unescaped_words_is_read(written: str, word: str) -> None:
+    """As people type them."""
+    (refused,) = read_documents_report(REPORT.replace(b"no\x01 package", written.encode())).refused
+    assert refused.message == word
 
 
 @pytest.mark.parametrize(

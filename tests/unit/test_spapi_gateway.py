@@ -205,6 +205,45 @@ async def test_a_fault_before_the_first_outcome_is_raised(
         await shop.gateway().submit(stock_batch("spapi:patch", *shop.stock("A", "B")))
 
 
+class FailsWith(httpx.AsyncBaseTransport):
+    """Amazon, which fails with one SKU whenever it is named."""
+
+    def __init__(self, inner: FakeSpApi, sku: str, answer: httpx.Response) -> None:
+        self.inner, self.sku, self.answer = inner, sku, answer
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "PATCH" and request.url.path.endswith(f"/{self.sku}"):
+            return httpx.Response(self.answer.status_code, content=self.answer.content)
+        return await self.inner.handle_async_request(request)
+
+
+INVALID = {"sku": "A", "status": "INVALID", "submissionId": "1", "issues": [{"code": "5001", "severity": "ERROR"}]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "tries"),
+    [
+        (httpx.Response(500, json={"errors": [{"code": "InternalFailure", "message": "x"}]}), 20),
+        (httpx.Response(400, json={"errors": [{"code": "InternalError", "message": "system error"}]}), 5),
+        (httpx.Response(200, json=INVALID), 5),
+        (httpx.Response(200, json={"sku": "Z", "status": "ACCEPTED"}), 5),
+        (httpx.Response(200, content=b"<html>"), 5),
+    ],
+    ids=["500", "400", "INVALID", "another's", "page"],
+)
+async def test_one_sku_that_amazon_fails_with_does_not_hold_up_the_others(
+    shop: Shop, answer: httpx.Response, tries: int
+) -> None:
+    """They are accepted in the same batch; it waits again, and becomes a dead letter in the end."""
+    updates = shop.stock("A", "B", "C", "D", "E", "F", "G")
+    shop.http = httpx.AsyncClient(transport=FailsWith(shop.fake, "A", answer))
+    gateway = shop.gateway()
+    for attempt in range(tries + 1):
+        found = kinds((await gateway.submit(stock_batch("spapi:patch", *updates))).outcomes)
+        assert found.pop("A") is (Outcome.RETRY if attempt < tries else Outcome.REJECTED)
+        assert set(found.values()) == {Outcome.ACCEPTED}
+
+
 async def test_a_missing_role_is_raised_and_refuses_no_sku(shop: Shop) -> None:
     """All of them are concerned."""
     shop.fake.roles.discard("Product Listing")

@@ -133,6 +133,63 @@ def test_the_sku_decides_before_the_number() -> None:
     assert outcomes(body, "A", "B") == [("A", Outcome.ACCEPTED), ("B", Outcome.REJECTED)]
 
 
+def test_an_invalid_message_that_is_not_shown_leaves_the_silent_ones_unclear() -> None:
+    """Two were refused and one is named: nobody can tell which of the others it was."""
+    body = report(3, issue(2, sku="B"), messagesAccepted=1, messagesInvalid=2)
+    assert outcomes(body, "A", "B", "C") == [("A", Outcome.RETRY), ("B", Outcome.REJECTED), ("C", Outcome.RETRY)]
+
+
+@pytest.mark.parametrize("number", [0, -1, 99, 10**30])
+@pytest.mark.parametrize("more", [{}, {"sku": "Z"}])
+def test_an_error_about_none_of_our_messages_accepts_nothing(number: int, more: dict[str, str]) -> None:
+    """Message 0 is the whole feed; any other number is not ours."""
+    body = report(2, issue(number, **more), messagesAccepted=2, messagesInvalid=0)
+    assert outcomes(body, "A", "B") == [("A", Outcome.RETRY), ("B", Outcome.RETRY)]
+
+
+@pytest.mark.parametrize(
+    ("severity", "outcome"),
+    [
+        ("error", Outcome.REJECTED),
+        (" Error ", Outcome.REJECTED),
+        ("warning", Outcome.ACCEPTED_WITH_WARNINGS),
+        ("FATAL", Outcome.RETRY),
+        ("", Outcome.RETRY),
+    ],
+)
+def test_a_severity_is_read_in_any_case_and_guessed_in_none(severity: str, outcome: Outcome) -> None:
+    """What Amazon has not documented is no acceptance."""
+    body = report(2, issue(2, severity), messagesAccepted=1, messagesInvalid=1)
+    assert outcomes(body, "A", "B")[1] == ("B", outcome)
+
+
+@pytest.mark.parametrize("sku", ["b", " B ", "Ｂ"])
+def test_a_sku_in_another_spelling_is_ours(sku: str) -> None:
+    """Whether Amazon keeps case and width is not published; an error must not get lost."""
+    assert outcomes(report(2, issue(None, sku=sku)), "A", "B")[1] == ("B", Outcome.REJECTED)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "outcome"),
+    [
+        ("5001", "system error, submit again", Outcome.RETRY),
+        ("InternalError", "", Outcome.RETRY),
+        ("INTERNALERROR", "x", Outcome.RETRY),
+        ("9", "An unexpected error occurred, please resubmit later", Outcome.RETRY),
+        ("503", "x", Outcome.RETRY),
+        ("9", "It was skipped because it is identical to an earlier one", Outcome.ACCEPTED_WITH_WARNINGS),
+        ("90220", "'x' is required; correct it and try again", Outcome.REJECTED),
+        ("9", "This SKU is temporarily restricted", Outcome.REJECTED),
+    ],
+)
+def test_a_passing_fault_is_no_refusal_whoever_says_it(code: str, message: str, outcome: Outcome) -> None:
+    """A feed's report and a patch's answer alike."""
+    body = report(2, issue(2, code=code, message=message))
+    assert outcomes(body, "A", "B")[1] == ("B", outcome)
+    found = submission_outcome("B", submission("INVALID", ListingIssue(code=code, message=message, severity="ERROR")))
+    assert found.outcome is outcome
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"issues": [', b"<html>"])
 def test_what_is_no_report_cannot_be_read(body: bytes) -> None:
     """And is no acceptance."""

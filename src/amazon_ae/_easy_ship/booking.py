@@ -1,7 +1,8 @@
 """Books pickups order by order, each with its own outcome.
 
-1. An error about one order is that order's outcome. An error about all orders (no access, no connection) is raised at
-   the first order; later it leaves the rest of the batch as ``RETRY``.
+1. An error about one order is that order's outcome. An error about all orders (no access, no connection) is raised if
+   nothing was booked; later it leaves the rest of the batch as ``RETRY``. A fault of Amazon's own may be either: the
+   others are tried, and ``_easy_ship.patience`` says when an order waits no longer.
 2. An unanswered booking is looked up. Amazon has it: ``ACCEPTED``. Amazon doesn't: ``RETRY``, since an order that
    turns out to be booked after all is recognised by rule 3.
 3. "Scheduled already" is looked up too: the existing booking is ours, made by a request whose answer was lost, or
@@ -15,11 +16,12 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from typing import Protocol
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 import attrs
 
+from amazon_ae._easy_ship.patience import Patience
 from amazon_ae._easy_ship.slots import Parcel, choose_slot, parcel_of
 from amazon_ae._exceptions import (
     AmazonAeError,
@@ -30,6 +32,7 @@ from amazon_ae._exceptions import (
     OutcomeUnknown,
     QuotaTimeout,
     RegionNotSupported,
+    ServiceUnavailable,
     UnreadableResponse,
 )
 from amazon_ae._models.easy_ship import PackageItem, PickupSlot
@@ -38,6 +41,10 @@ from amazon_ae._models.feeds import FeedBatch, ItemOutcome, Outcome, PickupReque
 __all__ = ["BookingState", "EasyShipApi", "PickupBooking", "Settle"]
 
 _log = logging.getLogger(__name__)
+
+# So many orders that Amazon fails with, and none that it takes, are an outage.
+_MOST_FAULTS: Final = 2
+_NO_SLOTS: Final = "SlotsUnreadable"
 
 Settle = Callable[[Sequence[ItemOutcome]], Awaitable[None]]
 """Makes outcomes durable; see ``FeedGateway.submit``."""
@@ -100,6 +107,7 @@ class PickupBooking:
             raise ConfigurationError("lead must not be negative")
         self._lead = lead
         self._packed_items = packed_items
+        self._patience = Patience()
 
     async def book_all(
         self,
@@ -120,25 +128,40 @@ class PickupBooking:
             The outcomes that ``settle`` didn't get: those that wait again, or all if ``settle`` is ``None``.
 
         Raises:
-            AmazonAeError: the first order met an error that concerns all orders. Nothing was booked.
+            AmazonAeError: an error that concerns all orders. Nothing was booked.
         """
         outcomes: list[ItemOutcome] = []
-        pickups = batch.pickups()
-        for index, request in enumerate(pickups):
+        # Those that failed before come last: they must not hold up the others.
+        waiting = sorted(batch.pickups(), key=lambda request: self._patience.is_suspect(request.order_id))[::-1]
+        faults: list[tuple[PickupRequest, ServiceUnavailable]] = []
+        done = False
+        while waiting:
+            request = waiting.pop()
             try:
                 outcome = await self._book_one(api, request, zone, now)
+            except ServiceUnavailable as error:
+                faults.append((request, error))
+                if not done and len(faults) == _MOST_FAULTS:
+                    break
+                continue
             except AmazonAeError as error:
-                if index == 0:
+                if not done:
                     raise
-                rest = pickups[index:]
-                _log.warning("pickups: %d of %d wait again: %s", len(rest), len(pickups), type(error).__name__)
-                outcomes += [_retry(each.order_id, error) for each in rest]
+                waiting.append(request)
+                _log.warning("pickups: %d wait again: %s", len(waiting), type(error).__name__)
+                outcomes += [_retry(each.order_id, error) for each in waiting]
+                waiting.clear()
                 break
+            outcome = self._patience.judge(outcome, now(), booked=outcome.code != _NO_SLOTS)
+            done = done or outcome.outcome is not Outcome.RETRY
             if settle is None or outcome.outcome is Outcome.RETRY:
                 outcomes.append(outcome)
             else:
                 await settle([outcome])
-        return tuple(outcomes)
+        failed = [self._patience.judge(_retry(each.order_id, error), now(), booked=False) for each, error in faults]
+        if faults and not outcomes and not done and all(outcome.outcome is Outcome.RETRY for outcome in failed):
+            raise faults[0][1]
+        return (*outcomes, *failed, *(_retry(each.order_id, faults[0][1]) for each in waiting))
 
     async def _book_one(
         self, api: EasyShipApi, request: PickupRequest, zone: ZoneInfo, now: Callable[[], datetime]
@@ -181,7 +204,12 @@ class PickupBooking:
             return await self._list_and_book(api, parcel, now)
 
     async def _list_and_book(self, api: EasyShipApi, parcel: Parcel, now: Callable[[], datetime]) -> ItemOutcome:
-        slot = choose_slot(await api.slots(parcel), parcel.requested_at, soonest=now() + self._lead)
+        try:
+            offered = await api.slots(parcel)
+        except UnreadableResponse as error:
+            text = f"its slots cannot be read: {error}"
+            return await _look_up(api, ItemOutcome(parcel.order_id, Outcome.RETRY, _NO_SLOTS, text))
+        slot = choose_slot(offered, parcel.requested_at, soonest=now() + self._lead)
         if slot is None:
             text = f"Amazon offers no pickup slot on or after {parcel.requested_at:%Y-%m-%d %H:%M}"
             # An order that is booked already may be offered none.

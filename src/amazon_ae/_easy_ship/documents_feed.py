@@ -7,7 +7,6 @@ selling-partner-api-models issue 5196.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 from xml.etree import ElementTree
@@ -18,6 +17,7 @@ import attrs
 from amazon_ae._exceptions import UnreadableResponse
 from amazon_ae._models.documents import DocumentKind
 from amazon_ae._models.text import check_order_id
+from amazon_ae._models.xml_repair import cleaned
 
 __all__ = ["DOCUMENT_TYPES", "DocumentsReport", "RefusedDocument", "documents_feed", "read_documents_report"]
 
@@ -26,8 +26,6 @@ DOCUMENT_TYPES: Final[Mapping[DocumentKind, str]] = {
     DocumentKind.SHIPPING_LABEL: "ShippingLabel",
     DocumentKind.INVOICE: "Invoice",
 }
-_ILLEGAL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|&#(?:x0*1?[0-9a-fA-F]|0*[12]?[0-9]);")
-_LEGAL_REFERENCES: Final = (b"&#x9;", b"&#xA;", b"&#xa;", b"&#xD;", b"&#xd;", b"&#9;", b"&#10;", b"&#13;")
 
 
 @attrs.frozen(kw_only=True)
@@ -107,19 +105,17 @@ def read_documents_report(content: bytes) -> DocumentsReport:
 
 
 def _parse(content: bytes) -> ElementTree.Element:
-    text = content.strip(b"\xef\xbb\xbf \t\r\n")
-    if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
+    plain = content.replace(b"\0", b"")  # UTF-16 too
+    if b"<!DOCTYPE" in plain or b"<!ENTITY" in plain:
         raise UnreadableResponse("the report of a documents feed has a document type")
-    for attempt in (text, _ILLEGAL.sub(_dropped, text)):
-        try:
-            return ElementTree.fromstring(attempt)
-        except (ElementTree.ParseError, ValueError, LookupError):
-            continue
-    raise UnreadableResponse("the report of a documents feed is no XML", retryable=True)
-
-
-def _dropped(found: re.Match[bytes]) -> bytes:
-    return found[0] if found[0] in _LEGAL_REFERENCES else b""
+    try:
+        return ElementTree.fromstring(content)
+    except (ElementTree.ParseError, ValueError, LookupError):
+        pass
+    try:
+        return ElementTree.fromstring(cleaned(content))
+    except (ElementTree.ParseError, ValueError):
+        raise UnreadableResponse("the report of a documents feed is no XML", retryable=True) from None
 
 
 def _name(element: ElementTree.Element) -> str:

@@ -18,17 +18,23 @@ __all__ = ["RetryBudget", "is_repetition", "may_pass"]
 
 # 5001 as public bug reports quote it ("system error, submit again"): UNVERIFIED.
 _PASSING_CODES: Final = frozenset(
-    {"5001", "InternalError", "InternalFailure", "InternalServerError", "ServiceUnavailable"}
+    {"5001", "500", "503", "internalerror", "internalfailure", "internalservererror", "serviceunavailable"}
+    | {"requestthrottled", "throttled", "toomanyrequests"}
 )
 _FAULT: Final = re.compile(
-    r"system error|internal (?:server )?(?:error|failure|fault)|server error|temporar|time[d-]? ?out"
-    r"|service (?:is )?(?:currently )?unavailable|(?:again|retry|resubmit) later|at this time",
+    r"(?:system|server|internal(?: server)?) (?:error|failure|fault|problem|exception)|internalerror|throttled"
+    r"|service (?:is )?(?:currently |temporarily )?unavailable",
     re.IGNORECASE,
 )
-_SUBMIT_AGAIN: Final = re.compile(r"\b(?:re-?submit|submit (?:\w+ ){0,3}again|try again|re-?send)\b", re.IGNORECASE)
+_SUBMIT_AGAIN: Final = re.compile(
+    r"\b(?:re-?submit|submit (?:\w+ ){0,3}again|try again|re-?send|retry)\b|temporar|\btimed?[ -]?out\b|\blater\b"
+    r"|at this time|(?:technical|unexpected) (?:error|difficult|problem|issue)",
+    re.IGNORECASE,
+)
 # "Correct the SKU and submit again" is a refusal of the value.
 _CORRECT_IT: Final = re.compile(
-    r"\b(?:correct|fix|change|edit|verify|check|valid|invalid|modify|update|remove|provide|specify|missing|required)\b",
+    r"\b(?:correct|fix|change|edit|verify|check|valid|invalid|modify|update|remove|provide|specify|missing|required)\b"
+    r"|\b(?:must|restricted|blocked|suppressed|not (?:allowed|authorized|eligible|permitted))\b",
     re.IGNORECASE,
 )
 _REPETITION_CODES: Final = frozenset({"5000"})
@@ -40,7 +46,7 @@ _REPETITION: Final = re.compile(
 
 def may_pass(code: str, text: str) -> bool:
     """Whether the same value may be accepted later: Amazon names a fault of its own."""
-    if code in _PASSING_CODES or _FAULT.search(text):
+    if code.lower() in _PASSING_CODES or _FAULT.search(text):
         return True
     return bool(_SUBMIT_AGAIN.search(text)) and not _CORRECT_IT.search(text)
 
@@ -78,5 +84,5 @@ class RetryBudget:
             self._attempts[outcome.key] = attempts
             return outcome
         del self._attempts[outcome.key]
-        text = f"{outcome.message} (so in {attempts} reports in a row)"
+        text = f"{outcome.message} (so {attempts} times in a row)"
         return attrs.evolve(outcome, outcome=Outcome.REJECTED, message=text)

@@ -27,6 +27,7 @@ from amazon_ae._exceptions import (
     RequestThrottled,
 )
 from amazon_ae._models.documents import Document, DocumentKind, DocumentSet
+from amazon_ae._models.refusals import may_pass
 from amazon_ae._models.submissions import FeedSubmission
 from amazon_ae._mws.client import MwsClient
 from amazon_ae._mws.feed_bodies import EasyShipDocumentRequest, easy_ship_document_feed, join_feed
@@ -197,7 +198,8 @@ class EasyShipDocumentsFeed:
                 raise DocumentError("Amazon cancelled the request; ask again", step=kind)
             report = await fetch_report(self._client, feed.feed_submission_id)
             if errors := [row for row in report.rows if row.is_error]:
-                raise DocumentError(f"Amazon refused: {errors[0].code}: {errors[0].text}", step=kind)
+                again = all(may_pass(row.code, row.text) for row in errors)
+                raise DocumentError(f"Amazon refused: {errors[0].code}: {errors[0].text}", step=kind, retryable=again)
             if not report.references:
                 raise DocumentError("the processing report names no ReportReferenceId", step=kind)
             content = await self._fetch(report.references[0].value)

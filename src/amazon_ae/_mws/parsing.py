@@ -19,7 +19,7 @@ import xmltodict
 from amazon_ae._exceptions import UnreadableResponse
 from amazon_ae._models.money import Money
 from amazon_ae._models.written import decimal_of, instant_of, whole
-from amazon_ae._mws.repair import cleaned, split_records
+from amazon_ae._models.xml_repair import cleaned, split_records
 
 __all__ = [
     "BROKEN",
@@ -72,7 +72,7 @@ class CutOff(ValueError):
 def parse(body: bytes, *, isolate: str | None = None) -> tuple[str, Node]:
     """The root's local name and its content.
 
-    A body that a parser refuses is cleaned (``_mws.repair``) and parsed again.
+    A body that a parser refuses is cleaned (``_models.xml_repair``) and parsed again.
 
     Args:
         isolate: an element whose broken records are taken out, e.g. ``"Order"``; the content lists

@@ -14,8 +14,9 @@ from xml.parsers import expat
 import attrs
 
 from amazon_ae._exceptions import UnreadableResponse
+from amazon_ae._models.written import drop_forbidden
+from amazon_ae._models.xml_repair import cleaned, decoded
 from amazon_ae._mws.parsing import integer
-from amazon_ae._mws.repair import cleaned, decoded
 
 __all__ = ["ProcessingReport", "ReportReference", "ReportRow", "at_once", "read_report", "report_steps"]
 
@@ -256,8 +257,10 @@ def _read_flat(text: str, first_record: int) -> ProcessingReport:
     counts: list[int] = []
     rows: list[ReportRow] = []
     columns: dict[str, int] | None = None
-    for line in re.split(r"\r\n|\r|\n", text):
+    for line in re.split(r"\r\n|\r|\n", drop_forbidden(text)):
         cells = [cell.strip() for cell in line.split("\t")]
+        if not any(cells):
+            continue
         if columns is None and (found := _COUNT.fullmatch(line)):
             counts.append(int(re.sub(r"\D", "", found[1])))
         elif len(cells) >= 4 and (columns is not None or cells[0].isdecimal()):

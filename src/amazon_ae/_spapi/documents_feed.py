@@ -24,15 +24,19 @@ from amazon_ae._easy_ship.archives import ArchiveLimits, MediaType
 from amazon_ae._easy_ship.documents_feed import DOCUMENT_TYPES, DocumentsReport, documents_feed, read_documents_report
 from amazon_ae._easy_ship.labels import ArchiveReader, LabelTexts
 from amazon_ae._exceptions import (
+    AccessDenied,
     AmazonAeError,
+    AmazonError,
     ConfigurationError,
     DocumentError,
     DocumentNotReady,
     NotSent,
     OutcomeUnknown,
+    QuotaTimeout,
     StorageError,
 )
 from amazon_ae._models.documents import Document, DocumentKind, DocumentSet, kinds_asked
+from amazon_ae._models.refusals import may_pass
 from amazon_ae._models.text import check_order_id
 from amazon_ae._ports import Storage
 from amazon_ae._spapi.client import SpApiClient
@@ -150,11 +154,13 @@ class SpApiDocumentsFeed:
         except StorageError:
             raise
         except AmazonAeError as error:
+            if not _goes_on(error):
+                await self._forget(order_id)  # whoever asks again asks for a new feed
             return {kind: _wrapped(error, kind) for kind in kinds}
         found = await self._kept(order_id, kinds)
         await self._forget(order_id)
-        reason = _reason(order_id, ended)
-        return {kind: found.get(kind) or DocumentError(reason, step=kind, retryable=not ended.report) for kind in kinds}
+        reason, again = _reason(order_id, ended)
+        return {kind: found.get(kind) or DocumentError(reason, step=kind, retryable=again) for kind in kinds}
 
     # One feed for many orders
 
@@ -258,15 +264,24 @@ class SpApiDocumentsFeed:
         return f"easy-ship-documents/{self._client.account}/{order_id}/spapi"
 
 
-def _reason(order_id: str, ended: _Ended) -> str:
+def _reason(order_id: str, ended: _Ended) -> tuple[str, bool]:
+    """Why an order has no document, and whether asking again may help."""
     if ended.report is None:
-        return ended.reason
+        return ended.reason, True
     for refused in ended.report.refused:
         if refused.order_id == order_id:
-            return f"Amazon refused: {refused.code}: {refused.message}"
+            again = may_pass(refused.code, refused.message)
+            return f"Amazon refused: {refused.code}: {refused.message}", again
     if order_id in ended.report.made:
-        return "what Amazon made does not hold it, or not in a format that is asked for"
-    return "Amazon's report does not name the order"
+        return "what Amazon made does not hold it, or not in a format that is asked for", False
+    return "Amazon's report does not name the order", False
+
+
+def _goes_on(error: AmazonAeError) -> bool:
+    """Whether the feed may still give the document, so that asking again goes on with it."""
+    if isinstance(error, AmazonError):
+        return error.retryable or isinstance(error, AccessDenied)
+    return isinstance(error, DocumentNotReady | NotSent | OutcomeUnknown | QuotaTimeout)
 
 
 def _wrapped(error: AmazonAeError, kind: DocumentKind) -> DocumentError:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from datetime import date, datetime
 
+import attrs
+
 from amazon_ae._exceptions import ConfigurationError, InvalidRequest, PickupRejected, UnreadableResponse
 from amazon_ae._models.checks import listed
 from amazon_ae._models.easy_ship import ScheduledPackage
@@ -21,11 +23,13 @@ from amazon_ae._models.feeds import (
     PickupRequest,
 )
 from amazon_ae._models.orders import Order, OrderItem, OrderPage
+from amazon_ae._models.refusals import RetryBudget
 from amazon_ae._models.text import ORDER_ID
 from amazon_ae._spapi.bulk_pickups import EasyShipBulkPickup
 from amazon_ae._spapi.client import SpApiClient
 from amazon_ae._spapi.pickups import HandoverPickup
 from amazon_ae._spapi.stock_feeds import StockFeeds, UnclearSkus
+from amazon_ae._spapi.stock_outcomes import UNCLEAR
 from amazon_ae._spapi.stock_patches import PatchBatch
 from amazon_ae._spapi.stock_terms import (
     FEED_ROUTE,
@@ -55,6 +59,8 @@ class SpApiGateway:
         fulfilled_by: ``("MERCHANT",)`` leaves out what Amazon's own warehouses send; empty is all.
         stock: when patches and when feeds carry stock.
         stock_format: how stock is written.
+        max_report_retries: how often in a row a stock update is sent again because Amazon named a passing fault of its
+            own or its answer could not be read; then it is a dead letter. Counted per process.
     """
 
     def __init__(
@@ -65,6 +71,7 @@ class SpApiGateway:
         fulfilled_by: Collection[str] = (),
         stock: StockRouting | None = None,
         stock_format: StockFormat | None = None,
+        max_report_retries: int = 5,
     ) -> None:
         self._client = client
         self._pickups: HandoverPickup | EasyShipBulkPickup = pickup_route or HandoverPickup()
@@ -73,6 +80,9 @@ class SpApiGateway:
         self._form = stock_format or StockFormat()
         self._feeds = StockFeeds(client, self._form)
         self._unclear = UnclearSkus(self._routing.unclear_limit)
+        self._retry_budget = RetryBudget(max_report_retries)
+        # Beside SKUs that Amazon takes: an outage is not counted. Each time means minutes of attempts.
+        self._fault_budget = RetryBudget(4 * max_report_retries)
 
     @property
     def account(self) -> str:
@@ -118,9 +128,14 @@ class SpApiGateway:
             return await self._pickups.submit(self._client, batch, settle=settle)
         if batch.route == FEED_ROUTE:
             return await self._feeds.submit(batch)
-        outcomes = await PatchBatch(self._client.listings, self._form, self._noting(settle)).perform(
-            list(batch.updates())
+        patches = PatchBatch(
+            self._client.listings,
+            self._form,
+            self._noting(settle),
+            budget=self._retry_budget,
+            faults=self._fault_budget,
         )
+        outcomes = await patches.perform(list(batch.updates()))
         self._unclear.note(outcomes)
         return FeedReceipt(feed_id=None, submitted_at=self._client.clock.now(), outcomes=outcomes)
 
@@ -135,8 +150,12 @@ class SpApiGateway:
         if batch.kind is ItemKind.PICKUP:
             return await self._pickups.report(self._client, feed_id, batch)
         report = await self._feeds.report(feed_id, batch)
-        self._unclear.note(report.outcomes)
-        return report
+        outcomes = tuple(
+            outcome if outcome.code == UNCLEAR else self._retry_budget.apply([outcome])[0]
+            for outcome in report.outcomes
+        )
+        self._unclear.note(outcomes)
+        return attrs.evolve(report, outcomes=outcomes)
 
     async def recent(self, kind: ItemKind, since: datetime) -> Sequence[FeedStatus]:
         """The stock feeds since ``since``, oldest first; none for pickups, which spend no feed."""

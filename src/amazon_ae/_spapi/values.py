@@ -33,6 +33,7 @@ __all__ = [
     "money",
     "node",
     "nodes",
+    "plain_name",
     "same",
     "same_name",
     "text",
@@ -167,10 +168,11 @@ def same(found: str | None, asked: str, what: str) -> None:
 
 def same_name(found: str, asked: str) -> bool:
     """Whether two SKUs or ids may be the same: whether Amazon gives one back exactly as it got it is not published."""
-    return _plain(found) == _plain(asked)
+    return plain_name(found) == plain_name(asked)
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """An SKU or id without what may differ between two spellings: case, width, blanks around it."""
     return unicodedata.normalize("NFKC", name).casefold().strip()
 
 
