@@ -128,16 +128,16 @@ async def test_a_feed_keeps_the_bucket_and_the_window_of_its_type(shop: Shop) ->
 
 
 async def test_the_rate_that_amazon_stated_is_the_blocks_pace(shop: Shop) -> None:
-    """Ten patches at five a second are one block in two seconds."""
+    """A block of ten leaves when the bucket of five is full again: a second after the one before was answered."""
     gateway = shop.gateway()
     rule = gateway.terms(ItemKind.INVENTORY, 1).quota
     assert rule is not None
-    assert (rule.burst, rule.restore_seconds) == (1, 2.0)
+    assert (rule.burst, rule.restore_seconds) == (1, 1.0)
     shop.fake.set_rate("patchListingsItem", 2.0)
     await gateway.submit(stock_batch("spapi:patch", *shop.stock("A")))
     rule = gateway.terms(ItemKind.INVENTORY, 1).quota
     assert rule is not None
-    assert rule.restore_seconds == 5.0
+    assert rule.restore_seconds == 2.5
 
 
 # Patches

@@ -44,6 +44,7 @@ from amazon_ae._spapi.stock_values import StockFormat
 __all__ = ["SpApiGateway"]
 
 _PICKUP_ANSWER_SECONDS = 120.0
+_PATCH = "patchListingsItem"
 
 
 class SpApiGateway:
@@ -112,9 +113,9 @@ class SpApiGateway:
             )
         owner = self._client.quota_owner
         if takes_feed(waiting, self._routing, unclear=bool(self._unclear)):
-            return feed_terms(owner, self._routing)
-        restore = self._client.restore_seconds("patchListingsItem")
-        return patch_terms(owner, restore, self._routing, urgent=urgent)
+            return feed_terms(owner, self._client.restore_seconds("createFeed"), self._routing)
+        restore, burst = self._client.restore_seconds(_PATCH), self._client.burst(_PATCH)
+        return patch_terms(owner, restore, burst, self._routing, urgent=urgent)
 
     async def submit(
         self, batch: FeedBatch, *, settle: Callable[[Sequence[ItemOutcome]], Awaitable[None]] | None = None

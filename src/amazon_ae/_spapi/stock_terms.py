@@ -4,8 +4,9 @@
 2. ``spapi:feed`` (JSON_LISTINGS_FEED) carries up to 25,000 SKUs: for a resync, that is where more waits than patches
    would carry within a minute.
 3. Amazon orders neither route against the other: the store keeps a SKU out of a batch while another one has it.
-4. Several processes share the rate of patches through the store: a batch takes its slots in one block. So a block
-   leaves only when the bucket has had time to give all of them back, and no single request costs a transaction.
+4. Several processes share the rate of patches through the store: a batch takes its slots in one block, so that no
+   single request costs a transaction. One block is on its way at a time. It is paced by its own process as from a full
+   bucket; so the next one, of whichever process, leaves when the bucket had time to fill since the last answer.
 5. createFeed has a bucket (15, one per 120.5 s), and for this feed type a window (5 in 5 minutes). Which of the two
    counts is UNVERIFIED: both are kept, unless the settings say otherwise.
 
@@ -40,7 +41,9 @@ class StockRouting:
         coalesce_seconds: a batch of patches leaves this long after the oldest change, so that changes travel together.
         feed_records: SKUs in one feed, at most 25,000.
         first_poll_seconds: the age at which a feed's status is first asked for.
-        feed_bucket, feed_bucket_seconds: createFeed's bucket; ``None``: this feed type has none.
+        feed_bucket: createFeed's bucket; ``None``: this feed type has none.
+        feed_bucket_seconds: in which the bucket gets one feed back; ``None``: as Amazon stated it last, else one per
+            120.5 s.
         feed_window, feed_window_seconds: the feeds of this type in any window; ``None``: it has none.
         unclear_limit: a SKU whose outcome so many feeds left unclear goes by patch.
 
@@ -54,7 +57,7 @@ class StockRouting:
     feed_records: int = MOST_MESSAGES
     first_poll_seconds: float = 20.0
     feed_bucket: int | None = 15
-    feed_bucket_seconds: float = 1 / 0.0083
+    feed_bucket_seconds: float | None = None
     feed_window: int | None = 5
     feed_window_seconds: float = 300.0
     unclear_limit: int = 2
@@ -77,19 +80,22 @@ def takes_feed(waiting: int, routing: StockRouting, *, unclear: bool) -> bool:
     return waiting > routing.feed_from and not unclear
 
 
-def patch_terms(owner: str, restore_seconds: float, routing: StockRouting, *, urgent: bool) -> BatchTerms:
+def patch_terms(owner: str, restore_seconds: float, burst: int, routing: StockRouting, *, urgent: bool) -> BatchTerms:
     """The terms of a batch of patches.
 
     Args:
         owner: the pair by which Amazon counts.
         restore_seconds: in which one patch comes back, as Amazon stated it last.
+        burst: patches in a full bucket.
         urgent: stock gone to zero: it does not wait for company.
     """
     size = routing.patches_per_batch
     return BatchTerms(
         route=PATCH_ROUTE,
         quota=QuotaRule(
-            name=f"{owner}/patchListingsItem in blocks of {size}", burst=1, restore_seconds=size * restore_seconds
+            name=f"{owner}/patchListingsItem in blocks of {size}",
+            burst=1,
+            restore_seconds=min(size, burst) * restore_seconds,
         ),
         max_items=size,
         answer_seconds=_PATCH_ANSWER_SECONDS,
@@ -99,12 +105,17 @@ def patch_terms(owner: str, restore_seconds: float, routing: StockRouting, *, ur
     )
 
 
-def feed_terms(owner: str, routing: StockRouting) -> BatchTerms:
-    """The terms of a feed. One at a time: Amazon processes feeds of one type one after another."""
+def feed_terms(owner: str, restore_seconds: float, routing: StockRouting) -> BatchTerms:
+    """The terms of a feed. One at a time: Amazon processes feeds of one type one after another.
+
+    Args:
+        owner: the pair by which Amazon counts.
+        restore_seconds: in which createFeed's bucket gets one feed back, as Amazon stated it last.
+    """
     window = routing.feed_window
     # A rule has a bucket: without one of its own, the window is it.
     burst = routing.feed_bucket if routing.feed_bucket is not None else window or 1
-    restore = routing.feed_bucket_seconds
+    restore = restore_seconds if routing.feed_bucket_seconds is None else routing.feed_bucket_seconds
     if routing.feed_bucket is None:
         restore = routing.feed_window_seconds / burst
     return BatchTerms(
