@@ -1,9 +1,9 @@
 """Makes XML readable that a parser refuses: wrong encodings, forbidden characters, one broken record. Pure.
 
-Amazon passes on what buyers and sellers typed. One control character in one address must not cost a page of orders, so
-a body that cannot be parsed is decoded by a ladder of encodings and cleaned:
+Amazon passes on text as buyers and sellers typed it. One control character in one address must not make a page of
+orders unreadable, so a body that cannot be parsed is decoded by a list of encodings in turn, and cleaned:
 
-* white space and a byte order mark before the XML declaration go;
+* white space and a byte order mark before the XML declaration are removed;
 * characters and character references that XML forbids are dropped;
 * an ampersand that begins no reference becomes ``&amp;``; HTML's named entities become their characters.
 
@@ -32,7 +32,8 @@ _XML_NAMES: Final = frozenset({"amp", "lt", "gt", "quot", "apos"})
 def decoded(body: bytes, charset: str | None = None) -> str:
     """The text of ``body``: by its byte order mark, as UTF-8, by ``charset``, else as UTF-8 with stray CP1252 bytes.
 
-    What is UTF-8 by its bytes is UTF-8, whatever a header says; CP1252 holds all that Latin-1 can print.
+    Bytes that are valid UTF-8 are UTF-8, whatever a header states; CP1252 contains every printable character of
+    Latin-1.
     """
     if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return body.decode("utf-16", "replace")
@@ -46,7 +47,7 @@ def decoded(body: bytes, charset: str | None = None) -> str:
 
 
 def cleaned(body: bytes) -> str:
-    """The body as text that holds nothing XML forbids, without its XML declaration."""
+    """The body as text without characters that XML forbids, and without its XML declaration."""
     declared = _DECLARED.search(body[:300])
     text = decoded(body, declared[1].decode("ascii") if declared else None)
     text = drop_forbidden(text).lstrip("\ufeff \t\r\n")
@@ -67,7 +68,7 @@ def _legal(found: re.Match[str]) -> str:
 
 
 def split_records(text: str, element: str) -> tuple[str, list[str], str]:
-    """``text`` as what stands before the first ``<element>``, each of them whole, and what stands behind the last.
+    """Splits ``text`` into the part before the first ``<element>``, each whole element, and the part after the last.
 
     A record without an end tag goes to the next one's start; the last, to its parent's end tag (``</elements>``).
     """

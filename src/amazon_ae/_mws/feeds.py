@@ -85,7 +85,7 @@ class Feeds(Section):
             wait, deadline: how long to wait for a quota slot.
 
         Returns:
-            What Amazon calls the feed; follow it with ``list``.
+            Amazon's id and status of the feed; follow it with ``list``.
 
         Raises:
             NotSent: it surely never left; send it again.
@@ -140,7 +140,7 @@ class Feeds(Section):
         wait: bool = True,
         deadline: datetime | timedelta | None = None,
     ) -> Listing[FeedSubmission]:
-        """GetFeedSubmissionList, and ...ByNextToken while Amazon says ``HasNext``. Nothing is sent before you iterate.
+        """GetFeedSubmissionList, and ...ByNextToken while ``HasNext`` is true. Nothing is sent before you iterate.
 
         Args:
             feed_submission_ids: 1 to 100; alone, because Amazon ignores every other filter beside them.
@@ -262,13 +262,14 @@ _SUBMISSION: Final[Fields] = table_of(FeedSubmission, leave_out={"feed_submissio
 
 
 def next_token(node: Node, action: str, *elements: str) -> str | None:
-    """The token of a list that is paged by ``HasNext``; ``None`` on the last page. Without it, a token says more.
+    """The token of a list that is paged by ``HasNext``; ``None`` on the last page. Where ``HasNext`` is missing, a
+    token means more pages.
 
     Args:
-        elements: what the list consists of.
+        elements: the names of the list's elements.
 
     Raises:
-        UnreadableResponse: neither ``HasNext`` nor anything else of such a list: it says nothing, not "none".
+        UnreadableResponse: neither ``HasNext`` nor an element of such a list: it is unreadable, not empty.
     """
     if not node.keys() & {"HasNext", "NextToken", *elements}:
         raise UnreadableResponse(f"{action}: the answer has no HasNext", retryable=True)

@@ -1,6 +1,6 @@
-"""Which element fills which attribute, derived from the value's class: ``order_total: Money | None`` is ``OrderTotal``.
+"""Maps XML elements to attributes, derived from the value's class: ``order_total: Money | None`` is ``OrderTotal``.
 
-The attribute's type chooses the reader. Only what does not follow that rule is listed, where the class is read. Pure.
+The attribute's type chooses the reader. Exceptions to that rule are listed where the class is read. Pure.
 """
 
 from __future__ import annotations

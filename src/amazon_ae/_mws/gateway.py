@@ -56,14 +56,14 @@ _NO_ROUTE: Final = (
 
 
 class MwsGateway:
-    """Amazon MWS as the scheduler and ``OrderSync`` see it: ``ports.FeedGateway`` and ``ports.OrderGateway``.
+    """Amazon MWS for the scheduler and ``OrderSync``: a ``FeedGateway`` and an ``OrderGateway``.
 
-    Feeds are submitted at once and unpaced: whoever submits keeps the quota that ``terms`` names.
+    Feeds are submitted at once and unpaced: the caller keeps the quota that ``terms`` names.
 
     Args:
-        client: stays yours; it is not closed here.
+        client: not closed by this object.
         pickup_route: how pickups reach Amazon; ``None`` where this program schedules none.
-        fulfillment_channels: ``("MFN",)`` leaves out what Amazon's own warehouses send; empty is all.
+        fulfillment_channels: ``("MFN",)`` leaves out orders that Amazon's own warehouses ship; empty is all.
         max_inventory_records: the most stock updates in one feed; Amazon advises up to 30,000.
         max_report_retries: how often in a row a stock update is sent again because its report named a passing fault of
             Amazon's or left its outcome open; then it is a dead letter. Counted per process.
@@ -97,14 +97,15 @@ class MwsGateway:
         return frozenset({FEED_ROUTE} if self._route is None else {FEED_ROUTE, self._route.route})
 
     def terms(self, kind: ItemKind, waiting: int, *, urgent: bool = False) -> BatchTerms:
-        """All feed types share SubmitFeed's quota; a pickup route without feeds has none. What waits changes nothing.
+        """All feed types share SubmitFeed's quota; a pickup route without feeds has none. The number of waiting items
+        changes nothing.
 
         Raises:
             ConfigurationError: pickups, and this gateway has no route for them; the message names both routes.
         """
         submit_feed = self._client.feeds.submit_quota
         if kind is ItemKind.INVENTORY:
-            # Urgent stock passes a stock feed that is still being processed; a SKU itself is never in two.
+            # Urgent stock may leave while a stock feed is being processed; one SKU is never in two feeds.
             return BatchTerms(
                 route=FEED_ROUTE, quota=submit_feed, max_items=self._max_inventory_records, exclusive=not urgent
             )
@@ -138,7 +139,7 @@ class MwsGateway:
         )
 
     async def status(self, feed_ids: Sequence[str]) -> Sequence[FeedStatus]:
-        """How feeds stand: one GetFeedSubmissionList per 100 ids; unknown ids are left out."""
+        """The status of feeds: one GetFeedSubmissionList per 100 ids; unknown ids are left out."""
         ids = list(dict.fromkeys(feed_ids))
         found: list[FeedStatus] = []
         for start in range(0, len(ids), _MOST_IDS):
@@ -158,7 +159,7 @@ class MwsGateway:
     async def recent(self, kind: ItemKind, since: datetime) -> Sequence[FeedStatus]:
         """Every feed of this kind's type since ``since`` (whole seconds, by Amazon's clock), oldest first.
 
-        Empty for a route that spends no feed: its requests settle their own doubts.
+        Empty for a route without feeds: it reconciles its requests itself.
         """
         feed_type = INVENTORY_FEED if kind is ItemKind.INVENTORY else self._pickups().feed_type
         if feed_type is None:
@@ -170,7 +171,7 @@ class MwsGateway:
 
     @property
     def poll_seconds(self) -> float:
-        """Seconds between two polls of ``orders``: half of what ListOrders gives."""
+        """Seconds between two polls of ``orders``: half of the rate of ListOrders."""
         return _POLL_ORDERS_SECONDS
 
     async def orders(
@@ -229,7 +230,7 @@ class MwsGateway:
 
 
 def receipt_of(submission: FeedSubmission, now: datetime) -> FeedReceipt:
-    """The receipt of a feed that Amazon took; ``now`` stands in where the answer has no instant."""
+    """The receipt of a feed that Amazon accepted; ``now`` is used where the answer has no instant."""
     return FeedReceipt(
         feed_id=submission.feed_submission_id,
         submitted_at=submission.submitted_date or submission.meta.timestamp or now,

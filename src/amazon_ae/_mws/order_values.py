@@ -173,7 +173,7 @@ def read_broken_order(record: str) -> Order:
 
 
 def unreadable_record(record: str) -> UnreadableOrder:
-    """Names an ``<Order>`` whose XML is broken, by its id where that stands in it."""
+    """The record of an ``<Order>`` whose XML is broken, with its id where that can be read."""
     found = re.search(rf"<(?:[\w.-]+:)?AmazonOrderId>\s*({ORDER_ID.pattern})\s*<", record)
     return UnreadableOrder(
         order_id=found[1] if found else None, reason="its XML is not well-formed", digest=_digest(record)
@@ -181,7 +181,7 @@ def unreadable_record(record: str) -> UnreadableOrder:
 
 
 def unreadable_order(node: Any, reason: str) -> UnreadableOrder:
-    """Names an ``<Order>`` that lacks what no order can lack."""
+    """The record of an ``<Order>`` that lacks a required element."""
     return UnreadableOrder(order_id=None, reason=reason, digest=_digest(repr(node)))
 
 

@@ -34,13 +34,15 @@ _MOST_IDS: Final = 50
 
 
 class OrderListing(Pager[Order]):
-    """Orders that come in pages: ``async for order in listing``, or ``listing.pages()``. Nothing is asked before."""
+    """Orders that come in pages: ``async for order in listing``, or ``listing.pages()``. Nothing is sent before you
+    iterate.
+    """
 
     async def pages(self, position: str | None = None) -> AsyncIterator[OrderPage]:
         """Page by page, with the instant up to which the listing is complete.
 
         Args:
-            position: of the last page that was dealt with, out of a listing with the same filters.
+            position: of the last page that was processed, from a listing with the same filters.
 
         Raises:
             ConfigurationError: ``position`` is of another listing.
@@ -89,7 +91,7 @@ class Orders(Section):
         Args:
             created_after, last_updated_after: exactly one of them, aware.
             created_before, last_updated_before: aware; at the latest two minutes before the request (a later instant is
-                brought back to that).
+                moved back to that).
             order_statuses: ``Unshipped`` and ``PartiallyShipped`` only together; all statuses by default.
             marketplace_ids: 1 to 50; the client's marketplace by default.
             easy_ship_shipment_statuses: documented for India only.
@@ -248,7 +250,7 @@ def _check_order(after: datetime | None, before: datetime | None, name: str) -> 
 
 
 def read_order_page(node: Node, meta: ResponseMeta) -> RawPage[Order]:
-    """The content of ``<ListOrdersResult>`` or ``<GetOrderResult>``. One unreadable order doesn't cost the others.
+    """The content of ``<ListOrdersResult>`` or ``<GetOrderResult>``. One unreadable order does not affect the others.
 
     Raises:
         UnreadableResponse: it has no ``<Orders>``.
@@ -270,7 +272,7 @@ def read_order_page(node: Node, meta: ResponseMeta) -> RawPage[Order]:
 
 
 def _found_among(asked: Collection[str]) -> Callable[[Node, ResponseMeta], list[Order]]:
-    """A reader of ``<GetOrderResult>``. An order that was left out would pass for one that Amazon doesn't know."""
+    """A reader of ``<GetOrderResult>``. Every order counts here: a missing one would look unknown to Amazon."""
 
     def read(node: Node, _: ResponseMeta) -> list[Order]:
         orders = [read_order(order) for order in listed_in(node, "Orders", "Order")]

@@ -1,4 +1,4 @@
-"""Lists that come in pages: iterate the items, or the pages with a position to go on from.
+"""Paged lists: iterate the items, or the pages with a position to continue from.
 
 1. Retries and throttles happen below.
 2. No page repeats an item of an earlier one, and none is lost. ``NextTokenCorrupted`` starts the listing again and
@@ -52,7 +52,7 @@ def _digest(key: str) -> bytes:
 
 
 class _Position:
-    """Where a listing stands: the next page's token, and digests of the items that earlier pages had."""
+    """The progress of a listing: the next page's token, and digests of the items of earlier pages."""
 
     def __init__(self, token: str | None = None, until: datetime | None = None, seen: bytes = b"") -> None:
         self.token = token
@@ -61,7 +61,7 @@ class _Position:
         self._seen = {seen[begin : begin + _DIGEST_BYTES] for begin in range(0, len(seen), _DIGEST_BYTES)}
 
     def fresh(self, items: Sequence[T], key: Callable[[T], str]) -> tuple[T, ...]:
-        """The items of a page whose keys no earlier page had. Two of one page with one key are both Amazon's word."""
+        """The items of a page whose keys no earlier page had. Two of one page with the same key are both kept."""
         digests = [_digest(key(item)) for item in items]
         fresh = tuple([item for item, digest in zip(items, digests, strict=True) if digest not in self._seen])
         for digest in digests:
@@ -109,7 +109,7 @@ class Step(Generic[T]):
 
 
 class Pager(Generic[T]):
-    """Items that come in pages; nothing is sent before it is iterated."""
+    """Paged items; nothing is sent before you iterate."""
 
     def __init__(
         self,
@@ -151,7 +151,7 @@ class Pager(Generic[T]):
             fresh = at.fresh(raw.items, self._key)
             if fresh:
                 restarts = 0
-            # A listing that began anew is complete up to where the first one was; what changed since may be missing.
+            # A restarted listing is complete up to the first one's limit; later changes may be missing.
             at.complete_until = min(filter(None, (at.complete_until, raw.complete_until)), default=None)
             at.token = raw.next_token
             if at.token in tokens:
@@ -170,7 +170,7 @@ class Pager(Generic[T]):
 
 
 class Listing(Pager[T]):
-    """Items that come in pages: ``async for item in listing``, or ``listing.pages()``. Nothing is sent before."""
+    """Paged items: ``async for item in listing``, or ``listing.pages()``. Nothing is sent before you iterate."""
 
     async def pages(self, position: str | None = None) -> AsyncIterator[Page[T]]:
         """Page by page.

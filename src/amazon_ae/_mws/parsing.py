@@ -1,8 +1,8 @@
 """From Amazon's XML to plain values: by local names, in any namespace, in any order. Pure functions, no I/O.
 
-``parse`` gives nested dicts whose leaves are text or ``None``. The readers below turn a leaf into a value and give
-``None`` for what is absent or not of its type: one odd element never costs the page it came in. Of an element that is
-repeated against the schema every reader takes the first.
+``parse`` gives nested dicts whose leaves are text or ``None``. The readers below turn a leaf into a value and return
+``None`` for an element that is absent or not of its type, so that one odd element never spoils a page. If an element is
+repeated against the schema, every reader takes the first.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Fields = Mapping[str, tuple[str, Callable[[Any], Any]]]
 
 # The end of an answer that was not cut off, whatever is broken inside.
 _WHOLE: Final = re.compile(rb"</[\w.:-]+Response\s*>\s*$")
-# What expat says where the end came too soon.
+# Expat's error codes for a premature end.
 _ENDS_TOO_SOON: Final = frozenset(
     expat_errors.codes[words]
     for words in (
@@ -62,11 +62,11 @@ _ENDS_TOO_SOON: Final = frozenset(
 
 
 BROKEN: Final = "#broken"
-"""Key under which ``parse`` lists the records that it took out."""
+"""The key under which ``parse`` lists the records that it removed."""
 
 
 class CutOff(ValueError):
-    """XML that ends too soon: it was cut on its way."""
+    """XML that ends too soon: it was cut in transit."""
 
 
 def parse(body: bytes, *, isolate: str | None = None) -> tuple[str, Node]:
@@ -160,7 +160,7 @@ def listed_in(node: Node, wrapper: str, name: str) -> list[Any]:
     """The elements ``name`` inside ``wrapper``, which an answer has even when it lists nothing.
 
     Raises:
-        UnreadableResponse: no ``wrapper``: an answer that lists nothing is not the same as one that says nothing.
+        UnreadableResponse: no ``wrapper``: an empty list is not the same as a missing one.
     """
     if wrapper not in node:
         raise UnreadableResponse(f"the answer has no {wrapper}", retryable=True)
@@ -184,7 +184,7 @@ def fields(node: object, table: Fields) -> dict[str, Any]:
 
 
 def required(node: object, name: str, what: str) -> str:
-    """The text of an element that nothing makes sense without.
+    """The text of a required element.
 
     Raises:
         UnreadableResponse: it is not there.

@@ -48,7 +48,7 @@ class SchedulePickupFeed:
     """Pickups by the Schedule Pickup tab file: up to 500 orders in one SubmitFeed, whose quota stock shares.
 
     An order that the file cannot carry (an identifier with a letter that ``form.charset`` lacks) is left out of it and
-    refused by itself; the others go.
+    refused; the others are sent.
 
     Args:
         feed_type: the MWS FeedType; not published, so there is no default.
@@ -97,7 +97,7 @@ class SchedulePickupFeed:
         return receipt_of(submission, client.clock.now())
 
     async def report(self, client: MwsClient, feed_id: str, batch: FeedBatch) -> FeedReport:
-        """One outcome per pickup. ``UNKNOWN`` where the report doesn't decide: no pickup is resent on a guess.
+        """One outcome per pickup. ``UNKNOWN`` where the report is unclear: a pickup is never resent on a guess.
 
         Raises:
             AmazonError: ``retryable`` where the report is not ready yet.
@@ -109,12 +109,12 @@ class SchedulePickupFeed:
         found = {
             each.key: each for each in await in_slices(outcome_steps(report, sent, undecided=Outcome.UNKNOWN))
         } | refused
-        # A feed is recognised by its size as a batch: what was left out of the file belongs to it all the same.
+        # A feed is recognised by the size of its batch, so the orders left out of the file count too.
         processed = None if report.processed is None else report.processed + len(refused)
         return FeedReport(outcomes=tuple(found[item.key] for item in batch.items), processed=processed)
 
     def _sort(self, batch: FeedBatch) -> tuple[list[tuple[FeedItem, PickupRequest]], dict[str, ItemOutcome]]:
-        """What the file can carry, and an outcome for every order that it cannot."""
+        """The orders that the file can carry, and an outcome for each of the others."""
         good: list[tuple[FeedItem, PickupRequest]] = []
         refused: dict[str, ItemOutcome] = {}
         for item, request in zip(batch.items, batch.pickups(), strict=True):
@@ -140,8 +140,9 @@ class EasyShipPickup(BookingRoute[MwsClient]):
         max_pickups: orders in one batch, 1 to 500; each costs two requests of 15 + 15 a minute.
         packed_items: called with each order id for the items whose ``serial_number_required`` is true, with the serial
             numbers in the parcel; returns ``()`` for all other orders. Without it none are sent, and Amazon refuses an
-            order that needs them. Its exception refuses that order alone, code ``PackedItemsFailed``; let it raise
-            ``NotSent`` where the order had better wait.
+            order that needs them. Its exception refuses that order alone, code ``PackedItemsFailed``; raise ``NotSent``
+            from
+            it to keep the order waiting.
     """
 
     route: str = "mws:easy-ship"
@@ -166,7 +167,7 @@ class EasyShipPickup(BookingRoute[MwsClient]):
 
 
 class _MwsEasyShip:
-    """The three verbs of a booking as MWS's operations; see ``EasyShipApi``."""
+    """The three operations of a booking over MWS; see ``EasyShipApi``."""
 
     scheduled_codes: frozenset[str] = ALREADY_SCHEDULED | {"InvalidOrderState"}
     new_slots_codes: frozenset[str] = NEEDS_NEW_SLOTS

@@ -3,8 +3,8 @@
 Rules, in this order (XML: ProcessingReport.xsd, 2017; flat file: recorded reports, its UAE form is UNVERIFIED):
 
 1. An error row rejects its item. An error for message 0 concerns the whole feed and rejects every item. Two kinds of
-   errors reject nothing: one that says the value equals an earlier one (Amazon has it), and, for stock, one that
-   speaks of a fault of Amazon's own (``RETRY``; the gateway bounds how often).
+   errors reject nothing: one that reports the value as equal to an earlier one (Amazon has it), and, for stock, one
+   that reports a fault of Amazon's own (``RETRY``; the gateway bounds how often).
 2. ``StatusCode`` Rejected rejects every item; Processing is no report yet.
 3. An item without a row was accepted, but only if ``StatusCode`` is Complete and a summary agrees: every message was
    processed, no more failed than there are error rows, and enough were successful.
@@ -33,7 +33,7 @@ from amazon_ae._mws.report_parsing import ProcessingReport, ReportRow, at_once
 __all__ = ["outcome_steps", "outcomes"]
 
 _SLICE_ITEMS: Final = 500
-_LONGEST_MESSAGE: Final = 2_000  # our own bound: what a dead letter keeps of Amazon's words
+_LONGEST_MESSAGE: Final = 2_000  # our limit for the texts of Amazon in a dead letter
 
 
 def outcomes(report: ProcessingReport, items: Sequence[FeedItem], *, undecided: Outcome) -> tuple[ItemOutcome, ...]:
@@ -44,14 +44,14 @@ def outcomes(report: ProcessingReport, items: Sequence[FeedItem], *, undecided: 
 def outcome_steps(
     report: ProcessingReport, items: Sequence[FeedItem], *, undecided: Outcome
 ) -> Generator[None, None, tuple[ItemOutcome, ...]]:
-    """What came of each item, in slices of a few milliseconds: the return value has exactly one outcome per item.
+    """The outcome of each item, computed in slices of a few milliseconds; the return value has exactly one per item.
 
     Args:
         items: the batch, in ``message_id`` order.
-        undecided: the outcome where the report doesn't decide: ``RETRY`` for stock, ``UNKNOWN`` for pickups.
+        undecided: the outcome where the report is unclear: ``RETRY`` for stock, ``UNKNOWN`` for pickups.
 
     Raises:
-        AmazonError: ``retryable``; the report says that Amazon is still processing.
+        AmazonError: ``retryable``; Amazon is still processing the feed.
     """
     if report.status_code == "Processing":
         raise AmazonError(
@@ -133,7 +133,7 @@ def _default(report: ProcessingReport, size: int, rows: _Rows, undecided: Outcom
 
 
 def _objection(report: ProcessingReport, size: int, rows: _Rows) -> str:
-    """Why the report does not show that the items without a row were accepted; ``""`` where it does."""
+    """The reason why items without a row do not count as accepted; ``""`` if they do."""
     if report.status_code != "Complete":
         return f"the report's StatusCode is {report.status_code[:40]!r}, not Complete"
     if report.processed is None and report.successful is None and report.with_error is None:
@@ -157,7 +157,7 @@ def _refuses(row: ReportRow) -> bool:
 
 @attrs.frozen
 class _Judge:
-    """One item's outcome by its rows. ``passing``: the outcome where Amazon speaks of a fault of its own."""
+    """Decides one item's outcome by its rows. ``passing``: the outcome where Amazon reports a fault of its own."""
 
     passing: Outcome
 

@@ -1,7 +1,7 @@
-"""Processing reports, XML and flat file, out of bytes. Pure, in slices, no I/O.
+"""Parses processing reports, XML and flat file. Pure, in slices, no I/O.
 
 Sources: ProcessingReport.xsd (2017), a recorded ``EasyShipProcessingReport``, recorded flat files (their UAE form is
-UNVERIFIED). What a report means for each item, ``processing_reports`` says.
+UNVERIFIED). ``processing_reports`` decides what a report means for each item.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["ProcessingReport", "ReportReference", "ReportRow", "at_once", "read_
 T = TypeVar("T")
 
 _SLICE_BYTES: Final = 16_384  # of XML: about a millisecond
-# Our own bounds: what a dead letter keeps of Amazon's words.
+# Our own limits for Amazon's texts in a dead letter.
 _LONGEST_TEXT: Final = 500
 
 _WARNINGS: Final = frozenset(
@@ -37,7 +37,7 @@ _COLUMNS: Final = {
     "error-type": "type",
     "error-message": "text",
 }
-# Where the columns stand in every recorded report, for headings in a language not known here.
+# The positions of the columns in every recorded report, for headings in an unknown language.
 _DEFAULT_COLUMNS: Final = {"record": 0, "code": 2, "type": 3, "text": 4}
 # "<tab>Number of records processed<tab><tab>7" in any language; thousands may be grouped.
 _COUNT: Final = re.compile(r"\t*[^\t]*[^\t\d][^\t]*\t[\t ]*(\d[\d.,\u00a0\u202f ]{0,15})\s*")
@@ -51,8 +51,8 @@ class ReportRow:
         message_id: the item's number in the feed, from 1; 0 is the whole feed; ``None`` where the row has none.
         is_error: else a warning.
         code: ``ResultMessageCode``; opaque, no full list is published.
-        text: Amazon's words, at most 500 characters.
-        keys: what else names the item: SKU, order id, or all short cells of a flat file's line.
+        text: Amazon's, at most 500 characters.
+        keys: other names of the item: SKU, order id, or all short cells of a flat file's line.
     """
 
     message_id: int | None
@@ -72,7 +72,7 @@ class ReportReference:
 
 @attrs.frozen(kw_only=True)
 class ProcessingReport:
-    """What a processing report says.
+    """The content of a processing report.
 
     Attributes:
         status_code: ``Complete``, ``Processing`` or ``Rejected``; ``""`` where there is none. A flat file with a
@@ -105,7 +105,7 @@ def report_steps(
 
     Args:
         body: the report as it came, XML or flat file.
-        charset: what the answer's content type says. Tried are UTF-8, then this, then CP1252 and Latin-1.
+        charset: from the answer's content type. UTF-8 is tried first, then this, then CP1252 and Latin-1.
         first_record: the number that a flat file gives the first order's line (UNVERIFIED for the UAE).
 
     Raises:
@@ -139,7 +139,7 @@ _NAMES: Final = {
 
 
 class _XmlReader:
-    """Collects what matters by local names; unknown elements are passed over."""
+    """Collects the known elements by local name; unknown ones are skipped."""
 
     def __init__(self) -> None:
         self.root = ""
@@ -270,7 +270,7 @@ def _read_flat(text: str, first_record: int) -> ProcessingReport:
     if not counts and columns is None:
         raise UnreadableResponse("not a processing report: neither XML nor a summary or table in a flat file")
     return ProcessingReport(
-        # Without its summary the file does not say that it is whole.
+        # Without its summary the file does not show that it is whole.
         status_code="Complete" if len(counts) >= 2 else "",
         processed=counts[0] if counts else None,
         successful=counts[1] if len(counts) >= 2 else None,
@@ -280,7 +280,7 @@ def _read_flat(text: str, first_record: int) -> ProcessingReport:
 
 
 def _find_columns(headings: Sequence[str]) -> dict[str, int]:
-    """Where the columns are: by their English names, else where they always stand."""
+    """The positions of the columns: by their English names, else the usual ones."""
     known = {
         _COLUMNS[name]: index
         for index, heading in enumerate(headings)

@@ -92,7 +92,7 @@ class Reports(Section):
         wait: bool = True,
         deadline: datetime | timedelta | None = None,
     ) -> Listing[ReportRequest]:
-        """GetReportRequestList, and ...ByNextToken while Amazon says ``HasNext``: how requests stand.
+        """GetReportRequestList, and ...ByNextToken while ``HasNext`` is true: the status of requests.
 
         Args:
             report_request_ids: alone, because Amazon ignores every other filter beside them.
@@ -133,7 +133,7 @@ class Reports(Section):
         wait: bool = True,
         deadline: datetime | timedelta | None = None,
     ) -> Listing[ReportInfo]:
-        """GetReportList, and ...ByNextToken while Amazon says ``HasNext``: which reports can be fetched.
+        """GetReportList, and ...ByNextToken while ``HasNext`` is true: the reports that can be fetched.
 
         Args:
             report_request_ids: e.g. the ``ReportReferenceId`` out of an Easy Ship documents feed's report.

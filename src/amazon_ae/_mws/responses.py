@@ -75,7 +75,7 @@ _RETRYABLE: Final = frozenset(
         "ServiceUnavailable",
     }
 )
-# Request timeout, too many requests: no words of Amazon's, but of somebody on the way who may think better of it.
+# Request timeout, too many requests: sent by a proxy, not by Amazon; a retry may succeed.
 _PASSING: Final = (408, 429)
 # Amazon refuses a timestamp that is more than 15 minutes off (developer guide, "Timestamps").
 _TIMESTAMP_TOLERANCE_SECONDS: Final = 900
@@ -123,7 +123,7 @@ def read_result(
 
     Raises:
         AmazonError: the answer is an error.
-        UnreadableResponse: it is no error and not the answer of ``action``, which has a result even when it is empty.
+        UnreadableResponse: it is neither an error nor the answer of ``action``, which has a result even when empty.
     """
     meta = read_meta(headers)
     if not 200 <= status < 300:
@@ -166,7 +166,7 @@ def read_document(
 
     Raises:
         AmazonError: the answer is an error.
-        DamagedBody: the body is not what ``Content-MD5`` says. Discard it and fetch it again.
+        DamagedBody: the body does not match ``Content-MD5``. Discard it and fetch it again.
         UnreadableResponse: an HTML page or nothing at all, without ``Content-MD5``: that is not Amazon's.
     """
     meta = read_meta(headers)
@@ -190,7 +190,7 @@ def read_document(
 def read_error(
     status: int, headers: Mapping[str, str], body: bytes, *, action: str, now: datetime, restore_seconds: float = 60.0
 ) -> AmazonError:
-    """The error that an answer stands for."""
+    """The exception for an error answer."""
     meta = read_meta(headers)
     code, message, request_id = _error_words(body[:ERROR_BODY_BYTES])
     skew_seconds = _skew(headers, now)
@@ -223,7 +223,7 @@ def read_error(
 
 
 def _kind_by_status(status: int, *, known: bool) -> type[AmazonError]:
-    """For codes without a class of their own (``known``), and for answers that are not Amazon's at all."""
+    """The class of an error whose code has none of its own (``known``), or of an answer that is not Amazon's."""
     if status >= 500 or (not known and (status < 400 or status in _PASSING)):
         return ServiceUnavailable
     return AccessDenied if not known and status in (401, 403) else InvalidRequest
@@ -260,7 +260,7 @@ def _kind_of(body: bytes) -> str:
 
 
 def _unreadable(message: str, body: bytes, status: int, meta: ResponseMeta, *, retryable: bool) -> UnreadableResponse:
-    # What was cut off or mixed up on its way may arrive whole the next time; a web page will not change.
+    # A body that was damaged in transit may arrive whole the next time; a web page will not change.
     return UnreadableResponse(
         message[:_LONGEST_MESSAGE],
         excerpt=excerpt(body),
@@ -281,7 +281,7 @@ def excerpt(body: bytes) -> str:
 
 
 def scrub(message: str) -> str:
-    """Amazon's text without the credentials that it repeats."""
+    """Amazon's text without the credentials that it quotes."""
     return _AUTH_TOKEN.sub("amzn.mws.…", _SECRET_PAIR.sub(r"\1\2…", message))
 
 

@@ -31,7 +31,7 @@ class Sellers(Section):
 
         Raises:
             AccessDenied, SignatureMismatch: the keys, the token or the secret are wrong.
-            UnreadableResponse: an answer that makes no sense, such as pages without end.
+            UnreadableResponse: a contradictory answer, such as pages without end.
             AmazonAeError: as every call.
         """
         listing = self._listing(

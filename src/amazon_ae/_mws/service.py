@@ -1,4 +1,4 @@
-"""What every section of MWS has: its calls, its listings and GetServiceStatus."""
+"""The base of every section of MWS: calls, listings and GetServiceStatus."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ MWS_THROTTLES: Final[tuple[Throttle, ...]] = (
 )
 """One row per group of operations that share a limit; operations are written ``"<section>/<action>"``."""
 UNLISTED: Final = Throttle(("*",), 6, 60, None, source="UNVERIFIED")
-"""What an operation gets that no row lists (``client.call`` of other sections): the pace of ListOrders."""
+"""The limits of an operation without a row (``client.call`` of other sections): the pace of ListOrders."""
 
 # QuotaExceeded that doesn't say when the hour ends: ask again after this long (our choice; Amazon documents none).
 QUOTA_UNKNOWN_SECONDS: Final = 300.0

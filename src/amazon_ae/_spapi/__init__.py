@@ -1,1 +1,1 @@
-"""The Selling Partner API: a sibling of `_mws` behind the same seams."""
+"""The Selling Partner API as a backend, behind the same protocols as `_mws`."""

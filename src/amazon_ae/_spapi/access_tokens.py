@@ -1,7 +1,7 @@
-"""Login with Amazon: what to ask for, what came back, and when to ask again. Pure.
+"""Login with Amazon: the request for a token, its answer, and when a token is renewed. Pure.
 
-1. A token is renewed ``RENEW_EARLY_SECONDS`` before it ends, so that none ends on its way to Amazon.
-2. 401 and 403 are also what an expired token gets: a call may have one new token made, once.
+1. A token is renewed ``RENEW_EARLY_SECONDS`` before it ends, so that none expires in transit.
+2. Amazon answers 401 or 403 to an expired token too, so a call may get a new token, once.
 3. A token that was made so within ``FORCE_AGAIN_SECONDS`` is not replaced again: then the cause is another one (a role,
    a path), and each refused call would cost an exchange.
 4. No secret and no token is in an error's text.
@@ -53,10 +53,10 @@ class AccessToken:
     """A token and its end.
 
     Attributes:
-        value: travels in ``x-amz-access-token``; never shown.
+        value: sent in ``x-amz-access-token``; never shown.
         made_at, ends_at: on the local clock, aware UTC.
         replaces_refused: it was made because Amazon refused the one before.
-        is_refused: Amazon did not take it.
+        is_refused: Amazon refused it.
     """
 
     value: str = attrs.field(repr=False)
@@ -66,21 +66,21 @@ class AccessToken:
     is_refused: bool = False
 
     def usable(self, now: datetime) -> bool:
-        """Whether a call may still take it. A clock that was set back makes it unusable: its end is unknown then."""
+        """Whether a call may still use it. After the clock was set back it is unusable, since its end is unknown."""
         if self.is_refused:
             return False
         return self.made_at <= now < self.ends_at - timedelta(seconds=RENEW_EARLY_SECONDS)
 
     def replaceable(self, now: datetime) -> bool:
-        """Whether an answer 401 or 403 may have a new one made."""
+        """Whether an answer 401 or 403 is a reason to get a new one."""
         return not self.replaces_refused or abs((now - self.made_at).total_seconds()) >= FORCE_AGAIN_SECONDS
 
     def refused(self) -> AccessToken:
-        """The same, known to be refused."""
+        """The same token, marked as refused."""
         return attrs.evolve(self, is_refused=True)
 
     def replacing(self, old: AccessToken | None) -> AccessToken:
-        """The same, made in place of ``old``."""
+        """The same token, marked as the replacement of ``old``."""
         return attrs.evolve(self, replaces_refused=old is not None and old.is_refused)
 
 
@@ -103,10 +103,10 @@ def read_token(status: int, headers: Mapping[str, str], body: bytes, *, asked_at
     Raises:
         AccessDenied: client, secret or authorisation is refused: the message says which and what to do.
         InvalidRequest: the request itself is refused.
-        NotSent: Login with Amazon has a fault; the call that wanted the token did not leave. Retry later.
+        NotSent: Login with Amazon has a fault; the call that needed the token was not sent. Retry later.
     """
     answer = _loaded(body)
-    del body  # it may hold a token, and a traceback with locals would show it
+    del body  # it may contain a token, and a traceback with locals would show it
     value = text(node(answer).get("access_token"))
     if 200 <= status < 300 and value is not None:
         seconds = integer(node(answer).get("expires_in"))
@@ -141,7 +141,7 @@ def _refusal(status: int, headers: Mapping[str, str], answer: object) -> AmazonA
 
 
 def rotation_warning(rotate_by: date | None, now: datetime) -> str | None:
-    """What to say about the client secret's end; ``None`` while there is more than 30 days left."""
+    """A warning about the client secret's end; ``None`` while more than 30 days are left."""
     if rotate_by is None or rotate_by - now.date() > _WARN:
         return None
     days = (rotate_by - now.date()).days

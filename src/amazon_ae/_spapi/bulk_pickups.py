@@ -1,11 +1,12 @@
 """``EasyShipBulkPickup``: the pickup route over Easy Ship's bulk call.
 
-The archive of labels may never come again, so it is kept **before** any outcome is told:
+The archive of labels can be downloaded only once, so it is kept **before** any outcome is stored:
 
 * A crash before the call: nothing is booked, the batch is sent again.
-* After the call, before the archive is kept: the orders are booked, their archive is lost. Sent again, Amazon refuses
-  them as scheduled already, which is ``ACCEPTED_WITH_WARNINGS`` (``LabelArchiveLost``).
-* After the archive is kept, before the outcomes are stored: sent again, Amazon refuses them, and the archive is there:
+* After the call, before the archive is kept: the orders are booked, their archive is lost. When they are sent again,
+  Amazon refuses them as scheduled already, which is ``ACCEPTED_WITH_WARNINGS`` (``LabelArchiveLost``).
+* After the archive is kept, before the outcomes are stored: when they are sent again, Amazon refuses them, and the
+  archive is found:
   ``ACCEPTED``.
 
 "Scheduled already" is our own booking, or one that a person made of the same parcel: both are accepted.
@@ -54,7 +55,7 @@ class EasyShipBulkPickup:
 
     Args:
         archives: where the labels are kept, e.g. ``LabelArchiveFolder("/var/lib/warehouse/labels")``; ``KeptLabels``
-            hands them out.
+            is the document source over them.
         media_type: of the labels: ``MediaType.PDF``, or ``MediaType.ZPL`` for a label printer.
         max_pickups: the most orders in one call, 1 to 100.
 
@@ -77,7 +78,7 @@ class EasyShipBulkPickup:
         self._media_type = media_type
 
     def block_quota(self, client: SpApiClient) -> QuotaRule:
-        """What several processes share: createScheduledPackageBulk's bucket."""
+        """The quota that all processes share: createScheduledPackageBulk's bucket."""
         return QuotaRule(
             name=f"{client.quota_owner}/{_BOOKING}",
             burst=client.burst(_BOOKING),
@@ -96,10 +97,10 @@ class EasyShipBulkPickup:
         *,
         settle: Callable[[Sequence[ItemOutcome]], Awaitable[None]] | None = None,
     ) -> FeedReceipt:
-        """Book the batch in one call, keep the archive, then tell the outcomes, all with the receipt.
+        """Book the batch in one call, keep the archive, then return the outcomes, all in the receipt.
 
         Raises:
-            RegionNotSupported: take another route.
+            RegionNotSupported: not offered here; use another route.
             AmazonAeError: nothing was booked, or (``OutcomeUnknown``) it may have been: the batch may be sent again.
         """
         del settle  # one answer settles them all
@@ -125,7 +126,7 @@ class EasyShipBulkPickup:
         )
 
     async def report(self, client: SpApiClient, feed_id: str, batch: FeedBatch) -> FeedReport:
-        """Never asked: this route makes no feed.
+        """Never called: this route sends no feed.
 
         Raises:
             NotSupported: always.

@@ -158,7 +158,7 @@ def _url(endpoint: str, call: SpApiCall) -> str:
     pairs = flat(call.query)
     if not pairs:
         return path
-    # A comma between values is Amazon's separator and stays; every other one is encoded.
+    # The comma between values is Amazon's separator and is not encoded; commas inside values are.
     query = "&".join(f"{quote(name, safe='')}={','.join(quote(v, safe='') for v in values)}" for name, values in pairs)
     return f"{path}?{query}"
 

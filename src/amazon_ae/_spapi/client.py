@@ -1,4 +1,4 @@
-"""The Selling Partner API's client: typed, paced by default, and never wrong about what reached Amazon.
+"""The Selling Partner API's client: typed, paced by default, and exact about which requests may have reached Amazon.
 
 Example::
 
@@ -56,7 +56,8 @@ class SpApiClient(ApiClient[SpApiCredentials]):
 
     Args:
         credentials: the application's keys and the seller's authorisation.
-        marketplace: where; ``spapi_endpoint`` and ``lwa_endpoint`` must be https (http only on this machine).
+        marketplace: the marketplace; its ``spapi_endpoint`` and ``lwa_endpoint`` must be https (http only on this
+            machine).
         http: your client, with your proxies, certificates and timeouts; it is never closed here. Without one, this
             client opens its own at the first call, without reading proxy settings out of the environment, and closes
             it in ``aclose``.
@@ -182,12 +183,13 @@ class SpApiClient(ApiClient[SpApiCredentials]):
 
         Args:
             operation: Amazon's name (``"getListingsItem"``), or for an operation without a row its method and path:
-                ``"GET /catalog/2022-04-01/items/{asin}"``. Such a one gets one slot a second.
+                ``"GET /catalog/2022-04-01/items/{asin}"``. It gets one slot a second.
             fields: the parts of the path; each is encoded.
             query: ``None`` is left out; a list becomes one parameter, joined by commas.
             body: what JSON is made of.
-            repeatable: whether it may be sent again after it may have arrived; by default as its row says, and for an
-                operation without a row only ``GET``.
+            repeatable: whether it may be sent again after it may have arrived; by default the row decides; an operation
+                without a
+                row is repeatable if it is a ``GET``.
             restricted_token: in place of the access token; see ``client.tokens``.
             wait, deadline: how long a slot may be waited for.
 

@@ -3,8 +3,8 @@
 1. createFeed gives one slot per 120 s, so orders that are asked for together travel in one feed, and those that are
    asked for while it waits for its slot travel in the next.
 2. A feed is remembered in storage until its documents are there: asking again goes on with it and spends nothing.
-3. What the report holds is kept in the host's archives before anybody gets it: getReportDocument gives one slot a
-   minute, and one download serves all its orders, also in other processes.
+3. The report's content is kept in the host's archives before it is returned: getReportDocument gives one slot a minute,
+   and one download serves all its orders, also in other processes.
 
 Source: "Easy Ship API use case guide", Amazon's recipe; whether it works in the UAE is UNVERIFIED.
 """
@@ -46,14 +46,14 @@ __all__ = ["DOCUMENTS_FEED", "SpApiDocumentsFeed"]
 DOCUMENTS_FEED: Final = "POST_EASYSHIP_DOCUMENTS"
 _XML: Final = "text/xml; charset=UTF-8"
 _MOST_ORDERS: Final = 100
-# Reports of feeds that were read lately, for those who wait for them.
+# Reports of feeds that were read lately, for callers that wait for them.
 _REPORTS_KEPT: Final = 50
 _NO_REPORT: Final = "Amazon ended the feed without a report; ask again"
 
 
 @attrs.define
 class _Ended:
-    """What became of one feed: its report, or why there is none."""
+    """An ended feed: its report, or the error in its place."""
 
     report: DocumentsReport | None
     reason: str = ""
@@ -65,14 +65,14 @@ class SpApiDocumentsFeed:
     The pickup must be scheduled. A feed that takes longer than ``wait_seconds`` is remembered: asking again goes on.
 
     Args:
-        client: stays yours.
+        client: not closed by this object.
         storage: remembers feeds, no documents.
-        archives: where documents are kept, e.g. ``LabelArchiveFolder``; what is there is not asked for again.
+        archives: keeps the documents, e.g. ``LabelArchiveFolder``; kept ones are not requested again.
         media_types: which formats are good labels here, the best first.
         most_orders: in one feed. Amazon states no limit: UNVERIFIED.
         gather_seconds: how long a feed waits for further orders.
-        poll_seconds: between two looks at a feed (getFeed: two a second).
-        wait_seconds: how long a call waits for Amazon before it says ``DocumentNotReady``.
+        poll_seconds: between two polls of a feed (getFeed: two a second).
+        wait_seconds: how long a call waits for Amazon before it raises ``DocumentNotReady``.
         limits: what opening an archive may cost.
 
     Raises:
@@ -147,7 +147,7 @@ class SpApiDocumentsFeed:
     async def _made(
         self, order_id: str, kinds: Collection[DocumentKind]
     ) -> dict[DocumentKind, Document | DocumentError]:
-        """Ask Amazon, wait, and read what came."""
+        """Request the documents, wait, and read them."""
         try:
             feed_id = await self._feed_of(order_id, kinds)
             ended = await self._follow(feed_id, give_up_at=self._client.clock.now() + self._wait)
@@ -193,7 +193,7 @@ class SpApiDocumentsFeed:
         try:
             feed = await self._client.feeds.submit(DOCUMENTS_FEED, body, content_type=_XML, options=options)
         finally:
-            # Refused, unanswered or sent: whoever still wants them asks again.
+            # Refused, unanswered or sent: callers that still need them ask again.
             for order_id in orders:
                 self._asked.pop(order_id, None)
         for order_id, kinds in orders.items():
@@ -216,11 +216,11 @@ class SpApiDocumentsFeed:
     # Its report, once for all of them
 
     async def _follow(self, feed_id: str, *, give_up_at: datetime) -> _Ended:
-        """Wait for a feed's end and keep its documents; who comes second waits for the first.
+        """Wait for a feed's end and keep its documents; concurrent callers wait for the first.
 
         Raises:
             DocumentNotReady: Amazon is still making them.
-            AmazonAeError: a look failed; the feed stays remembered.
+            AmazonAeError: a poll failed; the feed stays stored.
         """
         async with self._following.setdefault(feed_id, asyncio.Lock()):
             if feed_id not in self._ended:

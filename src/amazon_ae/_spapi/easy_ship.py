@@ -66,7 +66,7 @@ class EasyShip:
             ConfigurationError: weight below 11 g, or a measure below 0.01 cm; nothing was sent.
             RegionNotSupported: Easy Ship's API does not serve this marketplace.
             AccessDenied: the role "Direct to Consumer Shipping (Restricted)" is missing.
-            InvalidRequest: the order cannot be scheduled; ``code`` says why.
+            InvalidRequest: the order cannot be scheduled; ``code`` has the reason.
         """
         body = {
             "marketplaceId": self._marketplace_id,
@@ -95,8 +95,8 @@ class EasyShip:
         """createScheduledPackage: book the slot. Sent once.
 
         Raises:
-            OutcomeUnknown: it may have arrived: ``get_scheduled_package`` tells.
-            InvalidRequest: ``code`` says why; ``NEEDS_NEW_SLOTS`` and ``ALREADY_SCHEDULED`` name those to act on.
+            OutcomeUnknown: it may have arrived: check with ``get_scheduled_package``.
+            InvalidRequest: ``code`` has the reason; see ``NEEDS_NEW_SLOTS`` and ``ALREADY_SCHEDULED``.
         """
         details: dict[str, Any] = {"packageTimeSlot": _slot(slot)}
         if items:
@@ -138,7 +138,7 @@ class EasyShip:
             package_ids: Amazon's package id by order id, where known.
 
         Raises:
-            OutcomeUnknown: it may have arrived: ``get_scheduled_package`` tells.
+            OutcomeUnknown: it may have arrived: check with ``get_scheduled_package``.
             InvalidRequest: code ``OrderNotEligibleForRescheduling``: too late, or nothing is scheduled.
         """
         check_count("changes", changes, most=_MOST_UPDATES)

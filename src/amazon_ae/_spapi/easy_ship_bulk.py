@@ -43,7 +43,7 @@ LABEL_FORMATS: Final[Mapping[str, str]] = {MediaType.PDF: "PDF", MediaType.ZPL: 
 
 @attrs.frozen(kw_only=True)
 class RejectedOrder:
-    """One order that was not scheduled, and why, in Amazon's words."""
+    """One order that was not scheduled, with Amazon's reason."""
 
     order_id: str
     code: str = ""
@@ -57,7 +57,7 @@ class BulkSchedule:
     Attributes:
         scheduled: the packages that were booked.
         rejected: the orders that were not.
-        archive: where the labels lie for a short time; ``None`` where Amazon gives none. Download it at once.
+        archive: the labels, for a short time; ``None`` where Amazon gives none. Download it at once.
     """
 
     scheduled: tuple[ScheduledPackage, ...]
@@ -95,7 +95,7 @@ class EasyShipBulk:
             ConfigurationError: too many orders, an unknown format; nothing was sent.
             RegionNotSupported: this marketplace does not offer it.
             AccessDenied: the role "Direct to Consumer Shipping (Restricted)" is missing.
-            OutcomeUnknown: it may have arrived; send it again: what is booked is then refused as scheduled already.
+            OutcomeUnknown: it may have arrived; send it again: booked orders are then refused as scheduled already.
         """
         check_count("order_ids", order_ids, most=MOST_ORDERS)
         if media_type not in LABEL_FORMATS:
@@ -123,7 +123,7 @@ class EasyShipBulk:
         """The archive, as Amazon made it.
 
         Raises:
-            AccessDenied: its URL ran out: these labels do not come again by this way.
+            AccessDenied: its URL has expired: these labels cannot be downloaded any more.
             ServiceUnavailable, UnreadableResponse, NotSent: as every download.
         """
         return await self._transfers.download(archive, deadline=deadline_at(deadline, self._calls.clock.now()))
@@ -138,7 +138,7 @@ def _says_not_here(error: InvalidRequest) -> bool:
 def _read_schedule(body: Any, meta: ResponseMeta) -> BulkSchedule:
     found = node(body)
     if not isinstance(found.get("scheduledPackages"), list) and not isinstance(found.get("rejectedOrders"), list):
-        del body, found  # they may hold a URL, and a traceback with locals would show it
+        del body, found  # they may contain a URL, and a traceback with locals would show it
         raise UnreadableResponse(
             "createScheduledPackageBulk: an answer without scheduledPackages", request_id=meta.request_id
         )

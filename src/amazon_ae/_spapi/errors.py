@@ -1,10 +1,10 @@
-"""From an error answer to the exception that says what the caller does next. Pure.
+"""Turns an error answer into the exception whose class decides the caller's next step. Pure.
 
 1. The code decides before the status: Amazon sends ``ResourceNotFound`` with 400 and with 404.
 2. 429 ``QuotaExceeded`` means that a bucket is empty: ``RequestThrottled``, to be sent again within seconds. MWS's
-   error of the same name stands for an hour.
-3. 403 is also what an expired token, an application without the role and a SKU that was not encoded get. The message
-   names these causes in the order in which to check them.
+   error of the same name means that the hour is used up.
+3. Amazon also answers 403 to an expired token, a missing role and a SKU that was not encoded. The message names these
+   causes in the order in which to check them.
 4. ``message`` may be ``null``; a gateway in between answers with HTML; a document store answers with S3's XML.
 
 Sources: the models' ``ErrorList``; amzn/selling-partner-api-models issues 1269, 4429.
@@ -32,7 +32,7 @@ from amazon_ae._spapi.values import load, node, nodes, text
 
 __all__ = ["ERROR_BODY_BYTES", "rate_of", "read_body", "read_error", "read_meta", "scrub"]
 
-#: Of an error's body no more is read.
+#: The most bytes of an error's body that are read.
 ERROR_BODY_BYTES: Final = 65_536
 _LONGEST_MESSAGE: Final = 800
 _LONGEST_CODE: Final = 100
@@ -49,7 +49,7 @@ _NOT_HERE: Final = re.compile(
 )
 
 _BROKEN: Final = object()
-# Nobody of Amazon's answered: the request may be sent again.
+# A proxy or gateway answered, not Amazon: the request may be sent again.
 _PASSING: Final = frozenset({408, 425})
 _403: Final = (
     "Check in this order: the access token; whether the application has the operation's role; whether the seller "
@@ -112,7 +112,7 @@ def _loaded(body: bytes) -> Any:
 def read_error(
     status: int, headers: Mapping[str, str], body: bytes, *, action: str, now: datetime, restore_seconds: float
 ) -> AmazonError:
-    """The exception that an error answer stands for.
+    """The exception for an error answer.
 
     Args:
         headers: names in lower case.

@@ -55,7 +55,7 @@ class Feeds:
             paced: false: the caller keeps createFeed's quota itself.
 
         Raises:
-            OutcomeUnknown: createFeed was not answered: look with ``list`` before it is sent again.
+            OutcomeUnknown: createFeed was not answered: check with ``list`` before sending it again.
             NotSent, AmazonError: no feed was made.
         """
         document = await self.create_document(content_type, wait=wait, deadline=deadline)
@@ -68,7 +68,7 @@ class Feeds:
     async def create_document(
         self, content_type: str = JSON_TYPE, *, wait: bool = True, deadline: datetime | timedelta | None = None
     ) -> SignedDocument:
-        """createFeedDocument: a place for a feed, open for five minutes."""
+        """createFeedDocument: a URL to upload a feed to, valid for five minutes."""
         body = {"contentType": check_text("content_type", content_type)}
         call = SpApiCall(row=find_operation("createFeedDocument"), body=body)
         return await self._calls.json(call, _signed_feed, WaitPolicy(wait=wait, deadline=deadline))
@@ -86,7 +86,7 @@ class Feeds:
         """createFeed: have an uploaded document processed. Never sent again: it takes no client token.
 
         Raises:
-            OutcomeUnknown: it may have arrived: look with ``list``.
+            OutcomeUnknown: it may have arrived: check with ``list``.
         """
         body: dict[str, Any] = {
             "feedType": check_text("feed_type", feed_type),
@@ -106,7 +106,7 @@ class Feeds:
         return await self._calls.json(call, read, WaitPolicy(wait=wait, deadline=deadline, paced=paced))
 
     async def get(self, feed_id: str, *, wait: bool = True, deadline: datetime | timedelta | None = None) -> SpApiFeed:
-        """getFeed: how a feed stands."""
+        """getFeed: the status of a feed."""
         call = SpApiCall(row=find_operation("getFeed"), fields={"feedId": feed_id})
 
         def read(body: Any, meta: ResponseMeta) -> SpApiFeed:
@@ -160,7 +160,7 @@ class Feeds:
     async def get_document(
         self, document_id: str, *, wait: bool = True, deadline: datetime | timedelta | None = None
     ) -> SignedDocument:
-        """getFeedDocument: where a processing report lies, for five minutes."""
+        """getFeedDocument: the URL of a processing report, valid for five minutes."""
         call = SpApiCall(row=find_operation("getFeedDocument"), fields={"feedDocumentId": document_id})
 
         def read(body: Any, meta: ResponseMeta) -> SignedDocument:

@@ -48,16 +48,16 @@ _PATCH = "patchListingsItem"
 
 
 class SpApiGateway:
-    """The Selling Partner API as the scheduler and ``OrderSync`` see it: ``FeedGateway`` and ``OrderGateway``.
+    """The Selling Partner API for the scheduler and ``OrderSync``: a ``FeedGateway`` and an ``OrderGateway``.
 
     Stock goes by two routes: single patches within seconds, always for stock gone to zero, and feeds for a resync; see
     ``StockRouting``. Orders come with their items.
 
     Args:
-        client: stays yours; it is not closed here.
+        client: not closed by this object.
         pickup_route: how pickups reach Amazon; see ``HandoverPickup``, which is the default, and
             ``EasyShipBulkPickup`` for marketplaces that offer only the bulk call.
-        fulfilled_by: ``("MERCHANT",)`` leaves out what Amazon's own warehouses send; empty is all.
+        fulfilled_by: ``("MERCHANT",)`` leaves out orders that Amazon's own warehouses ship; empty is all.
         stock: when patches and when feeds carry stock.
         stock_format: how stock is written.
         max_report_retries: how often in a row a stock update is sent again because Amazon named a passing fault of its
@@ -101,7 +101,7 @@ class SpApiGateway:
         return frozenset({PATCH_ROUTE, FEED_ROUTE, self._pickups.route})
 
     def terms(self, kind: ItemKind, waiting: int, *, urgent: bool = False) -> BatchTerms:
-        """Patches, or a feed where more waits than they carry in a minute; pickups on Easy Ship's own pace."""
+        """Patches, or a feed where more SKUs wait than patches carry in a minute; pickups at Easy Ship's own rate."""
         if kind is ItemKind.PICKUP:
             return BatchTerms(
                 route=self._pickups.route,
@@ -141,7 +141,7 @@ class SpApiGateway:
         return FeedReceipt(feed_id=None, submitted_at=self._client.clock.now(), outcomes=outcomes)
 
     async def status(self, feed_ids: Sequence[str]) -> Sequence[FeedStatus]:
-        """How feeds stand: one getFeed each (2 a second); unknown ids are left out."""
+        """The status of feeds: one getFeed each (2 a second); unknown ids are left out."""
         ids = list(dict.fromkeys(feed_ids))
         found = await asyncio.gather(*(self._status(feed_id) for feed_id in ids))
         return [status for status in found if status is not None]
@@ -166,7 +166,7 @@ class SpApiGateway:
 
     @property
     def poll_seconds(self) -> float:
-        """Seconds between two polls of ``orders``: what searchOrders gives, as Amazon stated it last."""
+        """Seconds between two polls of ``orders``: the rate of searchOrders as Amazon stated it last."""
         return self._client.restore_seconds("searchOrders")
 
     async def orders(
@@ -188,7 +188,7 @@ class SpApiGateway:
             raise UnreadableResponse(f"searchOrders: a token of Amazon's own was refused: {error.code}") from error
 
     async def items(self, order_id: str) -> Sequence[OrderItem]:
-        """All items of one order; orders bring theirs, so this is rarely asked."""
+        """All items of one order; orders include theirs, so this is rarely called."""
         order = await self._client.orders.get(order_id)
         if order is None or order.items is None:
             raise UnreadableResponse(f"getOrder: no items of order {order_id}, which has some")

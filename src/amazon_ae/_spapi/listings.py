@@ -1,4 +1,4 @@
-"""Listings Items 2021-08-01: stock and its truth.
+"""Listings Items 2021-08-01: stock as sent and as shown.
 
 Source: ``listingsItems_2021-08-01.json``.
 """
@@ -131,7 +131,7 @@ class Listings:
         """searchListingsItems by SKU, up to 20 in one request; those that Amazon does not know are left out.
 
         Args:
-            skus: none with a comma: Amazon would take it for two. Ask for such a one with ``get``.
+            skus: without commas, since Amazon would take one SKU for two. Use ``get`` for a SKU with a comma.
         """
         check_count("skus", listed("skus", skus), most=_MOST_SKUS)
         if strange := [sku for sku in skus if "," in sku]:

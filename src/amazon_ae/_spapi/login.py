@@ -1,4 +1,4 @@
-"""Login with Amazon performed: one exchange at a time per grant, cached, and never longer than the call may take."""
+"""Performs Login with Amazon: one exchange at a time per grant, cached, bounded by the call's deadline."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class TokenSource:
     """The access tokens of one seller.
 
     Calls that need a token at the same time share one exchange. Each waits for it until its own deadline; an exchange
-    that no call waits for any more is given up.
+    that no call waits for is cancelled.
 
     Args:
         credentials: the application's keys and the seller's authorisation.
         endpoint: scheme and host of Login with Amazon.
-        transport: gives the transport of the moment.
+        transport: returns the transport; called for each request.
         agent: the User-Agent header.
         clock: tells the time and sleeps.
         retries: of exchanges that failed for a passing reason.
@@ -70,7 +70,7 @@ class TokenSource:
         self._warned_on: object = None
 
     async def token(self, scope: str = "", *, deadline: datetime | None = None) -> AccessToken:
-        """A token that is good for at least a minute.
+        """A token that is valid for at least a minute.
 
         Args:
             scope: of a grantless operation; ``""``: the seller's token.
@@ -78,7 +78,7 @@ class TokenSource:
 
         Raises:
             AccessDenied: client, secret or authorisation was refused.
-            NotSent: Login with Amazon gave none in time; the call did not leave.
+            NotSent: Login with Amazon gave none in time; the call was not sent.
         """
         token = self._tokens.get(scope)
         if token is not None and token.usable(self._clock.now()):
@@ -101,7 +101,7 @@ class TokenSource:
     def refuse(self, scope: str = "") -> None:
         """Amazon refused a call with this token: the next call gets another one.
 
-        A token that was made a moment ago for this very reason stays: the refused call may have had the one before, or
+        A token that replaced a refused one a moment ago is kept: the refused call may have used the earlier one, or
         the refusal has another cause.
         """
         token = self._tokens.get(scope)
@@ -152,7 +152,7 @@ class TokenSource:
         return read_token(answer.status, answer.headers, answer.body, asked_at=asked_at)
 
     def _warn(self) -> None:
-        """Once a day."""
+        """Log the rotation warning, once a day."""
         now = self._clock.now()
         warning = rotation_warning(self._credentials.rotate_by, now)
         if warning is not None and self._warned_on != now.date():

@@ -25,10 +25,10 @@ _FINAL: Final = frozenset({"DONE", "CANCELLED", "FATAL"})
 
 @attrs.frozen(kw_only=True)
 class ListingIssue:
-    """Something that Amazon has to say about a listing.
+    """An issue that Amazon reports about a listing.
 
     Attributes:
-        severity: ``ERROR``, ``WARNING`` or ``INFO``; a new word stays as it is.
+        severity: ``ERROR``, ``WARNING`` or ``INFO``; an unknown value is kept as it is.
     """
 
     code: str = ""
@@ -45,7 +45,7 @@ class ListingSubmission:
     Attributes:
         status: ``ACCEPTED`` (queued, not live yet), ``INVALID`` (nothing was taken), or ``VALID`` for a preview.
         submission_id: names this submission to Amazon's support.
-        issues: why it is invalid, or warnings.
+        issues: the errors of an invalid one, or warnings.
     """
 
     sku: str
@@ -82,7 +82,7 @@ class SpApiFeed:
 
     Attributes:
         processing_status: ``IN_QUEUE``, ``IN_PROGRESS``, ``DONE``, ``CANCELLED`` (before it began) or ``FATAL`` (some,
-            none or all of it may have been done); a new word stays as it is.
+            none or all of it may have been done); an unknown value is kept as it is.
         result_document_id: names the processing report, once there is one.
     """
 
@@ -121,7 +121,7 @@ class SpApiReport:
 
 @attrs.frozen(kw_only=True)
 class SignedDocument:
-    """Where a document lies. The URL opens it to everybody for five minutes: it is a credential and never shown."""
+    """The URL of a document. Anyone can open it for five minutes: it is a credential and never shown."""
 
     document_id: str
     url: str = attrs.field(repr=False)

@@ -1,4 +1,4 @@
-"""Notifications as values. Pure: how they arrive (SQS, EventBridge) is the host's.
+"""Parses notifications. Pure: receiving them (SQS, EventBridge) is up to the host.
 
 Amazon may send one twice, and in any order. Sources: the notification schemas; "Set up notifications (Amazon SQS)" and
 "(Amazon EventBridge)".
@@ -26,11 +26,12 @@ def read_notification(body: str | bytes) -> Notification:
         body: the body of an SQS message (also one that came through SNS), or an EventBridge event.
 
     Returns:
-        ``OrderChanged``, ``FeedFinished`` or ``QuantityChanged``, whose docstrings say who takes them; a plain
+        ``OrderChanged``, ``FeedFinished`` or ``QuantityChanged``, whose docstrings name the method that takes them; a
+        plain
         ``Notification`` for every other kind.
 
     Raises:
-        UnreadableResponse: it is no notification of Amazon's. Put the message aside; it will not become one.
+        UnreadableResponse: it is not a notification of Amazon's. Set the message aside; a retry cannot help.
     """
     found = _unwrap(body)
     kind = _get(found, "NotificationType")
@@ -83,7 +84,7 @@ def _order_changed(payload: Node, common: dict[str, Any]) -> Notification:
     order_id = _get(found, "AmazonOrderId")
     if order_id is None:
         raise UnreadableResponse("ORDER_CHANGE without AmazonOrderId")
-    # This notification speaks the words of Orders v0, which are MWS's.
+    # This notification has the values of Orders v0, which are MWS's.
     programs = [*texts(summary.get("OrderPrograms")), *texts(summary.get("ShippingPrograms"))]
     return OrderChanged(
         **common,

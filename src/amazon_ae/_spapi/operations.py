@@ -21,7 +21,8 @@ __all__ = ["OPERATIONS", "UNLISTED_BURST", "UNLISTED_RATE", "Operation", "find_o
 _FIELD: Final = re.compile(r"\{(\w+)\}")
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
-#: What an operation without a row gets (``client.call``): one request a second, burst 1. UNVERIFIED for each of them.
+#: The limits of an operation without a row (``client.call``): one request a second, burst 1. UNVERIFIED for each of
+# them.
 UNLISTED_RATE: Final = 1.0
 UNLISTED_BURST: Final = 1
 
@@ -38,7 +39,7 @@ class Operation:
         rate: requests that the bucket gets back per second.
         burst: requests in a full bucket.
         repeatable: it may be sent again after it may have arrived: a read, or a write of an absolute value.
-        restricted: it wants a restricted data token in place of the access token.
+        restricted: it needs a restricted data token in place of the access token.
         source: the file in amzn/selling-partner-api-models, or the page, that states rate and burst.
         scope: of a grantless operation, which belongs to the application and to no seller; ``""`` for all others.
     """
@@ -82,7 +83,7 @@ class Operation:
 def _segment(operation: str, name: str, value: str) -> str:
     if not isinstance(value, str) or not value:
         raise ConfigurationError(f"{operation}: {name} must be a text and not empty, not {value!r}")
-    if value in (".", ".."):  # written out, such a segment is removed on its way (RFC 3986, 5.2.4)
+    if value in (".", ".."):  # such a segment would be removed in transit (RFC 3986, 5.2.4)
         return value.replace(".", "%2E")
     try:
         return quote(value, safe="")
@@ -134,7 +135,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("getReport", "reports", "GET", _REPORT + "/{reportId}", 2.0, 15, True, False, _REPORTS),
     Operation("getReports", "reports", "GET", _REPORT, 0.0222, 10, True, False, _REPORTS),
     Operation("cancelReport", "reports", "DELETE", _REPORT + "/{reportId}", 0.0222, 10, True, False, _REPORTS),
-    # Restricted for some report types only: the call says so.
+    # Restricted for some report types only: the caller states it.
     Operation("getReportDocument", "reports", "GET", "/reports/2021-06-30/documents/{reportDocumentId}", 0.0167, 15,
               True, False, _REPORTS),
     Operation("getMarketplaceParticipations", "sellers", "GET", "/sellers/v1/marketplaceParticipations", 0.016, 15,

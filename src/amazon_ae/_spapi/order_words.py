@@ -1,6 +1,6 @@
-"""The words of Orders 2026-01-01 and of MWS, both ways. Pure.
+"""Translates the values of Orders 2026-01-01 to MWS's and back. Pure.
 
-Every rule of this library speaks MWS's words: a foreign word would make it refuse each order that is not scheduled yet.
+Every rule of this library uses MWS's values: an untranslated one would make it refuse each unscheduled order.
 Sources: ``orders_2026-01-01.json``, ``ordersV0.json``.
 """
 
@@ -40,10 +40,10 @@ def order_status(word: str | None) -> str:
 
 
 def status_filter(statuses: Collection[str]) -> tuple[str, ...]:
-    """The values of ``fulfillmentStatuses`` that stand for our words.
+    """The values of ``fulfillmentStatuses`` for the library's statuses.
 
     Raises:
-        ConfigurationError: a word that searchOrders cannot look for.
+        ConfigurationError: a status that searchOrders cannot filter by.
     """
     if strange := sorted(set(statuses) - set(_ORDER_FILTER)):
         raise ConfigurationError(
@@ -68,5 +68,5 @@ def service_category(word: str | None) -> str | None:
 
 
 def _camel(word: str) -> str:
-    # A word that is spelled our way already (a mixed case) stays as it is.
+    # A value that has mixed case already is kept as it is.
     return word if word != word.upper() else "".join(part.capitalize() for part in word.split("_"))

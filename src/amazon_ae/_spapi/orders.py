@@ -1,4 +1,4 @@
-"""Orders 2026-01-01. No restricted data token: buyers' data comes where the application has the role.
+"""Orders 2026-01-01. No restricted data token: answers contain buyers' data if the application has the role.
 
 Source: ``orders_2026-01-01.json``.
 """
@@ -24,7 +24,7 @@ from amazon_ae._transport.calls import WaitPolicy
 
 __all__ = ["INCLUDED", "Orders"]
 
-#: ``includedData``: everything that the library's ``Order`` has a place for.
+#: ``includedData``: every data set that the library's ``Order`` has attributes for.
 INCLUDED: Final = (
     "BUYER",
     "RECIPIENT",
@@ -72,12 +72,12 @@ class Orders:
 
         Args:
             created_after, last_updated_after: exactly one of them, aware.
-            created_before, last_updated_before: aware; brought back to two minutes before now, the latest that Amazon
+            created_before, last_updated_before: aware; moved back to two minutes before now, the latest that Amazon
                 allows.
-            statuses: in this library's words (``Unshipped``); all by default.
+            statuses: in this library's spelling (``Unshipped``); all by default.
             fulfilled_by: ``MERCHANT`` or ``AMAZON``.
             included: Amazon's data sets; without ``FULFILLMENT`` an order has no status.
-            position: of the last page that was dealt with, out of a search with the same arguments, at most 24 hours
+            position: of the last page that was processed, from a search with the same arguments, at most 24 hours
                 ago.
 
         Raises:

@@ -69,7 +69,7 @@ class HandoverPickup(BookingRoute[SpApiClient]):
         )
 
     def block_quota(self, client: SpApiClient) -> QuotaRule:
-        """What several processes share: the slots of a whole batch in one block of createScheduledPackage's bucket."""
+        """The quota that all processes share: the slots of a batch, as one block of createScheduledPackage's bucket."""
         seconds, burst = client.restore_seconds(_BOOKING), client.burst(_BOOKING)
         return QuotaRule(
             name=f"{client.quota_owner}/{_BOOKING} in blocks of {self.max_pickups}",
@@ -89,7 +89,7 @@ class HandoverPickup(BookingRoute[SpApiClient]):
         Raises:
             PickupRejected: code ``NoPickupSlot``: Amazon offers none; or its own code, e.g.
                 ``OrderNotEligibleForRescheduling``.
-            OutcomeUnknown: it may have arrived, and Amazon does not say: look at the order.
+            OutcomeUnknown: it may have arrived, and Amazon does not show it: check the order in Seller Central.
         """
         moment = time.min if pickup_time is None else clock_time(pickup_time)
         if moment is None:
@@ -135,7 +135,7 @@ class HandoverPickup(BookingRoute[SpApiClient]):
 
 
 class _SpApiEasyShip:
-    """The three verbs of a booking as operations; see ``EasyShipApi``."""
+    """The three operations of a booking over the Selling Partner API; see ``EasyShipApi``."""
 
     scheduled_codes: frozenset[str] = ALREADY_SCHEDULED | {"InvalidOrderState"}
     new_slots_codes: frozenset[str] = NEEDS_NEW_SLOTS

@@ -1,8 +1,8 @@
-"""What the Selling Partner API offers this seller and this application: asked, never assumed.
+"""Finds out by requests what the Selling Partner API offers this seller and this application.
 
 1. Nothing is changed: stock is validated in preview, listing slots schedules nothing. Only ``allow_bulk`` schedules.
-2. 403 speaks of the application (token, role, authorisation); ``RegionNotSupported`` of the marketplace. Neither is
-   ever taken for the other.
+2. 403 is about the application (token, role, authorisation), ``RegionNotSupported`` about the marketplace. The two are
+   never confused.
 3. Where one question fails, the next one is asked all the same, except where nothing works without the first.
 """
 
@@ -44,7 +44,7 @@ _PANEL: Final = "schedule pickups in Seller Central, and take labels from the pa
 
 
 class ProbeVerdict(StrEnum):
-    """How one question was answered."""
+    """The answer to one question."""
 
     YES = "yes"
     NO = "no"  # not here, or refused for good
@@ -57,10 +57,10 @@ class ProbeLine:
     """One question.
 
     Attributes:
-        name: what was asked, e.g. ``"pickup slots"``.
-        fact: what Amazon answered.
+        name: the question, e.g. ``"pickup slots"``.
+        fact: Amazon's answer.
         consequence: what it means for a host.
-        route: what to take.
+        route: the route to use.
     """
 
     name: str
@@ -73,7 +73,7 @@ class ProbeLine:
 async def probe(
     client: SpApiClient, *, order_id: str | None = None, sku: str | None = None, allow_bulk: bool = False
 ) -> tuple[ProbeLine, ...]:
-    """Ask what this seller and this application can use.
+    """Ask Amazon which parts of the API this seller and this application can use.
 
     Args:
         order_id: a real Easy Ship order whose pickup is not scheduled yet; without one, one of the last 30 days is

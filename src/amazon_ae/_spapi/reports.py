@@ -74,7 +74,7 @@ class Reports:
     async def get(
         self, report_id: str, *, wait: bool = True, deadline: datetime | timedelta | None = None
     ) -> SpApiReport:
-        """getReport: how a report stands."""
+        """getReport: the status of a report."""
         call = SpApiCall(row=find_operation("getReport"), fields={"reportId": report_id})
 
         def read(body: Any, meta: ResponseMeta) -> SpApiReport:
@@ -99,7 +99,7 @@ class Reports:
         """getReportDocument and the download: a report, unpacked.
 
         Args:
-            restricted: the report's type holds buyers' data: a restricted data token is asked for first.
+            restricted: the report's type contains buyers' data: a restricted data token is requested first.
         """
         row = find_operation("getReportDocument")
         fields = {"reportDocumentId": document_id}

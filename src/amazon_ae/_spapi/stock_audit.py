@@ -1,8 +1,9 @@
-"""A stock audit: what was accepted last, against what Amazon shows.
+"""The stock audit: compares the stock that Amazon shows with what it accepted last.
 
-Public reports speak of hundreds of SKUs that Amazon accepts and never shows (amzn/selling-partner-api-models issue
-5327). ``ACCEPTED`` means queued, so an audit asks some time later. It compares only SKUs of which nothing waits or is
-on its way: for the others a difference is expected.
+Public bug reports describe hundreds of SKUs that Amazon accepted and never showed (amzn/selling-partner-api-models
+issue
+5327). ``ACCEPTED`` means queued, so an audit asks some time later. It compares only SKUs without waiting or
+in-flight changes: for the others a difference is expected.
 """
 
 from __future__ import annotations
@@ -34,17 +35,17 @@ _PAUSE_SECONDS: Final = 60.0
 class StockAudit:
     """Compares the stock that Amazon shows with what it accepted last.
 
-    ``check`` and ``check_all`` ask about the SKUs that you name. As ``async with`` it also takes a sample of what is
-    accepted from now on.
+    ``check`` and ``check_all`` ask about the SKUs that you name. With ``async with`` it also checks a sample of the
+    changes that are accepted from then on.
 
     Args:
-        client: stays yours.
-        storage: where ``InventoryBuffer`` keeps its changes.
-        sample: the share of accepted SKUs that is asked about later, 0 to 1. A settled batch of thousands is not named
-            by the store, and so not sampled: ``check_all`` is for those.
+        client: not closed by this object.
+        storage: that of the ``InventoryBuffer``.
+        sample: the share of accepted SKUs that is asked about later, 0 to 1. The store's notice
+            of a batch of thousands has no SKUs, so such a batch is not sampled: use ``check_all``.
         after_seconds: how long after the acceptance: a patch is live within minutes, a feed's stock too.
         requests_per_second: the pace; Amazon gives 5 a second, and each asks about 20 SKUs.
-        resend: send what differs once more.
+        resend: send SKUs that differ once more.
         channel: the fulfilment channel of the merchant's own stock.
         on_event: gets a ``StockDiffers`` per difference.
         random: gives numbers in [0, 1).
@@ -148,7 +149,7 @@ class StockAudit:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    # Inside
+    # Internal
 
     async def _part(self, skus: Sequence[str]) -> int:
         while True:

@@ -1,4 +1,6 @@
-"""A batch of stock as one JSON_LISTINGS_FEED, its status and report; which SKUs feeds leave unclear too often."""
+"""A batch of stock as one JSON_LISTINGS_FEED, its status and report; and the SKUs whose outcome feeds leave unclear too
+often.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ _MOST_REMEMBERED: Final = 100
 
 
 class UnclearSkus:
-    """How often in a row feeds left a SKU unclear. In memory: a process that starts anew counts anew."""
+    """Counts how often in a row feeds left a SKU unclear. In memory: a restarted process counts from zero."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -42,7 +44,7 @@ class UnclearSkus:
         return any(count >= self._limit for count in self._counts.values())
 
     def note(self, outcomes: Iterable[ItemOutcome]) -> None:
-        """What a feed or a patch said."""
+        """Count the outcomes of a feed or a patch."""
         for outcome in outcomes:
             if outcome.outcome is Outcome.RETRY and outcome.code == UNCLEAR:
                 self._counts[outcome.key] = self._counts.get(outcome.key, 0) + 1
@@ -51,7 +53,7 @@ class UnclearSkus:
 
 
 def status_of(feed: SpApiFeed) -> FeedStatus:
-    """A feed as the scheduler sees it."""
+    """A feed's status for the scheduler."""
     return FeedStatus(
         feed_id=feed.feed_id,
         kind=ItemKind.INVENTORY if feed.feed_type == LISTINGS_FEED else None,
@@ -88,7 +90,7 @@ class StockFeeds:
         return FeedReceipt(feed_id=feed.feed_id, submitted_at=feed.created_at or self._client.clock.now())
 
     async def status(self, feed_id: str) -> FeedStatus:
-        """How one feed stands."""
+        """The status of one feed."""
         feed = await self._client.feeds.get(feed_id)
         if feed.final:
             self._seen[feed_id] = feed

@@ -1,4 +1,4 @@
-"""What came of stock updates: a patch's answer, and the processing report of a feed. Pure.
+"""The outcomes of stock updates, from a patch's answer and from the processing report of a feed. Pure.
 
 1. A patch says ``INVALID`` in a 200: refused. Issues beside ``ACCEPTED`` are warnings, whatever their severity.
 2. In a report an issue of severity ``ERROR`` refuses its message, one of ``WARNING`` or ``INFO`` is a warning. Any

@@ -124,7 +124,7 @@ class PatchBatch:
             return ItemOutcome(update.sku, Outcome.RETRY, "UnreadableResponse", str(error))
 
     async def _tell(self) -> None:
-        """Make what is ready durable. What comes meanwhile travels with the next one."""
+        """Store the outcomes that are ready. Those that come meanwhile go with the next call."""
         if self._settle is None:
             return
         async with self._telling:

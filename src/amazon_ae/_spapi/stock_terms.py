@@ -1,7 +1,7 @@
-"""Which of two routes stock takes, and under which terms. Pure.
+"""Chooses the route of stock, and its terms. Pure.
 
 1. ``spapi:patch`` sets one SKU per request, at once: for the daily trickle, and always first for stock gone to zero.
-2. ``spapi:feed`` (JSON_LISTINGS_FEED) carries up to 25,000 SKUs: for a resync, that is where more waits than patches
+2. ``spapi:feed`` (JSON_LISTINGS_FEED) carries up to 25,000 SKUs: for a resync, i.e. when more SKUs wait than patches
    would carry within a minute.
 3. Amazon orders neither route against the other: the store keeps a SKU out of a batch while another one has it.
 4. Several processes share the rate of patches through the store: a batch takes its slots in one block, so that no
@@ -72,7 +72,7 @@ class StockRouting:
 
 
 def takes_feed(waiting: int, routing: StockRouting, *, unclear: bool) -> bool:
-    """Whether a feed carries what waits.
+    """Whether a feed carries the waiting stock.
 
     Args:
         unclear: SKUs wait that feeds have left unclear too often.
@@ -113,7 +113,7 @@ def feed_terms(owner: str, restore_seconds: float, routing: StockRouting) -> Bat
         restore_seconds: in which createFeed's bucket gets one feed back, as Amazon stated it last.
     """
     window = routing.feed_window
-    # A rule has a bucket: without one of its own, the window is it.
+    # A rule needs a bucket: where the feed type has none, the window serves as one.
     burst = routing.feed_bucket if routing.feed_bucket is not None else window or 1
     restore = restore_seconds if routing.feed_bucket_seconds is None else routing.feed_bucket_seconds
     if routing.feed_bucket is None:

@@ -1,4 +1,4 @@
-"""Stock in the words of the Listings Items API. Pure.
+"""Stock as the Listings Items API takes it. Pure.
 
 Sources: ``listingsItems_2021-08-01.json``; "Merge a listing" (changelog of 2025-06-16);
 ``listings-feed-schema-v2.json``.
@@ -26,12 +26,12 @@ _CHUNK: Final = 500
 
 @attrs.frozen(kw_only=True)
 class StockFormat:
-    """How stock is written. The defaults are what public sources say; each of them is UNVERIFIED for the UAE.
+    """How stock is written. The defaults come from public sources; each of them is UNVERIFIED for the UAE.
 
     Attributes:
         product_type: ``PRODUCT`` works for offer data whatever the product is; Amazon does not guarantee that.
         channel_code: the merchant's own stock.
-        operation: ``merge`` keeps lead time and restock date where an update does not name them; ``replace`` drops
+        operation: ``merge`` keeps lead time and restock date where an update has none; ``replace`` drops
             them.
         latency_name: the attribute of ``fulfillment_latency_days``.
         restock_name: the attribute of ``restock_date``, written as ``YYYY-MM-DD``.

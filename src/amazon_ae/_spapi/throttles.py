@@ -11,7 +11,7 @@ from amazon_ae._transport.throttles import Throttle, ThrottleTable
 __all__ = ["SPAPI_UNLISTED", "spapi_throttles"]
 
 SPAPI_UNLISTED: Final = Throttle(("*",), UNLISTED_BURST, 1.0 / UNLISTED_RATE, source="UNVERIFIED")
-"""What an operation gets that no row lists: one request a second."""
+"""The limits of an operation without a row: one request a second."""
 
 
 def spapi_throttles(rows: Iterable[Operation] = OPERATIONS, *, unlisted: Throttle = SPAPI_UNLISTED) -> ThrottleTable:

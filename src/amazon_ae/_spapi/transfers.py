@@ -1,9 +1,9 @@
-"""Documents behind pre-signed URLs: uploaded and downloaded outside the API, with neither token nor pace.
+"""Documents behind pre-signed URLs: uploaded and downloaded outside the API, without a token and unpaced.
 
 1. An upload sends the very ``Content-Type`` that the document was made for, no token, and a ``Content-Length``;
    anything else is a wrong signature (S3 answers 403 with XML).
-2. The URL is a credential. It is in no log, no error and no frame of a traceback.
-3. Uploading the same bytes again changes nothing; a URL that ran out is made anew by whoever asked for it.
+2. The URL is a credential: no log, error or traceback frame contains it.
+3. Uploading the same bytes again changes nothing; an expired URL is requested again by the caller.
 
 Source: developer guide, "Feeds API v2021-06-30 use case guide"; amzn/selling-partner-api-docs issues 949, 1602.
 """
@@ -37,7 +37,7 @@ class Transfers:
     """Uploads and downloads of one client.
 
     Args:
-        transport: gives the transport of the moment.
+        transport: returns the transport; called for each request.
         agent: the User-Agent header.
         clock: tells the time and sleeps.
         retries: of transfers that failed for a passing reason.
@@ -68,7 +68,7 @@ class Transfers:
         """PUT the bytes.
 
         Raises:
-            AccessDenied: the store refused the signature or the URL ran out: ask for a new document.
+            AccessDenied: the document store refused the signature, or the URL has expired: request a new document.
             ServiceUnavailable: no answer or a fault, after the retries. Nothing reached a seller's account.
             NotSent: no connection.
         """
@@ -79,7 +79,7 @@ class Transfers:
         """GET the bytes, unpacked where they are gzip.
 
         Raises:
-            AccessDenied: the URL ran out: ask for a new one.
+            AccessDenied: the URL has expired: request a new one.
             UnreadableResponse: too large, or damaged on its way.
             ServiceUnavailable, NotSent: as of ``upload``.
         """
@@ -130,7 +130,7 @@ def _bare(error: AmazonAeError) -> AmazonAeError:
 
 
 def _for_the_caller(error: AmazonAeError) -> AmazonAeError:
-    """A transfer may be repeated by anybody: an unanswered one is no unknown outcome."""
+    """The error to raise: a transfer may always be repeated, so an unanswered one is not an ``OutcomeUnknown``."""
     if isinstance(error, OutcomeUnknown):
         return ServiceUnavailable(str(error), retryable=True)
     return error
@@ -141,10 +141,10 @@ def _too_late(now: datetime, seconds: float, deadline: datetime | None) -> bool:
 
 
 def unpacked(body: bytes, *, most: int) -> bytes:
-    """The document; gzip is recognised by its first bytes, whatever Amazon said of it.
+    """The document; gzip is recognised by its first bytes, not by a header.
 
     Raises:
-        UnreadableResponse: unpacked it has more than ``most`` bytes, or it is damaged.
+        UnreadableResponse: it has more than ``most`` bytes unpacked, or it is damaged.
     """
     if not body.startswith(_GZIP):
         return body

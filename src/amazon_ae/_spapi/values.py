@@ -1,7 +1,7 @@
 """From Amazon's JSON to plain values. Pure.
 
-A reader gives ``None`` (or an empty list) for what is absent, ``null`` or not of its type: one odd field never costs
-the answer that it came in. Numbers with a fraction arrive as ``Decimal``.
+A reader returns ``None`` (or an empty list) for a field that is absent, ``null`` or not of its type, so that one odd
+field never spoils an answer. Numbers with a fraction arrive as ``Decimal``.
 
 Amazon passes on what buyers and sellers typed, so a document that a parser refuses is decoded by a ladder of encodings
 and mended (raw control characters, escapes that JSON doesn't know, white space around it). Characters that no database
@@ -118,7 +118,7 @@ def to_json(value: object) -> bytes:
     """Compact JSON in UTF-8. A ``Decimal`` becomes a number.
 
     Raises:
-        TypeError: a value that JSON does not know.
+        TypeError: a value that has no JSON form.
         UnicodeEncodeError: a text with a lone surrogate.
     """
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=_number, allow_nan=False).encode()

@@ -25,7 +25,7 @@ class ItemQueue:
 
     def __init__(self) -> None:
         self.rows: dict[str, ItemRow] = {}
-        # Two sorted lists, normal and urgent. A new place nearly always goes to the end.
+        # Two sorted lists, normal and urgent. A new entry nearly always goes to the end.
         self.waiting: tuple[list[_Position], list[_Position]] = ([], [])
         self.flights: dict[str, set[str]] = {}
         self.dead: set[str] = set()
@@ -49,7 +49,7 @@ class ItemQueue:
             self.dead.add(row.key)
 
     def take(self, rows: Collection[ItemRow], batch_id: str) -> None:
-        """Let waiting rows leave in a batch, at one pass over the queue."""
+        """Move waiting rows into a batch, in one pass over the queue."""
         keys = {row.key for row in rows}
         for positions in self.waiting:
             positions[:] = [position for position in positions if position[2] not in keys]

@@ -39,9 +39,9 @@ _FORGET_EVERY: Final = 3600 * 1_000_000  # an hour, in micros
 
 
 class MemoryStorage:
-    """A ``Storage`` that lives and dies with this object: nothing is durable, everything else is as in the others.
+    """A ``Storage`` in this object's memory: nothing is durable, everything else is as in the other storages.
 
-    One event loop, one process. No verb waits for anything, so each is atomic by itself.
+    One event loop, one process. No method awaits anything, so each is atomic.
 
     Args:
         clock: the store's clock.
@@ -232,7 +232,7 @@ class MemoryStorage:
         return [self._to_item(queue.rows[key]) for key in keys[:limit]]
 
     def _forget_old(self) -> None:
-        """Every so often: forget what is older than the retention."""
+        """From time to time, forget items that are older than the retention."""
         now = self._clock.now()
         if not self._retention.due(now):
             return
@@ -328,7 +328,7 @@ class MemoryStorage:
         return self._watchers.add(account, callback, settled)
 
     async def aclose(self) -> None:
-        """Nothing to close; what was stored stays until this object goes."""
+        """Nothing to close; stored items stay until this object is deleted."""
 
     async def __aenter__(self) -> MemoryStorage:
         return self

@@ -1,4 +1,4 @@
-"""Notices of a store: what is said to those who watch an account, and which puts are worth saying."""
+"""Notices to the watchers of an account, and which puts are worth one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["CARRIED", "MAX_KEYS", "Leaving", "Notice", "Settled", "Watchers", "n
 _log = logging.getLogger(__name__)
 
 MAX_KEYS: Final = 100
-"""A notice names no more keys than this; above it names none, and whoever waits reads the store."""
+"""The most keys in a notice; above that it has none, and the watcher reads the store."""
 
 CARRIED: Final = ("carried",)
 """In place of keys, where something can leave: the process that put it watches the account too, and carries it."""
@@ -32,12 +32,12 @@ class Notice(NamedTuple):
 
 
 def queued(account: str) -> Notice:
-    """Something of this account waits that did not wait before."""
+    """The notice that an item of this account can leave that could not before."""
     return Notice(account)
 
 
 def settled(account: str, kind: str, keys: Iterable[str]) -> Notice:
-    """These keys have an outcome now."""
+    """The notice that these keys have an outcome."""
     named = tuple(keys)
     return Notice(account, kind, named if len(named) <= MAX_KEYS else ())
 
@@ -57,7 +57,7 @@ def news(kind: str, before: Leaving, put: Leaving) -> bool:
 
     Args:
         before: what could leave before the put.
-        put: what of the put can leave and did not wait before, or was not urgent before.
+        put: the items of the put that can leave and did not wait before, or were not urgent before.
     """
     if kind == ItemKind.PICKUP:
         return put.urgent or put.normal
@@ -77,8 +77,8 @@ class Watchers:
         self._watchers: dict[str, dict[object, _Watcher]] = {}
 
     def add(self, account: str, callback: Callable[[], None], settled: Settled | None = None) -> Callable[[], None]:
-        """Call ``callback`` from now on; returns the undo, which may be called twice."""
-        # The same function may watch twice: each call has an entry and an undo of its own.
+        """Call ``callback`` from now on; returns a function that ends it, which may be called twice."""
+        # The same function may be added twice: each addition has its own entry and its own end.
         entry = object()
         with self._lock:
             self._watchers.setdefault(account, {})[entry] = _Watcher(callback, settled)

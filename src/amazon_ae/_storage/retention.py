@@ -1,4 +1,4 @@
-"""Settled items are forgotten after a time, a few rows at each step, by whichever process writes next.
+"""Deletes settled items after a time, a few rows at each step, in the process that writes next.
 
 A step reads one page of items in the order of their primary key, and deletes those of the page that are old: no index
 is needed for it, and no lock lasts long. Where the last step ended, and when the next one is due, is a document of the
@@ -22,8 +22,9 @@ __all__ = ["DEFAULT_RETENTION", "DOCUMENT", "PAGE_ROWS", "Progress", "Retention"
 DEFAULT_RETENTION: Final[Mapping[ItemKind, timedelta | None]] = MappingProxyType(
     {ItemKind.INVENTORY: timedelta(days=30), ItemKind.PICKUP: timedelta(days=90)}
 )
-"""Stock that is forgotten is merely sent again when it is put again. A pickup is remembered for as long as a repeated
-request for it must find it; 90 days are longer than any parcel's way."""
+"""Deleted stock is merely sent again when it is put again. A pickup is kept as long as a repeated request must find it;
+90
+days are longer than any parcel takes."""
 
 DOCUMENT: Final = "amazon_ae/retention"
 """The document that holds the progress."""
@@ -81,17 +82,17 @@ class Retention:
         self._next_at: int | None = None
 
     def due(self, now: datetime) -> bool:
-        """Whether a step should be tried; says so once, until ``wait_until``."""
+        """Whether a step should be tried; true once, until ``wait_until``."""
         at = micros(now)
         if not self._periods or (self._next_at is not None and at < self._next_at):
             return False
-        # The first write of a process brings no step: one that lives for a moment has better things to do.
+        # The first write of a process starts no step: a process may live only for a moment.
         first = self._next_at is None
         self._next_at = at + round(_NEXT_SECONDS * 1_000_000)
         return not first
 
     def wait_until(self, next_at: int) -> None:
-        """The store said when the next step is due, in ``micros``."""
+        """Set when the next step is due, in ``micros``."""
         self._next_at = next_at
 
     def limits(self, now: int) -> dict[str, int]:

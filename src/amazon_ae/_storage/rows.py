@@ -1,4 +1,4 @@
-"""What the stores share: the row of an item, instants as integers, and the checks of what a caller hands in."""
+"""Shared by the stores: the row of an item, instants as integers, and the checks of a caller's arguments."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
     "receipts_in_order",
 ]
 
-# What a database may refuse or cut short: NUL, and halves of surrogate pairs, which have no UTF-8 form.
+# Characters that a database may refuse or cut: NUL, and halves of surrogate pairs, which have no UTF-8 form.
 _UNFIT: Final = re.compile("[\x00\ud800-\udfff]")
 _INSTEAD: Final = "\ufffd"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -136,10 +136,10 @@ class BatchRow(NamedTuple):
 
 
 def check_text(name: str, text: str) -> None:
-    """Refuse what no database can keep as a name: nothing, a NUL, half a surrogate pair.
+    """Refuse a name that a database cannot keep: empty, or with a NUL or half a surrogate pair.
 
     Raises:
-        ConfigurationError: the message says which text and why; fix the call.
+        ConfigurationError: the message names the text and the reason; fix the call.
     """
     if not text:
         raise ConfigurationError(f"{name} must not be empty")
@@ -156,7 +156,7 @@ def check_text(name: str, text: str) -> None:
 
 
 def can_be_kept(text: str) -> bool:
-    """Whether a database can keep it at all; what it cannot was never put, so nobody need ask for it."""
+    """Whether a database can keep it. A text that it cannot keep was never put."""
     return _UNFIT.search(text) is None
 
 
@@ -208,8 +208,9 @@ def check_ledger(ledger: str | None, admit: Callable[[str | None, datetime], str
 def by_key(outcomes: Collection[ItemOutcome]) -> dict[str, ItemOutcome]:
     """Outcomes by key; the last one of a key counts.
 
-    Amazon's text is kept as far as any database can keep it: an odd character must not leave a batch unsettled for
-    ever. What no database can keep becomes U+FFFD. An outcome whose key is no such text belongs to no item: left out.
+    Amazon's text is kept as far as any database can keep it: an odd character must not leave a batch unsettled
+    forever. Characters that no database can keep become U+FFFD. An outcome whose key has one belongs to no item: left
+    out.
     """
     kept: dict[str, ItemOutcome] = {}
     for outcome in outcomes:
@@ -233,7 +234,7 @@ def check_resolution(outcome: Outcome) -> None:
 
 
 def outcomes_of(keys: Iterable[str], outcomes: Mapping[str, ItemOutcome]) -> Sequence[ItemOutcome]:
-    """What ``settle`` did to these keys, sorted by key: each one's outcome, RETRY where there was none."""
+    """The outcomes that ``settle`` applied to these keys, sorted by key: RETRY where there was none."""
     return [outcomes.get(key) or ItemOutcome(key, Outcome.RETRY) for key in sorted(keys)]
 
 

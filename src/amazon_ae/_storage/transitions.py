@@ -11,8 +11,8 @@
     requeue  ACCEPTED       -> WAITING                           (in flight: once more after its outcome)
     withdraw WAITING        -> ACCEPTED | forgotten              (only if nothing of the key is in flight)
 
-A function that has nothing to change returns the very row it was given (``put``: ``None``), so that a store writes only
-what is another object.
+A function that changes nothing returns the row object it was given (``put``: ``None``), so that a store writes only
+new objects.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _UNKNOWN = ItemState.UNKNOWN.value
 
 
 class StoredState(Protocol):
-    """What ``put`` must know of a key: an ``ItemRow``, or the few columns that a store reads for it."""
+    """The state that ``put`` needs of a key: an ``ItemRow``, or the few columns that a store reads for it."""
 
     @property
     def version(self) -> int: ...
@@ -50,7 +50,7 @@ class StoredState(Protocol):
 
 
 class NewValue(NamedTuple):
-    """What a put writes to a row; code and message become ``""``, everything else of the row stays."""
+    """The values that a put writes to a row; code and message become ``""``, the rest of the row is kept."""
 
     version: int
     state: str
@@ -82,7 +82,7 @@ def put(row: StoredState, change: Change, now: int, *, keep_first: bool) -> tupl
 
 
 def take(row: ItemRow, batch_id: str) -> ItemRow:
-    """The newest value leaves in a batch; the caller has seen to it that it waits and nothing is in flight."""
+    """The newest value leaves in a batch. The caller has checked that it waits and that nothing is in flight."""
     return row._replace(
         state=_IN_FLIGHT,
         batch_id=batch_id,
@@ -108,7 +108,7 @@ def settle(row: ItemRow, outcome: ItemOutcome, now: int) -> ItemRow:
                 in_doubt=row.resend,
             )
             if row.resend:
-                # Something older may have reached Amazon after this value: the newest one leaves once more.
+                # An older value may have reached Amazon after this one: the newest one leaves once more.
                 return settled._replace(state=_WAITING, put_at=now if newest else row.put_at)
             if newest or row.value == row.flight_value:
                 return settled._replace(state=_ACCEPTED, code=outcome.code, message=outcome.message)
@@ -135,7 +135,7 @@ def reject(row: ItemRow, outcome: ItemOutcome) -> ItemRow:
 
 
 def resolve(row: ItemRow, outcome: Outcome, now: int) -> ItemRow | None:
-    """The host said what became of a dead letter; ``None``: forget the row."""
+    """The host decided a dead letter; ``None``: delete the row."""
     if row.state not in (_REJECTED, _UNKNOWN):
         return row
     if outcome is Outcome.RETRY:
@@ -156,7 +156,7 @@ def resolve(row: ItemRow, outcome: Outcome, now: int) -> ItemRow | None:
 
 
 def requeue(row: ItemRow, now: int) -> ItemRow:
-    """Send the newest value once more, although Amazon accepted it: something older may have overtaken it there."""
+    """Send the newest value once more, although Amazon accepted it: an older one may have overwritten it there."""
     if row.batch_id is not None:
         return row if row.resend else row._replace(resend=1)
     if row.state == _WAITING:
@@ -167,7 +167,7 @@ def requeue(row: ItemRow, now: int) -> ItemRow:
 
 
 def withdraw(row: ItemRow) -> ItemRow | None:
-    """Drop a value that has not left: back to the last accepted one; ``None``: forget the row."""
+    """Drop a value that has not left: back to the last accepted one; ``None``: delete the row."""
     if row.state != _WAITING or row.batch_id is not None:
         return row
     if row.accepted_value is None:

@@ -26,15 +26,15 @@ __all__ = ["Database", "ask", "refuse_foreign_connection"]
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
-# Two of ours never deadlock (see ``sql``); one of ours and a host's transaction may: PostgreSQL then undoes one.
+# Two of ours never deadlock (see ``sql``); one of ours and a host's transaction may: PostgreSQL then rolls one back.
 _TRIES: Final = 5
-# Schedulers' own transactions leave one connection of the pool to callers, and stand in line no longer than this.
+# Schedulers' own transactions leave one connection of the pool to callers, and queue no longer than this.
 _RESERVED: Final = 1
 _LINE_SECONDS: Final = 60.0
 
 
 class _FromCaller(Exception):
-    """Carries what a caller's own function raised past our error mapping, untouched."""
+    """Carries an exception of a caller's function past our error mapping, unchanged."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
@@ -42,7 +42,9 @@ class _FromCaller(Exception):
 
 
 def ask(function: Callable[..., T], *arguments: Any) -> T:
-    """Call a caller's function inside a transaction: what it raises undoes the transaction and comes out as it is."""
+    """Call a caller's function inside a transaction: its exception rolls the transaction back and is raised
+    unchanged.
+    """
     try:
         return function(*arguments)
     except Exception as error:
@@ -53,7 +55,7 @@ def refuse_foreign_connection(connection: object) -> None:
     """Only psycopg's own async connection can take part.
 
     Raises:
-        ConfigurationError: it is something else; the message says what to pass.
+        ConfigurationError: it is something else; the message names what to pass.
     """
     from psycopg import AsyncConnection
 
@@ -124,13 +126,14 @@ class Database:
         keep: Callable[[T], bool] = lambda result: True,
         after: Callable[[Cursor, T], Awaitable[None]] | None = None,
     ) -> T:
-        """Do ``work`` on a connection of the pool, all or nothing; again, if the database undid it for another's sake.
+        """Do ``work`` on a connection of the pool, all or nothing; again, if the database rolled it back in favour of
+        another transaction.
 
         Args:
             transaction: ``False`` where ``work`` is one statement, which is a transaction by itself.
             background: work of schedulers, however many there are, leaves a connection to the calls of the host.
-            keep: says of the result whether to commit; else everything is undone.
-            after: what to do once it is committed, on the same connection.
+            keep: decides by the result whether to commit; otherwise everything is rolled back.
+            after: called once it is committed, on the same connection.
 
         Raises:
             StorageError: nothing was written, or the connection was lost while the commit was on its way.
@@ -181,7 +184,7 @@ class Database:
 
     @asynccontextmanager
     async def _turn(self, background: bool) -> AsyncIterator[None]:
-        """Background work waits for its turn, callers do not.
+        """A turn for background work; callers need none.
 
         Raises:
             StorageError: no turn came within a minute.
@@ -231,14 +234,14 @@ class Database:
             async with connection.transaction():
                 await self._identity.check(cursor)
                 if not self._schema_ready:
-                    # Asked here first: a pool of one connection may have handed that one to the host.
+                    # Checked here first: a pool of one connection may have given that one to the host.
                     self._schema_ready = await self._installed(cursor) == SCHEMA_VERSION
                     if not self._schema_ready:
                         await self._prepare()
                 return await work(cursor)
 
     async def connect(self) -> AsyncConnection[Any]:
-        """A connection outside of the pool, made as the pool makes its own; whoever asks closes it."""
+        """A connection outside the pool, made as the pool makes its own; the caller closes it."""
         conninfo, kwargs = await _setting(self._pool.conninfo), await _setting(self._pool.kwargs)
         connection: AsyncConnection[Any] = await self._pool.connection_class.connect(conninfo or "", **(kwargs or {}))
         try:
@@ -249,7 +252,9 @@ class Database:
         return connection
 
     async def connect_to_listen(self) -> AsyncConnection[Any] | None:
-        """A direct connection for ``LISTEN``; whoever asks closes it. ``None`` behind a pooler, where none is known."""
+        """A direct connection for ``LISTEN``, which the caller closes; ``None`` behind a pooler if none is
+        configured.
+        """
         if self._listen_conninfo is None:
             connection = await self.connect()
         else:
@@ -337,7 +342,7 @@ class Database:
                     async with connection.transaction():
                         lock = (f"amazon_ae schema {self._schema}",)
                         await cursor.execute(b"SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", lock)
-                        # Somebody may have made it while we waited for the lock.
+                        # Another process may have made it while we waited for the lock.
                         installed = await self._installed(cursor)
                         await cursor.execute(
                             b"SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = %s)", (self._schema,)
@@ -392,7 +397,7 @@ class Database:
         return StorageError(text + (self._connect_errors.advice() if reason else ""))
 
     def _reason(self, failure: Exception) -> Exception | None:
-        """Why the pool waited in vain, where that is known."""
+        """The reason why the pool gave no connection, where it is known."""
         from psycopg_pool import PoolTimeout
 
         return self._connect_errors.last if isinstance(failure, PoolTimeout) else None

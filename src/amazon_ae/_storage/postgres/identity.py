@@ -1,4 +1,4 @@
-"""Whether a host's connection is to the store's own database: a put into another one would be lost."""
+"""Checks that a host's connection is to the store's own database: a put into another one would be lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["DatabaseIdentity"]
 
 # The number that initdb gave the server: equal on its standbys, another one on every other server. Where a service
-# keeps it to itself, the database's name must do.
+# hides it, the database's name is compared alone.
 _WHERE: Final = b"SELECT current_database(), system_identifier FROM pg_catalog.pg_control_system()"
 _NAME_ONLY: Final = b"SELECT current_database(), NULL"
 

@@ -1,12 +1,12 @@
 """Notices between processes on one PostgreSQL: ``NOTIFY`` after a commit, ``LISTEN`` while an account is watched.
 
-Behind a pooler in transaction mode nobody can listen. There the queues of all watched accounts are read now and then.
+Behind a pooler in transaction mode ``LISTEN`` does not work. There the queues of all watched accounts are polled.
 
 A notice is a ``NOTIFY`` in a transaction of its own, after the write's: PostgreSQL lets such transactions commit one at
 a time, in the whole server, and a write that waits for its disk would hold up all others. So a notice can be lost (the
 process died in between, the listener was reconnecting). Three things make up for it: a put is worth a notice again
-after ``_REPEAT_SECONDS``, a new connection asks for the accounts that have something queued, and schedulers look by
-themselves now and then.
+after ``_REPEAT_SECONDS``, a new connection asks for the accounts that have something queued, and schedulers read their
+queues from time to time anyway.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _LONGEST_DELAY_SECONDS: Final = 15.0
 _REPEAT_SECONDS: Final = 30.0
 _CARRIED_SECONDS: Final = 20.0
 # After a lost connection, accounts are called back one by one, so many seconds apart: a thousand schedulers that all
-# look at one instant would leave no connection for a put.
+# read at the same instant would leave no connection for a put.
 _SPREAD_SECONDS: Final = 0.01
 
 
@@ -71,14 +71,14 @@ class Notifier:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
         self._failures = 0
-        # Tells our own notices from others': their watchers have been called directly, except at a host's commit.
+        # Marks our own notices, whose watchers have been called directly, except at a host's commit.
         self._token = secrets.token_hex(8)
         self._commit_token = secrets.token_hex(8)
         self._sent: dict[tuple[str, str], float] = {}
         self._later: dict[str, asyncio.TimerHandle] = {}
 
     def watch(self, account: str, callback: Callable[[], None], settled: Settled | None) -> Callable[[], None]:
-        """Call back at every notice for ``account``; returns the undo."""
+        """Call back at every notice for ``account``; returns a function that ends it."""
         undo_entry = self._watchers.add(account, callback, settled)
         self._accounts[_digest(account)] = account
         self._listen_if_watched()
@@ -92,7 +92,7 @@ class Notifier:
         return undo
 
     def is_due(self, account: str, kind: str) -> bool:
-        """Whether the last notice of something queued here is so old that it is worth repeating: it may be lost."""
+        """Whether the last notice of queued items is so old that it is worth repeating: it may have been lost."""
         sent = self._sent.get((account, kind))
         return sent is None or asyncio.get_running_loop().time() - sent > _REPEAT_SECONDS
 
@@ -154,13 +154,15 @@ class Notifier:
             except (Error, OSError) as error:
                 self._failures += 1
                 delay = doubling(self._failures, first=_FIRST_DELAY_SECONDS, limit=_LONGEST_DELAY_SECONDS)
-                delay *= random.uniform(0.5, 1.0)  # processes that lost one server do not come back at one instant
+                delay *= random.uniform(
+                    0.5, 1.0
+                )  # processes that lost the same server do not all reconnect at the same instant
                 _log.info("not listening (%s); next try in %.1f s", type(error).__name__, delay)
-                # The database's absence is real, whatever clock a test gave the store.
+                # Real time, since the outage is real, whatever clock the store was given.
                 await SystemClock().sleep(delay)
 
     async def _listen_on(self, connection: AsyncConnection[Any]) -> None:
-        """Pass on what this connection hears, until it breaks."""
+        """Pass on the notices of this connection, until it breaks."""
         try:
             await connection.execute(f"LISTEN {quoted(self._channel)}".encode())
             self._failures = 0
@@ -168,7 +170,7 @@ class Notifier:
             while True:
                 async for notice in connection.notifies(timeout=_HEARTBEAT_SECONDS):
                     self._receive(notice.payload)
-                await connection.execute(b"SELECT 1")  # a server that vanished without a word shows here
+                await connection.execute(b"SELECT 1")  # a server that vanished silently shows here
         finally:
             await connection.close()
 
@@ -206,7 +208,7 @@ class Notifier:
         if notice.kind or notice.keys != CARRIED or token == self._commit_token:
             self._watchers.call(notice)
         elif account not in self._later:
-            seconds = _CARRIED_SECONDS * random.uniform(0.5, 1.0)  # several others do not look at one instant
+            seconds = _CARRIED_SECONDS * random.uniform(0.5, 1.0)  # several processes do not poll at the same instant
             self._later[account] = asyncio.get_running_loop().call_later(seconds, self._call_later, account)
 
     def _call_later(self, account: str) -> None:
@@ -214,7 +216,7 @@ class Notifier:
         self._watchers.call(queued(account))
 
     def _catch_up(self) -> None:
-        """What was committed before this connection listened gave no notice here: ask, beside the listening."""
+        """Commits before this connection listened gave no notice here: read the queues while listening."""
         if self._catching_up is None or self._catching_up.done():
             self._catching_up = asyncio.create_task(self._call_back_all(), name=f"{self._channel} catching up")
 

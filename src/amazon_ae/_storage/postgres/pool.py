@@ -1,9 +1,9 @@
-"""The own connection pool of ``PostgresStorage``: what its connections are set to, directly or behind a pooler.
+"""The own connection pool of ``PostgresStorage``: the settings of its connections, direct or behind a pooler.
 
 A pooler in transaction mode (PgBouncer, RDS Proxy, Supavisor ...) gives each transaction whichever server connection is
-free. What belongs to a session then reaches other clients, or gets lost: prepared statements, ``SET``, ``LISTEN``. So
-behind a pooler no statement is prepared, and timeouts are set inside each transaction. A pooler shows by the process id
-that it told at the start of the connection: it is not that of the server process that answers.
+free. Session state then reaches other clients, or gets lost: prepared statements, ``SET``, ``LISTEN``. So
+behind a pooler no statement is prepared, and timeouts are set inside each transaction. A pooler is recognised by
+the process id that it gave when the connection began: it is not that of the server process that answers.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _BACKEND_PID: Final = b"SELECT pg_catalog.pg_backend_pid()"
 _SET_TIMEOUTS: Final = (
     b"SELECT set_config('statement_timeout', %s, %s), set_config('idle_in_transaction_session_timeout', %s, %s)"
 )
-# What a server or a pooler says when its connections are all in use; a failed connection shows only the words.
+# The messages of servers and poolers whose connections are all in use; a failed connection has only a text.
 _CROWDED: Final = ("too many clients", "remaining connection slots", "too many connections", "max_client_conn")
 
 
 class Timeouts:
-    """How long a statement may take, and how long a transaction may stand idle, in the own pool.
+    """The limits for a statement and for an idle transaction, in the own pool.
 
     A process that was stopped in the middle of a transaction keeps its locks until the server ends that transaction.
-    That is done after half the statement timeout, so that whoever waits for those locks gets them before its own
-    statement is given up. ``statement_seconds`` of ``None`` leaves both to the server.
+    That is done after half the statement timeout, so that a statement that waits for those locks gets them before
+    it is given up itself. ``statement_seconds`` of ``None`` leaves both to the server.
     """
 
     def __init__(self, statement_seconds: float | None) -> None:
@@ -46,13 +46,13 @@ class Timeouts:
 
 
 class ConnectErrors:
-    """Remembers why the last connection could not be made: a pool only says that it waited in vain."""
+    """Remembers why the last connection failed: the pool's own error is only a timeout."""
 
     def __init__(self) -> None:
         self.last: Exception | None = None
 
     def advice(self) -> str:
-        """What to do where the server has no connection left; ``""`` for any other failure."""
+        """Advice where the server has no connection left; ``""`` for any other failure."""
         text = str(self.last).lower()
         if self.last is None or not any(words in text for words in _CROWDED):
             return ""
@@ -79,7 +79,7 @@ def make_pool(
     except Error:
         # The driver's own message quotes the string, and a password may be in it.
         raise ConfigurationError("the connection string cannot be read") from None
-    # So that a host that vanished without a word is noticed within about a minute; what the string says goes first.
+    # So that a host that vanished silently is noticed within about a minute; the string's own settings win.
     defaults = {
         "connect_timeout": max(2, round(timeout_seconds)),
         "keepalives_idle": 20,

@@ -1,4 +1,4 @@
-"""How the queues of watched accounts stand, and which notices a change is worth: for processes that cannot listen."""
+"""Compares the queues of watched accounts to find notices, for processes that cannot listen."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Queues = Mapping[tuple[str, str], QueueState]
 
 
 def changes(before: Queues, now: Queues) -> list[Notice]:
-    """The notices that lead from one state to the next; nothing is said of an account that was not asked for before.
+    """The notices for the difference between two states; none for an account that is new in the second.
 
     More waiting pickups, stock where none waited, or urgent stock where none was urgent: something can leave. Another
     set of batches, or fewer waiting items: keys may have an outcome.
@@ -51,6 +51,6 @@ def changes(before: Queues, now: Queues) -> list[Notice]:
 
 
 async def read_queues(cursor: Cursor, statement: bytes, accounts: Iterable[str]) -> Queues:
-    """How the queues of these accounts stand: one statement, whatever their number."""
+    """The queues of these accounts, in one statement whatever their number."""
     await cursor.execute(statement, {"accounts": list(accounts), "kinds": [kind.value for kind in ItemKind]})
     return {(account, kind): QueueState(*rest) for account, kind, *rest in await cursor.fetchall()}

@@ -1,4 +1,4 @@
-"""Values of ``PostgresStorage`` on their way to the database and back."""
+"""Converts values of ``PostgresStorage`` to database rows and back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["changes_json", "outcomes_json", "to_batch", "to_item", "to_stats", "
 
 
 def changes_json(changes: Sequence[Change]) -> str:
-    """Columns of keys, values, urgency and references: half the work of an object for each change."""
+    """Keys, values, urgency and references as columns: half the work of one object per change."""
     return json.dumps(
         {
             "k": [item.key for item in changes],

@@ -101,11 +101,11 @@ ALTER TABLE {schema}.documents SET
 INSERT INTO {schema}.schema_version (version) VALUES (2);
 """
 
-# What leads from version n to n + 1, at index n. What was released never changes. Processes of the older version that
-# are at work go on through it: they name the columns that they write, and the new ones have defaults.
+# The SQL from version n to n + 1, at index n. Released SQL never changes. Running processes of the older version
+# continue through it: they name the columns that they write, and the new ones have defaults.
 _STEPS: Final = (_VERSION_1, _VERSION_2)
 
-# Lower case only: in anybody's psql the name needs no quotes, unless it is a word of SQL such as "order". In this
+# Lower case only: in psql the name needs no quotes, unless it is a word of SQL such as "order". In this
 # library's SQL it always has them.
 _SCHEMA_NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
@@ -114,8 +114,8 @@ def check_schema_name(schema: str) -> str:
     """``schema`` itself.
 
     Raises:
-        ConfigurationError: it is not a plain lower-case PostgreSQL name of at most 63 characters, or PostgreSQL keeps
-            it for itself (``pg_...``): choose another.
+        ConfigurationError: it is not a plain lower-case PostgreSQL name of at most 63 characters, or PostgreSQL
+            reserves it (``pg_...``): choose another.
     """
     if not _SCHEMA_NAME.fullmatch(schema) or schema.startswith("pg_"):
         raise ConfigurationError(
@@ -125,12 +125,12 @@ def check_schema_name(schema: str) -> str:
 
 
 def quoted(schema: str) -> str:
-    """The name as SQL takes it, whatever word it is."""
+    """The name in quotes, so that SQL takes any word."""
     return f'"{schema}"'
 
 
 def schema_sql(schema: str = DEFAULT_SCHEMA, *, after: int = 0) -> str:
-    """The SQL that leads from version ``after`` (0: nothing there) to the newest; run it in one transaction.
+    """The SQL from version ``after`` (0: no tables) to the newest; run it in one transaction.
 
     Raises:
         ConfigurationError: ``schema`` is no plain name, see ``check_schema_name``.

@@ -1,4 +1,4 @@
-"""The statements of ``PostgresStorage``: the rules of ``transitions``, set by set, in the database's own words.
+"""The statements of ``PostgresStorage``: the rules of ``transitions``, in SQL, for whole sets of rows.
 
 ``{s}`` is the schema, quoted. Every statement that may meet another process locks in one order (documents, then a
 batch, then items by key), so that two of them cannot wait for each other. ``at`` is the injected clock's instant, or
@@ -23,7 +23,7 @@ _ITEM: Final = (
 )
 _ITEMS: Final = "{s}.items AS i LEFT JOIN {s}.batches AS b USING (batch_id)"
 _BATCH: Final = "batch_id, account, kind, fence, opened_at, lease_until, feed_id, submitted_at, size, route"
-# As the partial index items_waiting has it: the planner only uses the index where it finds the same words.
+# The condition of the partial index items_waiting: the planner uses the index only where it finds the same text.
 _CAN_LEAVE: Final = "account = %(account)s AND kind = %(kind)s AND state = 'waiting' AND batch_id IS NULL"
 
 _INSERT: Final = """
@@ -36,9 +36,9 @@ FROM (SELECT %(changes)s::json AS j) AS given, ROWS FROM (
 ) AS c(k, v, u, r)
 ON CONFLICT (account, kind, key) DO UPDATE SET
 """
-# Amazon surely has this value (the words of transitions.put); and then, with nothing else waiting, nothing changes.
+# Amazon surely has this value (as in transitions.put); and then, with nothing else waiting, nothing changes.
 _AMAZON_HAS_IT: Final = "i.batch_id IS NULL AND NOT i.in_doubt AND i.accepted_value IS NOT DISTINCT FROM EXCLUDED.value"
-# What could leave before this statement: its own rows are not in its snapshot.
+# The items that could leave before this statement: its own rows are not in its snapshot.
 _HAD: Final = (
     f"EXISTS (SELECT FROM {{s}}.items WHERE {_CAN_LEAVE} AND urgent), "
     f"EXISTS (SELECT FROM {{s}}.items WHERE {_CAN_LEAVE} AND NOT urgent)"
@@ -60,7 +60,7 @@ _PUT: Final = (
 RETURNING {_PUT_ANSWER}"""
 )
 
-# A row that stays as it is is locked all the same, so that PUT_EARLIER finds it in the same transaction.
+# An unchanged row is locked all the same, so that PUT_EARLIER finds it in the same transaction.
 _PUT_FIRST: Final = (
     _INSERT
     + f"""
@@ -77,13 +77,13 @@ SELECT key, version FROM {s}.items WHERE account = %(account)s AND kind = %(kind
 _LOCK_DOCUMENT: Final = """
 WITH document AS MATERIALIZED (SELECT body FROM {s}.documents WHERE name = %(name)s FOR UPDATE)
 SELECT body, clock_timestamp() FROM document"""
-# Something must be there to be locked; whoever comes second waits here for the first.
+# A row must exist to be locked; a second process waits here for the first.
 _MAKE_DOCUMENT: Final = "INSERT INTO {s}.documents (name) VALUES (%(name)s) ON CONFLICT DO NOTHING"
 _SAVE_DOCUMENT: Final = "UPDATE {s}.documents SET body = %(body)s WHERE name = %(name)s"
 _DROP_DOCUMENT: Final = "DELETE FROM {s}.documents WHERE name = %(name)s"
 
 # Reading all rows, or sorting or hashing them, is never right for a queue; but that is what the planner does on the old
-# statistics of a table that was filled a moment ago. These hold for the running transaction only.
+# statistics of a table that was filled a moment ago. These settings last for the running transaction only.
 _NO_FULL_SCAN: Final = "SELECT set_config('enable_seqscan', 'off', true)"
 _BY_INDEX: Final = ", ".join(
     f"set_config('enable_{way}', 'off', true)" for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin")
@@ -94,8 +94,9 @@ SELECT EXISTS (
     SELECT FROM {s}.batches WHERE account = %(account)s AND kind = %(kind)s AND route = %(route)s
 )"""
 
-# The keys as one array, not as a table to join with: whatever the statistics say, that is one look at the primary key
-# for each, where a join may run the wrong way round, 10,000 times 10,000.
+# The keys as one array, not as a table to join with: whatever the statistics say, each is one search of the primary
+# key,
+# where a join may run in the wrong order, 10,000 times 10,000.
 _TAKE_REST: Final = """
 UPDATE {s}.items AS i
 SET state = 'in_flight', batch_id = %(batch_id)s, flight_version = i.version, flight_value = i.value,
@@ -189,7 +190,7 @@ _WAITING: Final = f"""
 SELECT {_ITEM} FROM (
     SELECT * FROM {{s}}.items WHERE {_CAN_LEAVE} ORDER BY urgent DESC, put_at LIMIT %(limit)s
 ) AS i LEFT JOIN {{s}}.batches AS b USING (batch_id) ORDER BY i.urgent DESC, i.put_at"""
-# What a process that cannot listen compares with its last answer, for all accounts that it watches at once.
+# The state that a process that cannot listen compares with its last one, for all accounts that it watches.
 _QUEUES: Final = """
 SELECT a, k,
     (SELECT count(*) FROM (

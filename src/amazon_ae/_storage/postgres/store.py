@@ -52,14 +52,14 @@ class PostgresStorage:
 
     The tables live in a schema of their own. They are made at the first use, or by your own migration tool from
     ``PostgresStorage.schema_sql()``; the role then needs no right to create anything. A waiting row that another
-    process is just taking is stepped over (``FOR UPDATE SKIP LOCKED``), and the quota's row is locked before the clock
+    process is just taking is skipped (``FOR UPDATE SKIP LOCKED``), and the quota's row is locked before the clock
     is read.
 
     Args:
         conninfo_or_pool: a connection string or URI, for a pool of this object's own; or your open
-            ``psycopg_pool.AsyncConnectionPool``, which is never closed here. Whatever your pool's connections are set
-            to (autocommit, isolation, row factory), they come back as they were.
-        clock: tells the time in place of the database; for tests. Hosts whose clocks differ should leave it out.
+            ``psycopg_pool.AsyncConnectionPool``, which is never closed here. The settings of your pool's
+            connections (autocommit, isolation, row factory) are restored after each use.
+        clock: used in place of the database's clock; for tests. Hosts whose clocks differ should leave it out.
         schema: the tables' schema, a plain lower-case name.
         create_schema: ``False`` leaves the tables to the host's migrations (``schema_sql``); missing or old tables then
             raise ``StorageError``.
@@ -70,7 +70,7 @@ class PostgresStorage:
             is ended after half of it. ``None`` leaves both to the server. With a pool of yours, set them there.
         listen_conninfo: where to ``LISTEN`` directly, if ``conninfo_or_pool`` leads to a pooler in transaction mode.
             Without it, notices of other processes are asked for every ``poll_seconds`` behind a pooler.
-        poll_seconds: how often to ask for notices where ``LISTEN`` cannot be had.
+        poll_seconds: how often to ask for notices where ``LISTEN`` does not work.
         retention: how long accepted items, and rejected pickups, are remembered, by kind; ``None`` for a kind keeps
             them forever. They are forgotten in steps of some milliseconds, as the store is written to.
 
@@ -139,7 +139,7 @@ class PostgresStorage:
         counting = check_changes(account, changes, keep_first=keep_first)
         if not counting:
             return []
-        # By key: two processes that put the same keys lock them in the same order.
+        # By key, so that two processes that put the same keys lock them in the same order.
         ordered = sorted(counting.values(), key=lambda change: change.key)
 
         async def store(cursor: Cursor) -> verbs.PutResult:
@@ -320,7 +320,7 @@ class PostgresStorage:
         leaves: bool = False,
         outcomes: str | None = None,
     ) -> list[str]:
-        """Change the rows of these keys; the notice says that something can leave, or that keys have an outcome."""
+        """Change the rows of these keys, and send the notice that items can leave or that keys have an outcome."""
         asked = [key for key in keys if can_be_kept(key)]
         queue = {"account": account, "kind": kind.value, "keys": asked, "at": self._now(), "outcomes": outcomes}
 
@@ -346,7 +346,7 @@ class PostgresStorage:
         return answer
 
     def _forget_old(self) -> None:
-        """After a write: have the next step of the retention done beside the caller."""
+        """After a write, run the next step of the retention in the background."""
         if (self._stepping is None or self._stepping.done()) and self._retention.due(
             self._now() or SystemClock().now()
         ):
@@ -422,7 +422,7 @@ class PostgresStorage:
         await self.aclose()
 
     def _now(self) -> datetime | None:
-        """The injected clock's instant; ``None`` lets the database say."""
+        """The injected clock's instant; ``None`` for the database's."""
         return None if self._clock is None else self._clock.now()
 
     async def _select(

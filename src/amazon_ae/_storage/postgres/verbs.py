@@ -38,11 +38,11 @@ __all__ = [
 ]
 
 CHUNK: Final = 5_000
-"""Rows per statement: what the event loop formats at a stretch stays below about 20 ms."""
+"""Rows per statement, so that formatting them blocks the event loop for less than about 20 ms."""
 
 
 class PutResult(NamedTuple):
-    """Receipts by key; whether something of the put can leave at all, and whether that is news."""
+    """Receipts by key; whether an item of the put can leave, and whether that is worth a notice."""
 
     receipts: dict[str, Receipt]
     waits: bool
@@ -97,7 +97,7 @@ async def take(
     """``Storage.open``. ``queue`` holds account, kind, route, batch_id, limit and, maybe, keys."""
     text: str | None = None
     if exclusive:
-        # Whoever else opens this queue exclusively waits here, and then sees our batch.
+        # Another process that opens this queue exclusively waits here, and then sees our batch.
         await cursor.execute(sql.lock_queue, {"queue": f"{schema} {queue['kind']} {queue['account']}"})
         await cursor.execute(sql.route_busy, queue)
         if await _value(cursor):

@@ -1,4 +1,4 @@
-"""One SQLite connection on a thread of its own: transactions, durability, and what a fault leaves behind (nothing)."""
+"""One SQLite connection on a thread of its own: transactions, durability, recovery from faults."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["SqliteDatabase", "ensure_schema"]
 T = TypeVar("T")
 
 # WAL: readers never wait for a writer. FULL: the log is on the disk before COMMIT returns; in WAL mode NORMAL would
-# keep the file sound, but lose the last commits when the power fails. fullfsync says the same to macOS, and nothing
+# keep the file sound, but lose the last commits when the power fails. fullfsync does the same on macOS, and nothing
 # elsewhere.
 _PRAGMAS = (
     "PRAGMA synchronous = FULL",
@@ -40,7 +40,7 @@ _PAUSE_SECONDS: Final = 0.01  # of the store's own thread, between two tries to 
 class SqliteDatabase:
     """A file, its connection and its thread.
 
-    The connection opens at the first use, and anew after any fault: the store works as soon as the fault is gone.
+    The connection opens at the first use, and again after any fault: the store works as soon as the fault is gone.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class SqliteDatabase:
                 f"connection= takes an open sqlite3.Connection, not {type(connection).__module__}."
                 f"{type(connection).__qualname__}; one of a library above sqlite3 lives on a thread of that library"
             )
-        # Rows and texts as we need them, whatever the host has set.
+        # Rows and texts in the form that this store needs, whatever the host has set.
         text_factory, connection.text_factory = connection.text_factory, str
         try:
             cursor = connection.cursor()
@@ -123,7 +123,9 @@ class SqliteDatabase:
                     cursor.execute("ROLLBACK TO amazon_ae")
                     cursor.execute("RELEASE amazon_ae")
                     if begins:
-                        cursor.execute("ROLLBACK")  # or the file stays locked until the host thinks of it
+                        cursor.execute(
+                            "ROLLBACK"
+                        )  # otherwise the file stays locked until the host ends its transaction
                 raise
             cursor.execute("RELEASE amazon_ae")
             return answer
@@ -149,7 +151,7 @@ class SqliteDatabase:
         connection, work = self._connection, self._on_foreign_commit
         if connection is None or work is None:
             return
-        # A fault here is left to the next verb, which can tell its caller.
+        # A fault here is left to the next call, which can raise it.
         with contextlib.suppress(sqlite3.Error):
             cursor = connection.cursor()
             version = _data_version(cursor)
@@ -257,7 +259,7 @@ class SqliteDatabase:
         return connection
 
     def _check_still_there(self) -> None:
-        """Without its name the file can still be written, but nobody will ever find again what is in it.
+        """Check that the file still has its name: a deleted or moved one can be written, but its content would be lost.
 
         The connection stays open: its end would delete the write-ahead log of whatever has the name now.
         """
@@ -273,13 +275,13 @@ class SqliteDatabase:
             connection.close()
 
     def _check_same_file(self, cursor: sqlite3.Cursor) -> None:
-        """A put into another file would be lost without a word."""
+        """Check that a host's connection is on this file: a put into another one would be lost silently."""
         main = next((file for _, name, file in cursor.execute("PRAGMA database_list") if name == "main"), "")
         if not main or not self.path.exists() or not os.path.samefile(main, self.path):
             raise ConfigurationError(f"connection= is open on {main or 'no file'!r}, this store on {str(self.path)!r}")
 
     def _storage_error(self, error: sqlite3.Error) -> StorageError:
-        # The name tells e.g. a lock that waiting cannot free (SQLITE_BUSY_SNAPSHOT) from one that it can.
+        # The name distinguishes e.g. a lock that waiting cannot free (SQLITE_BUSY_SNAPSHOT) from one that it can.
         name = getattr(error, "sqlite_errorname", "")
         return StorageError(f"SQLite on {self.path}: {error}" + (f" ({name})" if name else ""))
 
@@ -292,7 +294,7 @@ def ensure_schema(cursor: sqlite3.Cursor, prefix: str, *, create: bool) -> None:
     """Bring the tables to this library's version, inside the caller's transaction.
 
     Raises:
-        SchemaTooNew: a newer library has been here: upgrade this one.
+        SchemaTooNew: a newer library made the tables: upgrade this one.
         StorageError: with ``create=False``, tables are missing or old: run ``SQLiteStorage.schema_sql()``.
     """
     version = _version(cursor, prefix)

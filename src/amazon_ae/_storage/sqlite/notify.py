@@ -28,7 +28,7 @@ class FileNotices:
         self._watch_seconds = watch_seconds
         self._watch: FileWatch | None = None
         self._watchers = Watchers()
-        # Tells our own notices from others': their watchers have been called directly.
+        # Marks our own notices, whose watchers have been called directly.
         self._token = secrets.token_hex(8)
         self._seen = 0
         self.call: Callable[[Notice], None] = self._watchers.call
@@ -36,20 +36,20 @@ class FileNotices:
     def add(
         self, database: SqliteDatabase, account: str, callback: Callable[[], None], settled: Settled | None
     ) -> Callable[[], None]:
-        """Call back from now on; returns the undo."""
+        """Call back from now on; returns a function that ends it."""
         if self._watch is None and self._watch_seconds is not None:
             database.on_foreign_commit(self.pass_on)
             self._watch = FileWatch(database, self._watch_seconds)
         return self._watchers.add(account, callback, settled)
 
     def stop(self) -> None:
-        """Ask the file no more; twice is fine."""
+        """Stop asking the file; twice is fine."""
         if self._watch is not None:
             self._watch.stop()
 
     def write(self, cursor: sqlite3.Cursor, notice: Notice, *, by_host: bool = False) -> None:
-        """Leave a notice for other processes; with ``by_host`` for our own watchers too, who learn of the host's commit
-        as others do.
+        """Leave a notice for other processes; with ``by_host`` for our own watchers too, which get a host's commit as
+        other processes do.
         """
         keys = json.dumps(notice.keys, ensure_ascii=False)
         origin = "" if by_host else self._token
@@ -57,12 +57,12 @@ class FileNotices:
         cursor.execute(self._sql.trim_notices)
 
     def start(self, cursor: sqlite3.Cursor) -> None:
-        """The connection opened: older notices are no news to an object that has read nothing yet."""
+        """The connection opened: skip older notices, since this object has read nothing yet."""
         if self._seen == 0:
             (self._seen,) = cursor.execute(self._sql.last_notice).fetchone()
 
     def pass_on(self, cursor: sqlite3.Cursor) -> None:
-        """Call back for what other connections have committed. Runs on the store's thread."""
+        """Call back for the commits of other connections. Runs on the store's thread."""
         found = cursor.execute(self._sql.notices, (self._seen,)).fetchall()
         if not found:
             return

@@ -70,7 +70,7 @@ CREATE TABLE {p}batches (
     "CREATE TABLE {p}documents (name TEXT PRIMARY KEY, text TEXT NOT NULL)",
 )
 
-# Routes of batches, keys to be sent once more, and what processes tell each other (see ``notify``).
+# Routes of batches, keys to be sent once more, and the notices between processes (see ``notify``).
 _VERSION_2: Final = (
     "ALTER TABLE {p}batches ADD COLUMN route TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE {p}items ADD COLUMN resend INTEGER NOT NULL DEFAULT 0",
@@ -85,8 +85,8 @@ CREATE TABLE {p}notices (
     "UPDATE {p}schema SET version = 2",
 )
 
-# What leads from version n to n + 1, at index n. Processes of the older version that are at work go on through it: they
-# name the columns that they write, and the new ones have defaults.
+# The SQL from version n to n + 1, at index n. Running processes of the older version continue through it: they name
+# the columns that they write, and the new ones have defaults.
 _STEPS: Final = (_VERSION_1, _VERSION_2)
 
 
@@ -94,8 +94,8 @@ def check_prefix(prefix: str) -> str:
     """The prefix of all table names, which must be a plain identifier.
 
     Raises:
-        ConfigurationError: anything else, which would have to be quoted everywhere; or ``sqlite_``, which SQLite keeps
-            for itself: choose another.
+        ConfigurationError: anything else, which would have to be quoted everywhere; or ``sqlite_``, which SQLite
+            reserves: choose another.
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,39}", prefix):
         raise ConfigurationError(f"prefix must be letters, digits and _, not beginning with a digit: {prefix!r}")
@@ -105,7 +105,7 @@ def check_prefix(prefix: str) -> str:
 
 
 def statements(prefix: str, *, after: int = 0) -> list[str]:
-    """The statements that lead from version ``after`` (0: nothing there) to the newest."""
+    """The statements from version ``after`` (0: no tables) to the newest."""
     check_prefix(prefix)
     return [statement.format(p=prefix) for step in _STEPS[after:] for statement in step]
 

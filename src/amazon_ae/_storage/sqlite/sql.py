@@ -14,7 +14,7 @@ STATS_CAP: Final = 100_000
 
 
 NOTICES_KEPT: Final = 1_000
-"""So many notices stay; a process that missed more reads the queues of its accounts instead."""
+"""The most notices kept; a process that missed more reads the queues of its accounts instead."""
 
 
 class PutState(NamedTuple):
@@ -34,11 +34,11 @@ class PutState(NamedTuple):
 # `id` is the last field of a row; the three before `version` never change.
 _ITEM = ", ".join(ItemRow._fields)
 _UPDATED = ", ".join(f"{name} = ?" for name in ItemRow._fields[3:-1])
-# What a put writes; the columns of other indexes stay unnamed, so that SQLite leaves those indexes alone.
+# The columns that a put writes; those of other indexes are left out, so that SQLite does not touch those indexes.
 _PUT = ", ".join(f"{name} = ?" for name in NewValue._fields)
 _PUT_STATE = ", ".join(PutState._fields)
 _BATCH = ", ".join(BatchRow._fields)
-# The words of the partial indexes, so that the planner sees that they fit.
+# The conditions of the partial indexes, so that the planner sees that they fit.
 _WAITING = "account = ? AND kind = ? AND state = 'waiting' AND batch_id IS NULL"
 _DEAD = "account = ? AND kind = ? AND state IN ('rejected', 'unknown')"
 
@@ -73,7 +73,7 @@ class Queries:
             f" code, message) VALUES (?, ?, ?, ?, ?, ?, ?, 1, 'waiting', 0, '', '')"
         )
         self.put: Final = f"UPDATE {items} SET {_PUT}, code = '', message = '' WHERE id = ?"
-        # A waiting value gives way to a newer one: no index has to be touched, which is half the work.
+        # A newer value replaces a waiting one: no index has to be touched, which is half the work.
         self.put_in_place: Final = f"UPDATE {items} SET version = ?, value = ?, reference = ? WHERE id = ?"
         self.items_in_flight: Final = f"SELECT {_ITEM} FROM {items} WHERE batch_id = ?"
         self.update_item: Final = f"UPDATE {items} SET {_UPDATED} WHERE id = ?"

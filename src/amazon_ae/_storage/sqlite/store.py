@@ -49,8 +49,8 @@ __all__ = ["SQLiteStorage"]
 
 T = TypeVar("T")
 
-# Rows that one transaction of purge() reads, and how long it then leaves the file to others: SQLite's lock has no line
-# in which they would wait for their turn.
+# Rows that one transaction of purge() reads, and the pause that it then makes for other writers: SQLite's lock has no
+# queue in which they would get their turn.
 _PURGE_PAGE: Final = 2_000
 _PURGE_PAUSE_SECONDS: Final = 0.02
 _DEAD: Final = (ItemState.REJECTED, ItemState.UNKNOWN)
@@ -60,13 +60,13 @@ class SQLiteStorage:
     """A ``Storage`` in a SQLite file (3.35 or newer, with the standard library's driver).
 
     Durable when a verb returns: the write-ahead log is on the disk (``synchronous=FULL``). The file must be on a local
-    disk; SQLite's locks do not hold on network file systems. Memory does not grow with what waits.
+    disk; SQLite's locks do not hold on network file systems. Memory does not grow with the number of items.
 
     Args:
         path: the file; it and its tables are made at the first use, its folder must exist. The host's own tables may
             live in the same file, which is switched to a write-ahead log (WAL).
         clock: the store's clock; processes that share a file share the host's time.
-        prefix: what the names of all tables begin with.
+        prefix: the beginning of all table names.
         create_schema: ``False`` leaves the tables to the host's migrations (``schema_sql``); missing or old tables then
             raise ``StorageError``.
         busy_seconds: how long to wait for another process's transaction before ``StorageError``; only the store's own
@@ -335,7 +335,7 @@ class SQLiteStorage:
         *,
         leaves: bool = False,
     ) -> list[str]:
-        """Change the rows of these keys; the notice says that something can leave, or that keys have an outcome."""
+        """Change the rows of these keys, and send the notice that items can leave or that keys have an outcome."""
         asked = [key for key in keys if can_be_kept(key)]
 
         def work(cursor: sqlite3.Cursor) -> tuple[list[str], Notice | None]:
@@ -364,7 +364,7 @@ class SQLiteStorage:
         return (await self._database.write(write, committed))[0]
 
     def _forget_old(self) -> None:
-        """After a write, on the thread: have the next step of the retention done once the caller has its answer."""
+        """After a write, on the thread: run the next step of the retention once the caller has its answer."""
         if self._retention.due(self._clock.now()):
             self._database.write_later(self._step)
 

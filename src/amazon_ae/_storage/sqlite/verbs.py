@@ -1,6 +1,6 @@
 """The verbs of ``SQLiteStorage`` as plain functions, each inside a transaction that its caller has begun.
 
-A verb reads rows, ``transitions`` decides, and what changed is written back. ``now`` is in ``micros`` and was read
+A verb reads rows, ``transitions`` decides, and changed rows are written back. ``now`` is in ``micros`` and was read
 under the write lock.
 """
 
@@ -137,7 +137,7 @@ def batch_of(cursor: sqlite3.Cursor, sql: Queries, batch_id: str) -> BatchRow | 
 
 
 def held(cursor: sqlite3.Cursor, sql: Queries, batch_id: str, fence: int) -> BatchRow:
-    """The batch, if it is still held with this fence.
+    """The batch, if its fence is still this one.
 
     Raises:
         StaleLease: it was taken over or settled.
