@@ -284,8 +284,8 @@ from ._scheduling import (
     SchedulerTiming as SchedulerTiming,
 )
 from ._scheduling.pickup_days import (
+    PickupCalendar as PickupCalendar,
     PickupDays as PickupDays,
-    PickupPolicy as PickupPolicy,
 )
 from ._scheduling.policy import (
     FeedPolicy as FeedPolicy,

@@ -228,7 +228,7 @@ def _waits_for(
     if blocked:
         return f"Amazon's quota, which admits no request before {max(blocked):%H:%M:%S} UTC"
     if any(quota.free == 0 for quota in quotas):
-        return "a free place in the quota"
+        return "a free quota slot"
     if any(batch.kind is kind for batch in batches):
         return "the batch in flight, or their turn in the quota"
     return "their turn in the quota"

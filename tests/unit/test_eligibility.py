@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.marketplaces import EG
 from amazon_ae._scheduling.eligibility import pickup_evidence, refusals
-from amazon_ae._scheduling.pickup_days import PickupPolicy
+from amazon_ae._scheduling.pickup_days import PickupCalendar
 from amazon_ae.testing._builders import make_order
 
 THURSDAY_MORNING = datetime(2021, 11, 18, 5, 0, tzinfo=UTC)  # 9:00 in Dubai
@@ -19,26 +19,26 @@ THURSDAY_MORNING = datetime(2021, 11, 18, 5, 0, tzinfo=UTC)  # 9:00 in Dubai
 
 def test_one_working_day_ahead() -> None:
     """Packed on Thursday morning, collected on Friday."""
-    assert PickupPolicy().pickup_date(THURSDAY_MORNING) == date(2021, 11, 19)
+    assert PickupCalendar().pickup_date(THURSDAY_MORNING) == date(2021, 11, 19)
 
 
 def test_the_cut_off_is_local() -> None:
     """At 14:00 in Dubai (10:00 UTC) a parcel counts as the next day's."""
-    before = PickupPolicy().pickup_date(datetime(2021, 11, 18, 9, 59, tzinfo=UTC))
-    after = PickupPolicy().pickup_date(datetime(2021, 11, 18, 10, 0, tzinfo=UTC))
+    before = PickupCalendar().pickup_date(datetime(2021, 11, 18, 9, 59, tzinfo=UTC))
+    after = PickupCalendar().pickup_date(datetime(2021, 11, 18, 10, 0, tzinfo=UTC))
     assert (before, after) == (date(2021, 11, 19), date(2021, 11, 20))
 
 
 def test_the_day_is_the_marketplaces() -> None:
     """The same instant is Friday in Dubai and still Thursday in Cairo."""
     late = datetime(2021, 11, 18, 21, 0, tzinfo=UTC)  # 01:00 on Friday in Dubai, 23:00 on Thursday in Cairo
-    assert PickupPolicy(lead_days=0).pickup_date(late) == date(2021, 11, 19)
-    assert PickupPolicy(lead_days=0, marketplace=EG, cut_off=time(23, 59)).pickup_date(late) == date(2021, 11, 18)
+    assert PickupCalendar(lead_days=0).pickup_date(late) == date(2021, 11, 19)
+    assert PickupCalendar(lead_days=0, marketplace=EG, cut_off=time(23, 59)).pickup_date(late) == date(2021, 11, 18)
 
 
 def test_days_off_and_holidays_are_skipped() -> None:
     """A lead of two days over a free Friday, a Saturday's holiday and a free Sunday."""
-    policy = PickupPolicy(lead_days=2, working_days={0, 1, 2, 3, 5}, holidays={date(2021, 11, 20)})
+    policy = PickupCalendar(lead_days=2, working_days={0, 1, 2, 3, 5}, holidays={date(2021, 11, 20)})
     assert policy.pickup_date(THURSDAY_MORNING) == date(2021, 11, 23)
 
 
@@ -46,12 +46,12 @@ def test_days_off_and_holidays_are_skipped() -> None:
 def test_a_week_without_working_days_is_refused(days: tuple[int, ...]) -> None:
     """At once."""
     with pytest.raises(ConfigurationError, match="working_days"):
-        PickupPolicy(working_days=frozenset(days))
+        PickupCalendar(working_days=frozenset(days))
 
 
 def test_a_year_of_holidays_is_an_error_not_a_loop() -> None:
     """A calendar that was filled by mistake."""
-    policy = PickupPolicy(holidays=frozenset(date.fromordinal(date(2021, 11, 1).toordinal() + n) for n in range(800)))
+    policy = PickupCalendar(holidays=frozenset(date.fromordinal(date(2021, 11, 1).toordinal() + n) for n in range(800)))
     with pytest.raises(ConfigurationError, match="no working day"):
         policy.pickup_date(THURSDAY_MORNING)
 
@@ -66,7 +66,7 @@ def test_a_pickup_day_is_always_a_working_day_that_is_far_enough(
     now: datetime, lead: int, days: set[int], hour: int
 ) -> None:
     """For any calendar."""
-    policy = PickupPolicy(lead_days=lead, working_days=frozenset(days), cut_off=time(hour))
+    policy = PickupCalendar(lead_days=lead, working_days=frozenset(days), cut_off=time(hour))
     day = policy.pickup_date(now)
     assert day.weekday() in days
     assert (day - now.astimezone(policy.marketplace.zone).date()).days >= lead

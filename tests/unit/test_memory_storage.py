@@ -11,7 +11,7 @@ from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome
 from amazon_ae._models.stored import Change, QueueStats
 from amazon_ae._storage.memory import MemoryStorage
 from amazon_ae._storage.notices import Watchers, queued
-from amazon_ae._storage.rows import check_text, instant, micros
+from amazon_ae._storage.rows import check_storable, from_micros, micros
 from amazon_ae.testing._clocks import VirtualClock
 
 ACCOUNT = "A1SELLER/AE"
@@ -78,14 +78,14 @@ def test_instants_come_back_exactly() -> None:
     clock = VirtualClock(autojump=False)
     for step in (0, 0.000_001, 86_399.999_999, 1e9):
         clock.jump(step)
-        assert instant(micros(clock.now())) == clock.now()
+        assert from_micros(micros(clock.now())) == clock.now()
 
 
 @pytest.mark.parametrize("text", ["", "\x00", "a\x00b", "ب\x00", "\ud800", "ok \udfff"])
 def test_text_that_no_database_can_keep_is_refused(text: str) -> None:
     """The message names what is wrong, and shows the text."""
     with pytest.raises(ConfigurationError, match="the name"):
-        check_text("the name", text)
+        check_storable("the name", text)
 
 
 def test_a_failing_watcher_is_logged_and_the_others_are_called(caplog: pytest.LogCaptureFixture) -> None:

@@ -171,7 +171,7 @@ async def test_queued_items_say_what_they_wait_for(memory_storage: MemoryStorage
     await write(ledger)
     text = await lines_of(memory_storage, virtual_clock)
     assert "15 in the last hour, 0 unanswered, 0 free" in text
-    assert "wait for a free place in the quota" in text
+    assert "wait for a free quota slot" in text
     virtual_clock.jump(3601)
     assert "0 in the last hour, 0 unanswered, 15 free" in await lines_of(memory_storage, virtual_clock)
 

@@ -15,7 +15,7 @@ from amazon_ae._models.stored import Change
 from amazon_ae._storage import retention
 from amazon_ae._storage.memory import MemoryStorage
 from amazon_ae._storage.postgres.store import PostgresStorage
-from amazon_ae._storage.retention import DEFAULT_RETENTION, Progress, Retention
+from amazon_ae._storage.retention import DEFAULT_RETENTION, Retention, RetentionProgress
 from amazon_ae._storage.sqlite.store import SQLiteStorage
 from amazon_ae.testing._clocks import VirtualClock
 
@@ -121,11 +121,13 @@ async def test_a_purge_of_a_file_lets_others_write_in_between(tmp_path: Path) ->
 
 def test_progress_survives_its_text_and_rests_after_a_pass() -> None:
     """Busy where something was deleted, slow where not, at rest after the last page, then from the start again."""
-    progress = Progress().stepped(("A", "pickup", "مفتاح"), 5, now=0)
-    assert Progress.read(progress.to_text()) == progress == Progress(("A", "pickup", "مفتاح"), 1_000_000)
-    assert progress.stepped(("B", "pickup", "k"), 0, now=0) == Progress(("B", "pickup", "k"), 10_000_000)
-    assert progress.stepped(None, 0, now=0) == Progress(("", "", ""), 600_000_000)
-    assert Progress.read(None) == Progress()
+    progress = RetentionProgress().stepped(("A", "pickup", "مفتاح"), 5, now=0)
+    assert (
+        RetentionProgress.read(progress.to_text()) == progress == RetentionProgress(("A", "pickup", "مفتاح"), 1_000_000)
+    )
+    assert progress.stepped(("B", "pickup", "k"), 0, now=0) == RetentionProgress(("B", "pickup", "k"), 10_000_000)
+    assert progress.stepped(None, 0, now=0) == RetentionProgress(("", "", ""), 600_000_000)
+    assert RetentionProgress.read(None) == RetentionProgress()
 
 
 @pytest.mark.parametrize("period", [timedelta(0), timedelta(days=-1), 30])

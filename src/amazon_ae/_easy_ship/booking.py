@@ -2,7 +2,7 @@
 
 1. An error about one order is that order's outcome. An error about all orders (no access, no connection) is raised if
    nothing was booked; later it leaves the rest of the batch as ``RETRY``. A fault of Amazon's own may be either: the
-   others are tried, and ``_easy_ship.patience`` says when an order waits no longer.
+   others are tried, and ``_easy_ship.failing_orders`` says when an order waits no longer.
 2. An unanswered booking is looked up. Amazon has it: ``ACCEPTED``. Amazon doesn't: ``RETRY``, since an order that
    turns out to be booked after all is recognised by rule 3.
 3. "Scheduled already" is looked up too: the existing booking is ours, made by a request whose answer was lost, or
@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
-from amazon_ae._easy_ship.patience import Patience
+from amazon_ae._easy_ship.failing_orders import FailingOrders
 from amazon_ae._easy_ship.slots import Parcel, choose_slot, parcel_of
 from amazon_ae._exceptions import (
     AmazonAeError,
@@ -107,7 +107,7 @@ class PickupBooking:
             raise ConfigurationError("lead must not be negative")
         self._lead = lead
         self._packed_items = packed_items
-        self._patience = Patience()
+        self._failing = FailingOrders()
 
     async def book_all(
         self,
@@ -132,7 +132,7 @@ class PickupBooking:
         """
         outcomes: list[ItemOutcome] = []
         # Those that failed before come last: they must not hold up the others.
-        waiting = sorted(batch.pickups(), key=lambda request: self._patience.is_suspect(request.order_id))[::-1]
+        waiting = sorted(batch.pickups(), key=lambda request: self._failing.is_suspect(request.order_id))[::-1]
         faults: list[tuple[PickupRequest, ServiceUnavailable]] = []
         done = False
         while waiting:
@@ -152,13 +152,13 @@ class PickupBooking:
                 outcomes += [_retry(each.order_id, error) for each in waiting]
                 waiting.clear()
                 break
-            outcome = self._patience.judge(outcome, now(), booked=outcome.code != _NO_SLOTS)
+            outcome = self._failing.judge(outcome, now(), booked=outcome.code != _NO_SLOTS)
             done = done or outcome.outcome is not Outcome.RETRY
             if settle is None or outcome.outcome is Outcome.RETRY:
                 outcomes.append(outcome)
             else:
                 await settle([outcome])
-        failed = [self._patience.judge(_retry(each.order_id, error), now(), booked=False) for each, error in faults]
+        failed = [self._failing.judge(_retry(each.order_id, error), now(), booked=False) for each, error in faults]
         if faults and not outcomes and not done and all(outcome.outcome is Outcome.RETRY for outcome in failed):
             raise faults[0][1]
         return (*outcomes, *failed, *(_retry(each.order_id, faults[0][1]) for each in waiting))

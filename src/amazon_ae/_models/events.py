@@ -160,14 +160,14 @@ class FeedRefused(FeedEvent):
     """
 
     code: str
-    hold_seconds: float
+    pause_seconds: float
 
 
 @attrs.frozen(kw_only=True)
 class FeedCancelled(FeedEvent):
-    """Amazon cancelled a feed: nothing of it was taken; its items wait again. Its kind pauses for ``hold_seconds``."""
+    """Amazon cancelled a feed: nothing of it was taken; its items wait again. Its kind pauses for ``pause_seconds``."""
 
-    hold_seconds: float
+    pause_seconds: float
 
 
 @attrs.frozen(kw_only=True)

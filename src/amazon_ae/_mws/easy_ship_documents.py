@@ -37,7 +37,7 @@ from amazon_ae._pdf import inspect_pdf
 from amazon_ae._ports import Storage
 from amazon_ae._scheduling.quota import Ledger
 
-__all__ = ["EASY_SHIP_DOCUMENTS_FEED", "EasyShipDocumentsFeed", "PdfFacts"]
+__all__ = ["EASY_SHIP_DOCUMENTS_FEED", "EasyShipDocumentsFeed", "InspectedPdf"]
 
 #: FeedType (Feeds API reference, "FeedType enumeration").
 EASY_SHIP_DOCUMENTS_FEED: Final = "_POST_EASYSHIP_DOCUMENTS_"
@@ -46,7 +46,7 @@ _TYPES: Final = MappingProxyType({DocumentKind.SHIPPING_LABEL: "ShippingLabel", 
 _PRIORITY_CLASS: Final = "documents"
 
 
-class PdfFacts(Protocol):
+class InspectedPdf(Protocol):
     """Page count and size of a PDF."""
 
     @property
@@ -85,7 +85,7 @@ class EasyShipDocumentsFeed:
         client: MwsClient,
         storage: Storage,
         *,
-        inspect: Callable[[bytes, str], PdfFacts] = inspect_pdf,
+        inspect: Callable[[bytes, str], InspectedPdf] = inspect_pdf,
         poll_seconds: float = 60.0,
         max_wait_seconds: float = 600.0,
     ) -> None:

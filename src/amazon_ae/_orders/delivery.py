@@ -121,7 +121,7 @@ class Delivery:
         self._items.pop(version, None)
 
     def forget(self, names: Collection[str], floor: str) -> None:
-        """Forget the versions that the store forgot: below ``floor`` (as ``instant_text``) without a document."""
+        """Forget the versions that the store forgot: below ``floor`` (as ``sortable_instant``) without a document."""
         known = set(names)
         for version in [version for version in self._orders if version < floor and version not in known]:
             self.drop(version)

@@ -25,9 +25,9 @@ from amazon_ae._orders.windows import (
     UNDATED,
     OrderCursor,
     PagedRead,
-    Progress,
-    instant_text,
+    PollProgress,
     order_id_of,
+    sortable_instant,
     version_of,
 )
 from amazon_ae._ports import Clock, OrderGateway
@@ -51,7 +51,7 @@ class _Poll:
     """The state of one poll: versions seen, progress, and whether every window was sure so far."""
 
     seen: Seen
-    progress: Progress
+    progress: PollProgress
     reader: WindowReader
     sure: bool = True
     first_reach: datetime | None = None
@@ -93,7 +93,7 @@ class Intake:
         start, statuses = self._plan(cursor)
         poll = _Poll(
             Seen.beside(await self._versions.names()),
-            Progress(self._overlap, unsure=list(self._unsure)),
+            PollProgress(self._overlap, unsure=list(self._unsure)),
             WindowReader(self._gateway, self._clock),
         )
         if cursor is not None and self._cancellations and CANCELLED not in statuses:
@@ -205,7 +205,7 @@ class Intake:
         cursor = await self._versions.cursor()
         if cursor is not None:
             names = await self._versions.forget(cursor.floor)
-            self._delivery.forget(names, instant_text(cursor.floor))
+            self._delivery.forget(names, sortable_instant(cursor.floor))
 
     async def _past_cancellations(self, poll: _Poll, start: datetime) -> None:
         """The cancellations of a long absence, by a list of their own."""

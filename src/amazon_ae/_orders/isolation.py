@@ -22,7 +22,7 @@ import attrs
 from amazon_ae._exceptions import ServiceUnavailable, UnreadableResponse
 from amazon_ae._models.orders import UnreadableOrder
 from amazon_ae._orders.reading import Window, WindowReader
-from amazon_ae._orders.windows import EDGE, INDEX_DELAY, instant_text
+from amazon_ae._orders.windows import EDGE, INDEX_DELAY, sortable_instant
 from amazon_ae._ports import Clock
 
 __all__ = ["Isolation"]
@@ -145,7 +145,7 @@ def _merged(pieces: Collection[Piece]) -> list[Piece]:
 
 
 def _unreadable(piece: Piece, reach: datetime) -> Window:
-    after, before = (instant_text(instant) for instant in piece)
+    after, before = (sortable_instant(instant) for instant in piece)
     order = UnreadableOrder(
         order_id=None,
         reason=f"Amazon's answer for the orders updated from {after} to {before} cannot be read",

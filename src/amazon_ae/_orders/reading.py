@@ -172,9 +172,9 @@ class WindowReader:
 
     def _reach(self, at: datetime, page: OrderPage | None, before: datetime | None) -> datetime:
         """How far an answer reaches that was asked for ``at`` the local instant."""
-        told = None if page is None else page.complete_until
-        if told is not None and (before is None or told < before):
-            self._known = (told, at)
+        stated = None if page is None else page.complete_until
+        if stated is not None and (before is None or stated < before):
+            self._known = (stated, at)
         if self._known is None:
             return at - INDEX_DELAY
         reach, asked_at = self._known
@@ -183,10 +183,10 @@ class WindowReader:
 
 def _end(first: OrderPage | None, before: datetime | None) -> datetime | None:
     """Up to where the window is surely whole."""
-    told = first.complete_until if first is not None else None
+    stated = first.complete_until if first is not None else None
     if before is None:
-        return told
-    return before if told is None else min(told, before)
+        return stated
+    return before if stated is None else min(stated, before)
 
 
 async def _close(pages: AsyncIterator[OrderPage]) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Final
 import attrs
 
 from amazon_ae._backoff import doubling
-from amazon_ae._orders.windows import OrderCursor, instant_text, order_id_of
+from amazon_ae._orders.windows import OrderCursor, order_id_of, sortable_instant
 from amazon_ae._ports import Storage
 
 __all__ = ["DeadOrder", "VersionState", "VersionStore"]
@@ -51,7 +51,7 @@ class DeadOrder:
 
 @attrs.frozen(kw_only=True)
 class VersionState:
-    """The document of one version. ``state`` is ``open``, ``done`` or ``dead``; instants as ``instant_text``."""
+    """The document of one version. ``state`` is ``open``, ``done`` or ``dead``; instants as ``sortable_instant``."""
 
     state: str = "open"
     until: str = ""
@@ -106,7 +106,7 @@ class VersionStore:
         """Store unacknowledged versions as open, then move the cursor; returns the furthest cursor of all processes."""
         known = await self.cursor()
         for version in sorted(open_versions):
-            if version not in self._settled and (known is None or version >= instant_text(known.floor)):
+            if version not in self._settled and (known is None or version >= sortable_instant(known.floor)):
                 await self._storage.change(
                     self._name(version), lambda text, _: (VersionState().to_text() if text is None else text, None)
                 )
@@ -124,14 +124,14 @@ class VersionStore:
         """
         names = await self.names()
         now = await self._storage.change(self._prefix + "cursor", lambda text, now: (text, now))
-        limit = instant_text(now - _KEEP_DONE)
+        limit = sortable_instant(now - _KEEP_DONE)
 
         def drop(text: str | None, _: datetime) -> tuple[str | None, bool]:
             state = VersionState.from_text(text)
             gone = state is None or (state.state == "done" and state.at < limit)
             return (None if gone else text), gone
 
-        below = instant_text(floor)
+        below = sortable_instant(floor)
         for version in names:
             if version >= below:
                 break
@@ -172,7 +172,7 @@ class VersionStore:
         state = VersionState.from_text(await self._storage.load(self._name(version)))
         if state is not None and state.settled:
             self._settled[version] = state.at
-        return state is not None and not state.settled and state.until <= instant_text(now)
+        return state is not None and not state.settled and state.until <= sortable_instant(now)
 
     async def is_new(self, version: str) -> bool:
         """Whether this version is new: it has no document, and none was forgotten."""
@@ -191,13 +191,13 @@ class VersionStore:
             self._settled[version] = state.at
             return False
         if not self._claim:
-            return state is None or state.until <= instant_text(now)
+            return state is None or state.until <= sortable_instant(now)
 
         def claim(text: str | None, now: datetime) -> tuple[str | None, bool]:
             state = VersionState.from_text(text) or VersionState()
-            if state.settled or state.until > instant_text(now):
+            if state.settled or state.until > sortable_instant(now):
                 return text, False
-            return attrs.evolve(state, until=instant_text(now + self._claim)).to_text(), True
+            return attrs.evolve(state, until=sortable_instant(now + self._claim)).to_text(), True
 
         return await self._storage.change(self._name(version), claim)
 
@@ -211,7 +211,7 @@ class VersionStore:
                 return None, (False, None)
             if state is not None and state.settled:
                 return text, (False, state.at)
-            at = instant_text(now)
+            at = sortable_instant(now)
             return VersionState(state="done", at=at).to_text(), (True, at)
 
         first, at = await self._storage.change(self._name(version), finish)
@@ -235,8 +235,8 @@ class VersionStore:
             state = VersionState.from_text(text)
             if state is None or state.state == "done":
                 return text, None
-            if state.until > instant_text(now):  # a process with an old page must not deliver it too
-                return VersionState(state="done", at=instant_text(now)).to_text(), None
+            if state.until > sortable_instant(now):  # a process with an old page must not deliver it too
+                return VersionState(state="done", at=sortable_instant(now)).to_text(), None
             return None, None
 
         for version in versions:
@@ -246,7 +246,7 @@ class VersionStore:
     async def is_behind(self, version: str) -> bool:
         """Whether the cursor is so far past this version that without a document it counts as dealt with."""
         cursor = await self.cursor()
-        return cursor is not None and version < instant_text(cursor.floor)
+        return cursor is not None and version < sortable_instant(cursor.floor)
 
     # Unreadable orders
 
@@ -261,10 +261,10 @@ class VersionStore:
                 return text, state
             tries = state.tries + 1
             if tries >= (_MOST_TRIES if surely else _MOST_UNSURE_TRIES):
-                state = VersionState(state="dead", at=instant_text(now), tries=tries)
+                state = VersionState(state="dead", at=sortable_instant(now), tries=tries)
             else:
                 pause = doubling(tries, first=_FIRST_RETRY_SECONDS, limit=_LAST_RETRY_SECONDS)
-                state = VersionState(until=instant_text(now + timedelta(seconds=pause)), tries=tries)
+                state = VersionState(until=sortable_instant(now + timedelta(seconds=pause)), tries=tries)
             return state.to_text(), state
 
         state = await self._storage.change(self._name(version), count)
@@ -280,7 +280,7 @@ class VersionStore:
         def write(text: str | None, now: datetime) -> tuple[str | None, bool]:
             if text is not None:
                 return text, False
-            return json.dumps({"order_id": order_id, "reason": reason, "at": instant_text(now)}), True
+            return json.dumps({"order_id": order_id, "reason": reason, "at": sortable_instant(now)}), True
 
         keys = await self._dead_keys()
         if key in keys:

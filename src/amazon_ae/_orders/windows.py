@@ -28,11 +28,11 @@ __all__ = [
     "UNDATED",
     "OrderCursor",
     "PagedRead",
-    "Progress",
+    "PollProgress",
     "cut",
-    "instant_text",
     "next_end",
     "order_id_of",
+    "sortable_instant",
     "span",
     "updated_text",
     "version_of",
@@ -64,7 +64,9 @@ class OrderCursor:
 
     def to_text(self) -> str:
         """The document's text."""
-        return json.dumps({"complete_until": instant_text(self.complete_until), "floor": instant_text(self.floor)})
+        return json.dumps(
+            {"complete_until": sortable_instant(self.complete_until), "floor": sortable_instant(self.floor)}
+        )
 
     @classmethod
     def from_text(cls, text: str) -> OrderCursor:
@@ -106,7 +108,7 @@ class PagedRead:
 
 
 @attrs.define
-class Progress:
+class PollProgress:
     """The progress of one poll over its windows, in order.
 
     Attributes:
@@ -144,7 +146,7 @@ class Progress:
         return min([self.final_until, *(read.began - self.overlap for read in self.unsure)])
 
 
-def instant_text(instant: datetime) -> str:
+def sortable_instant(instant: datetime) -> str:
     """Texts that sort as their instants do."""
     # strftime writes the year 1, which some servers send for "never", without its zeros.
     return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
@@ -154,7 +156,7 @@ def version_of(order: Order) -> str:
     """The name of one version of an order: last update, order id."""
     updated = order.last_update_date
     if updated is not None:
-        return f"{instant_text(updated)}/{order.amazon_order_id}"
+        return f"{sortable_instant(updated)}/{order.amazon_order_id}"
     counts = (order.order_status, order.number_of_items_shipped, order.number_of_items_unshipped)
     return f"{UNDATED}{'-'.join(map(str, counts))}/{order.amazon_order_id}"
 
@@ -165,7 +167,7 @@ def order_id_of(version: str) -> str:
 
 
 def updated_text(version: str) -> str:
-    """The last update of a version as ``instant_text`` writes it; sorts behind all instants where it has none."""
+    """The last update of a version as ``sortable_instant`` writes it; sorts behind all instants where it has none."""
     return version.rpartition("/")[0]
 
 

@@ -302,7 +302,7 @@ class BatchRunner:
         seconds = self._cooldowns.start(
             batch.kind, "a pause: Amazon cancelled a feed", first=_CANCELLED_FIRST, limit=_CANCELLED_LIMIT
         )
-        self.context.emit(events.FeedCancelled(**self.about(batch), hold_seconds=seconds))
+        self.context.emit(events.FeedCancelled(**self.about(batch), pause_seconds=seconds))
 
     # Events
 

@@ -18,7 +18,7 @@ from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.marketplaces import AE, Marketplace
 from amazon_ae._models.text import check_order_id
 
-__all__ = ["PickupDays", "PickupPolicy", "check_pickup"]
+__all__ = ["PickupCalendar", "PickupDays", "check_pickup"]
 
 
 class PickupDays(Protocol):
@@ -44,7 +44,7 @@ def _dates(values: Iterable[date]) -> frozenset[date]:
 
 
 @attrs.frozen(kw_only=True)
-class PickupPolicy:
+class PickupCalendar:
     """The first working day that is far enough away. A host with other rules passes its own ``PickupDays``.
 
     Attributes:

@@ -30,7 +30,7 @@ from amazon_ae._scheduling.eligibility import LOOKUP_CODES, may_be_easy_ship
 from amazon_ae._scheduling.loop import SchedulerLoop
 from amazon_ae._scheduling.order_lookup import OrderLookup
 from amazon_ae._scheduling.outlook import Outlook
-from amazon_ae._scheduling.pickup_days import PickupDays, PickupPolicy, check_pickup
+from amazon_ae._scheduling.pickup_days import PickupCalendar, PickupDays, check_pickup
 from amazon_ae._scheduling.policy import FeedPolicy
 from amazon_ae._scheduling.reachability import Reachability
 from amazon_ae._scheduling.shared_state import SharedState
@@ -97,7 +97,7 @@ class FeedScheduler:
         shared = SharedState(context)
         self._context = context
         self._ran_once = False
-        self._pickup_days = pickup_days or PickupPolicy()
+        self._pickup_days = pickup_days or PickupCalendar()
         self._shared = shared
         self._waiters = Waiters(context)
         self._loop = SchedulerLoop(context, self._waiters)

@@ -263,12 +263,12 @@ class Sender:
     def _throttled(self, batch: InFlightBatch, error: AmazonError) -> None:
         batch.refusal = type(error).__name__
         about = self._runner.about(batch)
-        self._runner.context.emit(events.FeedRefused(**about, code=batch.refusal, hold_seconds=0.0))
+        self._runner.context.emit(events.FeedRefused(**about, code=batch.refusal, pause_seconds=0.0))
 
     def _cool_down(self, batch: InFlightBatch, code: str, *, first: float, limit: float) -> None:
         why = f"a pause after a failure ({code})"
         seconds = self._cooldowns.start(batch.kind, why, first=first, limit=limit)
-        self._runner.context.emit(events.FeedRefused(**self._runner.about(batch), code=code, hold_seconds=seconds))
+        self._runner.context.emit(events.FeedRefused(**self._runner.about(batch), code=code, pause_seconds=seconds))
 
 
 def pin(batch_id: str) -> Callable[[Ledger], Ledger]:

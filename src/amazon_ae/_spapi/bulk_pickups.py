@@ -113,16 +113,16 @@ class EasyShipBulkPickup:
             if package.amazon_order_id in requests
         ]
         outcomes += [await self._rejected(each) for each in answer.rejected if each.order_id in requests]
-        told = {outcome.key: outcome for outcome in outcomes}
+        decided = {outcome.key: outcome for outcome in outcomes}
         rest = [
             ItemOutcome(order_id, Outcome.RETRY, "NotAnswered", "Amazon's answer does not name this order")
             for order_id in requests
-            if order_id not in told
+            if order_id not in decided
         ]
         return FeedReceipt(
             feed_id=None,
             submitted_at=answer.meta.timestamp or client.clock.now(),
-            outcomes=(*told.values(), *rest),
+            outcomes=(*decided.values(), *rest),
         )
 
     async def report(self, client: SpApiClient, feed_id: str, batch: FeedBatch) -> FeedReport:

@@ -24,8 +24,8 @@ from amazon_ae._storage.rows import (
     check_changes,
     check_ledger,
     check_resolution,
-    check_text,
-    instant,
+    check_storable,
+    from_micros,
     lease_end,
     micros,
     outcomes_of,
@@ -115,8 +115,8 @@ class MemoryStorage:
         admit: Callable[[str | None, datetime], str | None] | None = None,
     ) -> StoredBatch | None:
         """See ``ports.Storage.open``."""
-        check_text("account", account)
-        check_text("batch_id", batch_id)
+        check_storable("account", account)
+        check_storable("batch_id", batch_id)
         check_ledger(ledger, admit, limit)
         if batch_id in self._batches:
             raise StorageError(f"batch {batch_id} is open already")
@@ -221,8 +221,8 @@ class MemoryStorage:
             in_flight=sum(batch.size for batch in self._batches_of(account, kind)),
             dead=len(queue.dead) - unknown,
             unknown=unknown,
-            oldest_at=None if oldest is None else instant(oldest),
-            oldest_urgent_at=instant(urgent[0][0]) if urgent else None,
+            oldest_at=None if oldest is None else from_micros(oldest),
+            oldest_urgent_at=from_micros(urgent[0][0]) if urgent else None,
         )
 
     async def dead(self, account: str, kind: ItemKind, *, after: str = "", limit: int = 100) -> Sequence[StoredItem]:
@@ -304,7 +304,7 @@ class MemoryStorage:
 
     async def change(self, name: str, fn: Callable[[str | None, datetime], tuple[str | None, T]]) -> T:
         """See ``ports.Storage.change``."""
-        check_text("name", name)
+        check_storable("name", name)
         text, answer = fn(self._documents.get(name), self._clock.now())
         if text is None:
             self._documents.pop(name, None)

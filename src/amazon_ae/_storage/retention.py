@@ -17,7 +17,7 @@ from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.feeds import ItemKind
 from amazon_ae._storage.rows import micros
 
-__all__ = ["DEFAULT_RETENTION", "DOCUMENT", "PAGE_ROWS", "Progress", "Retention"]
+__all__ = ["DEFAULT_RETENTION", "DOCUMENT", "PAGE_ROWS", "Retention", "RetentionProgress"]
 
 DEFAULT_RETENTION: Final[Mapping[ItemKind, timedelta | None]] = MappingProxyType(
     {ItemKind.INVENTORY: timedelta(days=30), ItemKind.PICKUP: timedelta(days=90)}
@@ -37,14 +37,14 @@ _NEXT_SECONDS: Final = 10.0
 _REST_SECONDS: Final = 600.0  # after a pass over all items
 
 
-class Progress(NamedTuple):
+class RetentionProgress(NamedTuple):
     """Where the last step ended, as (account, kind, key), and when the next one is due, in ``micros``."""
 
     after: tuple[str, str, str] = ("", "", "")
     next_at: int = 0
 
     @classmethod
-    def read(cls, text: str | None) -> Progress:
+    def read(cls, text: str | None) -> RetentionProgress:
         """Read back what ``to_text`` wrote; a fresh pass where there is nothing."""
         if text is None:
             return cls()
@@ -55,10 +55,10 @@ class Progress(NamedTuple):
         """The document."""
         return json.dumps([*self.after, self.next_at], ensure_ascii=False)
 
-    def stepped(self, last: tuple[str, str, str] | None, deleted: int, now: int) -> Progress:
+    def stepped(self, last: tuple[str, str, str] | None, deleted: int, now: int) -> RetentionProgress:
         """The progress after a step that read up to ``last``; ``None``: up to the end."""
         seconds = _BUSY_SECONDS if deleted else _NEXT_SECONDS if last else _REST_SECONDS
-        return Progress(last or ("", "", ""), now + round(seconds * 1_000_000))
+        return RetentionProgress(last or ("", "", ""), now + round(seconds * 1_000_000))
 
 
 class Retention:

@@ -19,8 +19,8 @@ __all__ = [
     "check_changes",
     "check_ledger",
     "check_resolution",
-    "check_text",
-    "instant",
+    "check_storable",
+    "from_micros",
     "lease_end",
     "micros",
     "outcomes_of",
@@ -40,7 +40,7 @@ def micros(at: datetime) -> int:
     return (at - _EPOCH) // _MICROSECOND
 
 
-def instant(value: int) -> datetime:
+def from_micros(value: int) -> datetime:
     """Read back what ``micros`` made, aware UTC."""
     return _EPOCH + timedelta(microseconds=value)
 
@@ -93,12 +93,12 @@ class ItemRow(NamedTuple):
             value=self.value,
             urgent=bool(self.urgent),
             reference=self.reference,
-            put_at=instant(self.put_at),
+            put_at=from_micros(self.put_at),
             batch_id=self.batch_id,
             feed_id=feed_id,
             accepted_value=self.accepted_value,
             accepted_version=self.accepted_version,
-            accepted_at=None if self.accepted_at is None else instant(self.accepted_at),
+            accepted_at=None if self.accepted_at is None else from_micros(self.accepted_at),
             code=self.code,
             message=self.message,
         )
@@ -125,17 +125,17 @@ class BatchRow(NamedTuple):
             account=self.account,
             kind=ItemKind(self.kind),
             fence=self.fence,
-            opened_at=instant(self.opened_at),
-            lease_until=instant(self.lease_until),
+            opened_at=from_micros(self.opened_at),
+            lease_until=from_micros(self.lease_until),
             feed_id=self.feed_id,
-            submitted_at=None if self.submitted_at is None else instant(self.submitted_at),
+            submitted_at=None if self.submitted_at is None else from_micros(self.submitted_at),
             items=tuple(sorted(items)),
             size=self.size,
             route=self.route,
         )
 
 
-def check_text(name: str, text: str) -> None:
+def check_storable(name: str, text: str) -> None:
     """Refuse a name that a database cannot keep: empty, or with a NUL or half a surrogate pair.
 
     Raises:
@@ -166,13 +166,13 @@ def check_changes(account: str, changes: Sequence[Change], *, keep_first: bool) 
     Raises:
         ConfigurationError: an account, key, value or reference that no database can keep.
     """
-    check_text("account", account)
+    check_storable("account", account)
     counts: dict[str, Change] = {}
     for change in changes:
-        check_text("key", change.key)
-        check_text("value", change.value)
+        check_storable("key", change.key)
+        check_storable("value", change.value)
         if change.reference:
-            check_text("reference", change.reference)
+            check_storable("reference", change.reference)
         if not (keep_first and change.key in counts):
             counts[change.key] = change
     return counts

@@ -27,7 +27,7 @@ from amazon_ae._storage.rows import (
     check_changes,
     check_ledger,
     check_resolution,
-    check_text,
+    check_storable,
     prefix_end,
     receipts_in_order,
 )
@@ -180,8 +180,8 @@ class PostgresStorage:
         admit: Callable[[str | None, datetime], str | None] | None = None,
     ) -> StoredBatch | None:
         """See ``ports.Storage.open``."""
-        check_text("account", account)
-        check_text("batch_id", batch_id)
+        check_storable("account", account)
+        check_storable("batch_id", batch_id)
         check_ledger(ledger, admit, limit)
         queue: dict[str, Any] = {
             "account": account,
@@ -369,7 +369,7 @@ class PostgresStorage:
 
     async def change(self, name: str, fn: Callable[[str | None, datetime], tuple[str | None, T]]) -> T:
         """See ``ports.Storage.change``."""
-        check_text("name", name)
+        check_storable("name", name)
 
         async def write(cursor: Cursor) -> T:
             text, now = await verbs.lock_document(cursor, self._sql, name, self._clock)

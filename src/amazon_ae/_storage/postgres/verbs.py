@@ -14,8 +14,8 @@ from amazon_ae._storage.notices import Leaving, Notice, news, settled
 from amazon_ae._storage.postgres.connection import ask
 from amazon_ae._storage.postgres.rows import changes_json, outcomes_json, to_batch
 from amazon_ae._storage.postgres.sql import Statements
-from amazon_ae._storage.retention import DOCUMENT, PAGE_ROWS, Progress, Retention
-from amazon_ae._storage.rows import instant, micros, outcomes_of
+from amazon_ae._storage.retention import DOCUMENT, PAGE_ROWS, Retention, RetentionProgress
+from amazon_ae._storage.rows import from_micros, micros, outcomes_of
 
 if TYPE_CHECKING:
     from psycopg import AsyncCursor
@@ -178,7 +178,7 @@ async def lock_document(cursor: Cursor, sql: Statements, name: str, clock: Clock
 async def forget_old(cursor: Cursor, sql: Statements, retention: Retention, clock: Clock | None) -> int:
     """One step of ``retention``, if it is due; returns when the next one is, in ``micros``."""
     text, instant_now = await lock_document(cursor, sql, DOCUMENT, clock)
-    now, progress = micros(instant_now), Progress.read(text)
+    now, progress = micros(instant_now), RetentionProgress.read(text)
     if now < progress.next_at:
         return progress.next_at
     await cursor.execute(sql.begin_take_keys)
@@ -187,7 +187,7 @@ async def forget_old(cursor: Cursor, sql: Statements, retention: Retention, cloc
     await cursor.execute(sql.page_end, page)
     last = await cursor.fetchone()
     last_account, last_kind, last_key = last or ("", "", "")
-    limits = {one: instant(at).isoformat() for one, at in retention.limits(now).items()}
+    limits = {one: from_micros(at).isoformat() for one, at in retention.limits(now).items()}
     await cursor.execute(
         sql.forget,
         {

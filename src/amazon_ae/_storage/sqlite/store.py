@@ -29,7 +29,7 @@ from amazon_ae._storage.rows import (
     check_changes,
     check_ledger,
     check_resolution,
-    check_text,
+    check_storable,
     lease_end,
     micros,
     prefix_end,
@@ -157,8 +157,8 @@ class SQLiteStorage:
         admit: Callable[[str | None, datetime], str | None] | None = None,
     ) -> StoredBatch | None:
         """See ``ports.Storage.open``. ``admit`` runs on the store's thread."""
-        check_text("account", account)
-        check_text("batch_id", batch_id)
+        check_storable("account", account)
+        check_storable("batch_id", batch_id)
         check_ledger(ledger, admit, limit)
         sql = self._sql
 
@@ -166,7 +166,7 @@ class SQLiteStorage:
             if exclusive and cursor.execute(sql.any_batch, (account, kind.value, route)).fetchone():
                 return None
             # The key list comes first in a statement that has one.
-            before = () if keys is None else (verbs.listed(set(keys)),)
+            before = () if keys is None else (verbs.json_array(set(keys)),)
             first = sql.first if keys is None else sql.first_of_keys
             if cursor.execute(first, (*before, account, kind.value, 1)).fetchone() is None:
                 return None
@@ -380,7 +380,7 @@ class SQLiteStorage:
 
     async def change(self, name: str, fn: Callable[[str | None, datetime], tuple[str | None, T]]) -> T:
         """See ``ports.Storage.change``. ``fn`` runs on the store's thread."""
-        check_text("name", name)
+        check_storable("name", name)
 
         def work(cursor: sqlite3.Cursor) -> T:
             old = verbs.document(cursor, self._sql, name)

@@ -15,8 +15,8 @@ from amazon_ae._models.feeds import ItemKind, ItemOutcome
 from amazon_ae._models.stored import Change, ItemState, QueueStats, Receipt, ReceiptState, StoredItem
 from amazon_ae._storage import transitions
 from amazon_ae._storage.notices import Leaving, Notice, news, queued
-from amazon_ae._storage.retention import DOCUMENT, PAGE_ROWS, Progress, Retention
-from amazon_ae._storage.rows import BatchRow, ItemRow, instant, outcomes_of
+from amazon_ae._storage.retention import DOCUMENT, PAGE_ROWS, Retention, RetentionProgress
+from amazon_ae._storage.rows import BatchRow, ItemRow, from_micros, outcomes_of
 from amazon_ae._storage.sqlite.sql import PutState, Queries
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ __all__ = [
     "forget_old",
     "held",
     "item_at",
-    "listed",
+    "json_array",
     "put",
     "rewrite",
     "settle",
@@ -59,7 +59,7 @@ def put(
     before = Leaving(
         *(bool(cursor.execute(sql.can_leave, (account, kind.value, urgent)).fetchone()[0]) for urgent in (1, 0))
     )
-    found = cursor.execute(sql.put_states, (account, kind.value, listed(changes)))
+    found = cursor.execute(sql.put_states, (account, kind.value, json_array(changes)))
     known = {row[0]: row for row in map(PutState._make, found)}
     new: list[tuple[Any, ...]] = []
     changed: list[tuple[Any, ...]] = []
@@ -111,7 +111,7 @@ def rewrite(
     change: Callable[[ItemRow], ItemRow | None],
 ) -> list[str]:
     """Change the rows of these keys; ``None`` forgets one. Returns the keys that changed, sorted."""
-    found = cursor.execute(sql.items_by_keys, (account, kind, listed(keys)))
+    found = cursor.execute(sql.items_by_keys, (account, kind, json_array(keys)))
     rows = [ItemRow._make(row) for row in found.fetchall()]
     changed: list[ItemRow] = []
     dropped: list[ItemRow] = []
@@ -171,8 +171,8 @@ def stats(cursor: sqlite3.Cursor, sql: Queries, account: str, kind: str) -> Queu
         in_flight=in_flight,
         dead=dead - unknown,
         unknown=unknown,
-        oldest_at=None if oldest is None else instant(oldest),
-        oldest_urgent_at=None if oldest_urgent is None else instant(oldest_urgent),
+        oldest_at=None if oldest is None else from_micros(oldest),
+        oldest_urgent_at=None if oldest_urgent is None else from_micros(oldest_urgent),
     )
 
 
@@ -184,7 +184,7 @@ def document(cursor: sqlite3.Cursor, sql: Queries, name: str) -> str | None:
 
 def forget_old(cursor: sqlite3.Cursor, sql: Queries, retention: Retention, now: int) -> int:
     """One step of ``retention``, if it is due; returns when the next one is."""
-    progress = Progress.read(document(cursor, sql, DOCUMENT))
+    progress = RetentionProgress.read(document(cursor, sql, DOCUMENT))
     if now < progress.next_at:
         return progress.next_at
     page = cursor.execute(sql.page, (*progress.after, PAGE_ROWS)).fetchall()
@@ -210,6 +210,6 @@ def to_item(row: tuple[Any, ...]) -> StoredItem:
     return ItemRow._make(row).to_item()
 
 
-def listed(keys: Collection[str]) -> str:
+def json_array(keys: Collection[str]) -> str:
     """Keys as the JSON array that ``json_each`` reads: one parameter, whatever their number."""
     return json.dumps(list(keys), ensure_ascii=False)

@@ -17,7 +17,7 @@ import attrs
 
 from amazon_ae._models.feeds import ItemOutcome, Outcome
 
-__all__ = ["Patience"]
+__all__ = ["FailingOrders"]
 
 _MOST_FAILURES: Final = 5
 _LONGEST: Final = timedelta(hours=6)
@@ -32,7 +32,7 @@ class _Failing:
     sure: bool = True  # nothing of it can have arrived
 
 
-class Patience:
+class FailingOrders:
     """The orders that fail, in memory: a process that starts anew counts anew."""
 
     def __init__(self) -> None:
