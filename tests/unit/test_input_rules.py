@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -12,29 +13,39 @@ import pytest
 from mws_support import CREDENTIALS, NOW, Amazon, client_of, envelope
 
 from amazon_ae import (
+    CircuitPolicy,
+    CircuitState,
     ConfigurationError,
+    DocumentError,
     FeedScheduler,
+    FulfilledItem,
     InventoryBuffer,
     InventoryUpdate,
     ItemKind,
+    LabelArchiveFolder,
     MemoryStorage,
     MwsClient,
     MwsGateway,
+    OrderFulfillment,
     OrderSync,
     PackageDimensions,
     PackageWeight,
+    PickupPolicy,
     PickupRequest,
+    PickupSlot,
+    PickupSlots,
     PortalCredentials,
     SchedulePickupFeed,
+    SpApiCredentials,
     SQLiteStorage,
 )
 from amazon_ae._models.checks import deadline_at
 from amazon_ae._models.text import clean_pasted, invisible_edge
 from amazon_ae._portal.totp import TotpSecret
-from amazon_ae.testing import VirtualClock
+from amazon_ae.testing import FakeMws, FakeSpApi, MwsFault, SpApiFault, VirtualClock, make_order
 
 INVISIBLE = ["\ufeff", "\u200b", "\u200c", "\u200d", "\u200e", "\u200f", "\u202a", "\u202e", "\u2066", "\u2069",
-             "\u2060", "\u00ad", "\u00a0", "\u3000"]  # fmt: skip
+             "\u2060", "\u00ad", "\u00a0", "\u3000", "\u034f", "\u115f", "\u2800", "\u3164"]  # fmt: skip
 ORDER = "403-1111111-1111111"
 
 
@@ -86,7 +97,8 @@ def test_a_password_is_taken_as_typed_but_for_what_nobody_types() -> None:
 
 
 @pytest.mark.parametrize(
-    "account", ["A1SELLER", "", "A1SELLER/", "/AE", "A1/AE/x", " A1/AE", "A1/AE\u200b", "A1/A\nE", None, 5]
+    "account",
+    ["A1SELLER", "", "A1SELLER/", "/AE", "A1/AE/x", " A1/AE", "A1/AE\u200b", "A1/A\nE", "A1 /AE", "A1/ae", None, 5],
 )
 def test_a_wrong_account_cannot_swallow_stock(account: Any) -> None:
     """Items under it would wait forever: no scheduler serves it."""
@@ -122,7 +134,7 @@ def test_a_weight_is_an_int_a_decimal_or_text(value: Any) -> None:
     assert PickupRequest.from_text(ORDER, request.to_text()) == request
 
 
-@pytest.mark.parametrize("value", [0, -1, True, 1.5, "", "heavy", "1,5", "NaN", Decimal("Infinity"), b"7"])
+@pytest.mark.parametrize("value", [0, True, 1.5, "", "heavy", "1,5", "NaN", Decimal("inf"), b"7", 10**40, "1e-40"])
 def test_anything_else_is_refused_by_the_fields_name(value: Any) -> None:
     """A float is no weight: 0.1 + 0.2 would be printed on a label."""
     with pytest.raises(ConfigurationError, match="weight_grams of order"):
@@ -132,6 +144,63 @@ def test_anything_else_is_refused_by_the_fields_name(value: Any) -> None:
 
 
 NAIVE = datetime(2021, 11, 18, 9)  # noqa: DTZ001  # the mistake under test
+
+
+NAIVE_CALLS: dict[str, Callable[[Any], Any]] = {
+    "now": lambda _: PickupPolicy().pickup_date(NAIVE),
+    "not_before": lambda _: PickupSlots(slots=(PickupSlot(slot_id="s", pickup_time_start=NOW),)).earliest(
+        not_before=NAIVE
+    ),
+    "before": lambda folder: LabelArchiveFolder(folder).forget(before=NAIVE),
+    "at": lambda folder: LabelArchiveFolder(folder).keep(b"x", {}, at=NAIVE),
+    "now ": lambda _: CircuitState().may_ask(NAIVE),
+    "now  ": lambda _: CircuitState().failed_with(DocumentError("x"), CircuitPolicy(), NAIVE),
+    "start": lambda _: VirtualClock(NAIVE),
+    "updated_at": lambda _: make_order(updated_at=NAIVE),
+    "purchased_at": lambda _: make_order(purchased_at=NAIVE),
+    "until": lambda _: FakeMws(clock=VirtualClock()).fail("*", MwsFault.INTERNAL_ERROR, until=NAIVE),
+    "until ": lambda _: FakeSpApi(clock=VirtualClock()).fail("*", SpApiFault.INTERNAL_ERROR, until=NAIVE),
+    "fulfilled_at": lambda _: OrderFulfillment(amazon_order_id=ORDER, fulfilled_at=NAIVE),
+}
+
+
+@pytest.mark.parametrize("name", NAIVE_CALLS)
+async def test_a_naive_instant_is_refused_wherever_one_is_taken(name: str, tmp_path: Any) -> None:
+    """By its name, not as a comparison that fails somewhere inside."""
+
+    async def call() -> None:
+        found = NAIVE_CALLS[name](tmp_path)
+        if inspect.isawaitable(found):
+            await found
+
+    with pytest.raises(ConfigurationError, match=name.strip()):
+        await call()
+
+
+@pytest.mark.parametrize("seller", ["A1/AE", "A1 SELLER", "A1\u00a0SELLER"])
+def test_a_seller_id_is_the_token_alone(seller: str) -> None:
+    """With a marketplace behind it, the account would be one that nobody else means."""
+    for credentials in (
+        lambda: attrs.evolve(CREDENTIALS, seller_id=seller),
+        lambda: SpApiCredentials(seller_id=seller, client_id="c", client_secret="s", refresh_token="r"),
+    ):
+        with pytest.raises(ConfigurationError, match="merchant token"):
+            credentials()
+
+
+@pytest.mark.parametrize("field", ["package_identifier", "invoice_id", "pickup_time"])
+@pytest.mark.parametrize("text", ["\u200bP", "P ", "\ufeffP", "", " ", 5, "A\tB", "\ud800"])
+def test_a_text_of_a_pickup_is_checked_where_it_is_made(field: str, text: Any) -> None:
+    """By name; a label or a file could not carry it, and nobody would see why."""
+    with pytest.raises(ConfigurationError, match=field):
+        PickupRequest(order_id=ORDER, pickup_date=date(2021, 11, 19), **{field: text})
+
+
+@pytest.mark.parametrize("codes", ["AZ1", ("",), (" ",), (5,), (None,), ("\u200bAZ",), ("A\nB",), ("x",) * 11])
+def test_transparency_codes_are_texts(codes: Any) -> None:
+    """One text alone would become a code per letter."""
+    with pytest.raises(ConfigurationError, match=r"[Tt]ransparency"):
+        FulfilledItem(amazon_order_item_code="12345678901234", quantity=1, transparency_codes=codes)
 
 
 def test_a_deadline_is_an_instant_or_a_length() -> None:

@@ -142,7 +142,11 @@ def test_a_stock_update_survives_storage(sku: str, quantity: int, latency: int |
     assert attrs.evolve(update, reference="order 7").to_text() == update.to_text()
 
 
-@given(st.dates(), st.none() | st.decimals(1, 30000, places=2), st.none() | st.text(plain, max_size=20))
+@given(
+    st.dates(),
+    st.none() | st.decimals(1, 30000, places=2),
+    st.none() | st.text(plain, min_size=1, max_size=20).filter(lambda text: not invisible_edge(text)),
+)
 def test_a_pickup_request_survives_storage(day: date, weight: Decimal | None, identifier: str | None) -> None:
     """Decimals and dates come back as they went in."""
     request = PickupRequest(

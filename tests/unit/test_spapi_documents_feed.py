@@ -181,6 +181,31 @@ def test_a_passing_refusal_may_be_asked_for_again(code: str, message: str, again
     assert (code in reason, retryable) == (True, again)
 
 
+def test_one_source_works_in_several_event_loops(tmp_path: Path) -> None:
+    """``asyncio.run`` twice, with calls that wait for each other in both."""
+    clock = VirtualClock(grace_seconds=0.02)
+    fake = FakeSpApi(clock=clock)
+    storage = MemoryStorage(clock=clock)
+    sources: list[SpApiDocumentsFeed] = []
+    for number in range(1, 9):
+        fake.add_order(make_order(make_order_id(number), updated_at=clock.now()), [make_item()])
+        fake.schedule_pickup(make_order_id(number), clock.now().date() + timedelta(days=1))
+
+    async def labels(*numbers: int) -> list[int]:
+        async with (
+            httpx.AsyncClient(transport=fake) as http,
+            SpApiClient(fake.credentials, http=http, clock=clock) as api,
+        ):
+            if not sources:
+                sources.append(SpApiDocumentsFeed(api, storage, LabelArchiveFolder(tmp_path), most_orders=2))
+            sources[0]._client = api  # a client of the host's belongs to its loop
+            asked = (sources[0].documents(make_order_id(number), [LABEL]) for number in numbers)
+            return [len(each.ready) for each in await asyncio.gather(*asked)]
+
+    assert asyncio.run(labels(1, 2, 3, 4)) == [1] * 4
+    assert asyncio.run(labels(5, 6, 7, 8)) == [1] * 4
+
+
 async def test_what_cannot_be_used_is_refused(world: World) -> None:
     """Before anything is sent."""
     unusable: list[dict[str, Any]] = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -128,3 +129,19 @@ async def test_an_audit_that_makes_no_sense_is_refused(world: World, options: di
     """Before it begins."""
     with pytest.raises(ConfigurationError):
         world.audit(**options)
+
+
+def test_one_audit_samples_in_several_event_loops() -> None:
+    """``asyncio.run`` twice: its task still waits for news in the second one."""
+    clock = VirtualClock(NOW)
+    client = SpApiClient(FakeSpApi(clock=clock).credentials, clock=clock)
+    audit = StockAudit(client, MemoryStorage(clock=clock))
+
+    async def sample() -> bool:
+        async with audit:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            assert audit._task is not None
+            return audit._task.done()
+
+    assert [asyncio.run(sample()) for _ in range(2)] == [False, False]

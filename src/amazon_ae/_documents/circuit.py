@@ -24,6 +24,7 @@ from amazon_ae._exceptions import (
     LoginRejected,
     PortalStopped,
 )
+from amazon_ae._models.checks import check_aware
 
 __all__ = ["CircuitPolicy", "CircuitState"]
 
@@ -77,6 +78,7 @@ class CircuitState:
 
     def may_ask(self, now: datetime) -> bool:
         """Whether a call may ask the source now."""
+        check_aware(now=now)
         return self.retry_at is None or (now >= self.retry_at and not self.trying)
 
     def asked(self) -> CircuitState:
@@ -93,6 +95,7 @@ class CircuitState:
 
     def failed_with(self, error: AmazonAeError, policy: CircuitPolicy, now: datetime) -> CircuitState:
         """The circuit after a failure."""
+        check_aware(now=now)
         if self.is_open and not self.trying:
             return self  # a call that began before it opened
         failed, reason = self.failed + 1, type(error).__name__

@@ -22,6 +22,7 @@ import attrs
 from amazon_ae._document_files import write_atomically
 from amazon_ae._easy_ship.labels import KeptArchive, LabelTexts
 from amazon_ae._exceptions import ConfigurationError, StorageError
+from amazon_ae._models.checks import check_aware
 from amazon_ae._models.text import check_order_id
 
 __all__ = ["LabelArchiveFolder", "LabelArchives"]
@@ -75,6 +76,7 @@ class LabelArchiveFolder:
 
     async def keep(self, content: bytes, orders: Mapping[str, LabelTexts], *, at: datetime) -> str:
         """See ``LabelArchives.keep``."""
+        check_aware(at=at)
         for order_id in orders:
             check_order_id(order_id)
         return await asyncio.to_thread(self._keep, content, dict(orders), at)
@@ -90,8 +92,7 @@ class LabelArchiveFolder:
         Raises:
             StorageError: one could not be deleted.
         """
-        if before.tzinfo is None:
-            raise ConfigurationError("before needs a time zone")
+        check_aware(before=before)
         return await asyncio.to_thread(self._forget, before)
 
     def _keep(self, content: bytes, orders: dict[str, LabelTexts], at: datetime) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from typing import Final
 
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.text import invisible_edge
@@ -25,6 +26,9 @@ __all__ = [
     "measure",
 ]
 
+# Of a weight or a length, before the point or behind it.
+_MOST_DIGITS: Final = 9
+
 
 def check_account(account: str) -> str:
     """Refuse a text that is not an account: items under it would wait forever, since no scheduler serves it.
@@ -33,7 +37,8 @@ def check_account(account: str) -> str:
         ConfigurationError: it is not ``"<seller id>/<marketplace code>"``.
     """
     seller, _, code = account.partition("/") if isinstance(account, str) else ("", "", "")
-    if not seller or not code or "/" in code or invisible_edge(account) or not account.isprintable():
+    written = bool(seller and code) and "/" not in code and code == code.upper() and not invisible_edge(code)
+    if not written or any(part.isspace() for part in account) or invisible_edge(seller) or not account.isprintable():
         raise ConfigurationError(
             f'account is "<seller id>/<marketplace code>", e.g. "A1SELLER/AE" (the gateway\'s account), not {account!r}'
         )
@@ -54,8 +59,9 @@ def measure(value: int | Decimal | str | None) -> Decimal | None:
 
 def check_measure(what: str, value: object) -> None:
     """Refuse a value that ``measure`` could not turn into a finite number above 0."""
-    if not (isinstance(value, Decimal) and value.is_finite() and value > 0):
-        raise ConfigurationError(f"{what} must be a number above 0 (int, Decimal or text, no float), not {value!r}")
+    if not (isinstance(value, Decimal) and value.is_finite() and value > 0 and abs(value.adjusted()) < _MOST_DIGITS):
+        shown = repr(value)[:60]
+        raise ConfigurationError(f"{what} must be a number above 0 (int, Decimal or text, no float), not {shown}")
 
 
 def check_count(what: str, values: Collection[object] | int, *, least: int = 1, most: int) -> None:

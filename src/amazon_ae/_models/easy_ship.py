@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import attrs
 
-from amazon_ae._models.checks import check_measure, measure
+from amazon_ae._models.checks import check_aware, check_measure, measure
 from amazon_ae._models.responses import ResponseMeta
 
 __all__ = [
@@ -74,6 +74,7 @@ class PickupSlots:
 
     def earliest(self, *, not_before: datetime) -> PickupSlot | None:
         """The first slot that begins at or after ``not_before`` (aware); ``None`` if there is none."""
+        check_aware(not_before=not_before)
         fit = [
             slot for slot in self.slots if slot.pickup_time_start is not None and slot.pickup_time_start >= not_before
         ]

@@ -138,7 +138,11 @@ def _check_measure(request: PickupRequest, attribute: attrs.Attribute[Decimal | 
 
 def _check_line(request: PickupRequest, attribute: attrs.Attribute[Any], value: str | None) -> None:
     if value is not None:
-        refuse_control(value, f"{attribute.name} of order {request.order_id!r}")
+        what = f"{attribute.name} of order {request.order_id!r}"
+        if not isinstance(value, str) or not value.strip():
+            raise ConfigurationError(f"{what} must be a text and not empty (None leaves it out), not {value!r}")
+        refuse_control(value, what)
+        refuse_blank_edges(value, what)
 
 
 def _check_order_id(_: object, __: object, order_id: str) -> None:

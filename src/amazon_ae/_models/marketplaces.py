@@ -53,6 +53,14 @@ def _key(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
         )
 
 
+def _seller(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    _key(instance, attribute, value)
+    if "/" in value or any(character.isspace() for character in value):
+        raise ConfigurationError(
+            f"{type(instance).__name__}: {attribute.name} is the merchant token alone, e.g. 'A1SELLER', not {value!r}"
+        )
+
+
 def _token(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     if value:
         _key(instance, attribute, value)
@@ -144,7 +152,7 @@ class MwsCredentials:
         ConfigurationError: one of them is empty, or begins or ends with a blank or a line end.
     """
 
-    seller_id: str = attrs.field(validator=_key)
+    seller_id: str = attrs.field(validator=_seller)
     access_key_id: str = attrs.field(validator=_key)
     secret_key: str = attrs.field(repr=False, validator=_key)
     auth_token: str | None = attrs.field(default=None, repr=False, validator=_token)
@@ -189,7 +197,7 @@ class SpApiCredentials:
         ConfigurationError: one of them is empty, or begins or ends with a blank or a line end.
     """
 
-    seller_id: str = attrs.field(validator=_key)
+    seller_id: str = attrs.field(validator=_seller)
     client_id: str = attrs.field(validator=_key)
     client_secret: str = attrs.field(repr=False, validator=_key)
     refresh_token: str = attrs.field(repr=False, validator=_key)

@@ -26,6 +26,8 @@ ORDER_ID: Final = re.compile("[0-9]{3}-[0-9]{7}-[0-9]{7}")
 _ILLEGAL_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 # A tab file separates by tab and by line, and nothing escapes them. C1, U+2028 and U+2029 end a line for some readers.
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+# Letters, marks and symbols that show nothing: fillers, the blank Braille cell, the grapheme joiner.
+_FILLERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u2800\u3164\uffa0")
 
 
 def check_order_id(order_id: str) -> str:
@@ -59,11 +61,15 @@ def invisible_edge(text: str) -> str | None:
     page or a file adds invisibly.
     """
     for character in (text[:1], text[-1:]):
-        if character and (character.isspace() or unicodedata.category(character) in ("Cf", "Cc", "Zl", "Zp")):
+        if character and (character.isspace() or _is_invisible(character)):
             if character.isspace():
                 return "a blank or a line end" if character.isascii() else f"a blank (U+{ord(character):04X})"
             return f"the invisible character U+{ord(character):04X} ({unicodedata.name(character, 'unnamed').lower()})"
     return None
+
+
+def _is_invisible(character: str) -> bool:
+    return unicodedata.category(character) in ("Cf", "Cc", "Zl", "Zp") or character in _FILLERS
 
 
 def refuse_blank_edges(text: str, what: str) -> None:
@@ -74,7 +80,7 @@ def refuse_blank_edges(text: str, what: str) -> None:
 
 def clean_pasted(text: str) -> str:
     """A secret as a person pastes it, without invisible characters anywhere and without white space around it."""
-    return "".join(character for character in text if unicodedata.category(character) != "Cf").strip()
+    return "".join(each for each in text if unicodedata.category(each) != "Cf" and each not in _FILLERS).strip()
 
 
 def _name(found: re.Match[str]) -> str:

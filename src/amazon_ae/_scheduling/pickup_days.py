@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.checks import check_aware
 from amazon_ae._models.marketplaces import AE, Marketplace
 from amazon_ae._models.text import check_order_id
 
@@ -63,6 +64,7 @@ class PickupCalendar:
 
     def pickup_date(self, now: datetime) -> date:
         """The day on which a parcel packed at ``now`` (aware) is collected."""
+        check_aware(now=now)
         local = now.astimezone(self._zone())
         day = local.date() + timedelta(days=local.time() >= self.cut_off)
         for _ in range(self.lead_days):

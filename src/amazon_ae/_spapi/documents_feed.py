@@ -16,6 +16,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
+from weakref import WeakKeyDictionary
 
 import attrs
 
@@ -106,8 +107,8 @@ class SpApiDocumentsFeed:
         self._wait = timedelta(seconds=wait_seconds)
         self._reader = ArchiveReader(limits=limits)
         self._asked: dict[str, set[DocumentKind]] = {}
-        self._submitting = asyncio.Lock()
-        self._following: dict[str, asyncio.Lock] = {}
+        # A lock belongs to its event loop, and a host may call asyncio.run several times.
+        self._locks: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Lock]] = WeakKeyDictionary()
         self._ended: dict[str, _Ended] = {}
 
     async def documents(self, order_id: str, kinds: Collection[DocumentKind] = tuple(DOCUMENT_TYPES)) -> DocumentSet:
@@ -169,7 +170,7 @@ class SpApiDocumentsFeed:
         if feed_id := await self._remembered(order_id, kinds):
             return feed_id
         self._asked.setdefault(order_id, set()).update(kinds)
-        async with self._submitting:
+        async with self._lock("submit"):
             if order_id in self._asked:
                 await self._client.clock.sleep(self._gather_seconds)
                 await self._submit()
@@ -222,13 +223,13 @@ class SpApiDocumentsFeed:
             DocumentNotReady: Amazon is still making them.
             AmazonAeError: a poll failed; the feed stays stored.
         """
-        async with self._following.setdefault(feed_id, asyncio.Lock()):
+        async with self._lock(feed_id):
             if feed_id not in self._ended:
                 self._ended[feed_id] = await self._collect(feed_id, give_up_at)
                 while len(self._ended) > _REPORTS_KEPT:
                     old = next(iter(self._ended))
                     del self._ended[old]
-                    self._following.pop(old, None)
+                    self._locks[asyncio.get_running_loop()].pop(old, None)
             return self._ended[feed_id]
 
     async def _collect(self, feed_id: str, give_up_at: datetime) -> _Ended:
@@ -259,6 +260,9 @@ class SpApiDocumentsFeed:
             raise DocumentError("Amazon's report has no document", retryable=True)
         content = await self._client.reports.download(found.document_id, restricted=True)
         await self._archives.keep(content, {order_id: LabelTexts() for order_id in report.made}, at=clock.now())
+
+    def _lock(self, name: str) -> asyncio.Lock:
+        return self._locks.setdefault(asyncio.get_running_loop(), {}).setdefault(name, asyncio.Lock())
 
     def _name(self, order_id: str) -> str:
         return f"easy-ship-documents/{self._client.account}/{order_id}/spapi"

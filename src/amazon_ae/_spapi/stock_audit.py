@@ -125,6 +125,7 @@ class StockAudit:
         if self._task is not None:
             raise ConfigurationError("this audit works already")
         loop = asyncio.get_running_loop()
+        self._news = asyncio.Event()  # of this loop: a host may call asyncio.run several times
 
         def settled(kind: ItemKind, keys: Sequence[str]) -> None:
             if kind is _KIND and keys:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from amazon_ae._exceptions import QuotaExceeded, QuotaTimeout, RequestThrottled
+from amazon_ae._models.checks import check_aware
 from amazon_ae._ports import Clock
 from amazon_ae._transport.limiter import Limiter
 from amazon_ae._transport.throttles import Throttle
@@ -41,6 +42,7 @@ class Pacer:
             QuotaTimeout: no slot before ``deadline``, or none now and ``wait`` is false; ``retry_at`` is the next
                 chance.
         """
+        check_aware(deadline=deadline)
         limiter = self._limiter(owner, throttle)
         await self._acquire(limiter, throttle, wait, deadline)
         limiter.hold()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from amazon_ae._models.checks import check_aware
 from amazon_ae._models.feeds import InventoryUpdate
 from amazon_ae._models.marketplaces import AE, Marketplace
 from amazon_ae._models.money import Money
@@ -77,6 +78,7 @@ def make_order(
         updated_at: ``LastUpdateDate``; when it was bought without.
         easy_ship_shipment_status: ``"PendingPickUp"`` once a pickup is scheduled; ``None`` before.
     """
+    check_aware(purchased_at=purchased_at, updated_at=updated_at)
     purchased_at = purchased_at or (clock.now() if clock is not None else _PURCHASED_AT)
     lines = tuple(items) or (make_item(marketplace=marketplace),)
     pieces = sum(item.quantity_ordered for item in lines)

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from amazon_ae._models.checks import check_aware
+
 __all__ = ["ScaledClock", "VirtualClock"]
 
 _START: Final = datetime(2021, 11, 18, 9, 0, tzinfo=UTC)
@@ -33,6 +35,7 @@ class VirtualClock:
     """
 
     def __init__(self, start: datetime = _START, *, autojump: bool = True, grace_seconds: float = 0.0) -> None:
+        check_aware(start=start)
         self._now = start.astimezone(UTC)
         self._autojump = autojump
         self._grace_seconds = grace_seconds

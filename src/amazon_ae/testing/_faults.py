@@ -7,6 +7,8 @@ from datetime import datetime
 
 import attrs
 
+from amazon_ae._models.checks import check_aware
+
 __all__ = ["FaultPlan", "OrderedFault"]
 
 
@@ -53,6 +55,7 @@ class FaultPlan:
         feed_type: str | None,
     ) -> None:
         """Order one fault, as ``OrderedFault`` describes it; ``seed`` starts its ``chance``."""
+        check_aware(until=until)
         self.waiting.append(
             OrderedFault(
                 action=action,

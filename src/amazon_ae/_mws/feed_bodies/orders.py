@@ -13,7 +13,7 @@ from typing import Final, Literal
 import attrs
 
 from amazon_ae._exceptions import ConfigurationError
-from amazon_ae._models.text import check_order_id
+from amazon_ae._models.text import check_order_id, refuse_blank_edges, refuse_control
 from amazon_ae._mws.feed_bodies.envelope import chunks_of, xml_feed, xml_text
 from amazon_ae._mws.feed_bodies.order_rules import (
     CANCEL_REASONS,
@@ -65,8 +65,15 @@ class FulfilledItem:
         check_string("MerchantOrderItemID", self.merchant_order_item_id)
         check_id_number("MerchantFulfillmentItemID", self.merchant_fulfillment_item_id)
         check_pieces(self.quantity)
+        if isinstance(self.transparency_codes, str):
+            raise ConfigurationError("transparency_codes is a tuple of texts, not one text")
         if len(self.transparency_codes) > 10:
             raise ConfigurationError(f"at most 10 transparency codes an item, not {len(self.transparency_codes)}")
+        for code in self.transparency_codes:
+            if not isinstance(code, str) or not code.strip():
+                raise ConfigurationError(f"a TransparencyCode must be a text and not empty, not {code!r}")
+            refuse_control(code, "TransparencyCode", carrier="Amazon's schema")
+            refuse_blank_edges(code, "TransparencyCode")
 
 
 @attrs.frozen(kw_only=True)
