@@ -30,7 +30,7 @@ from amazon_ae import (
     OrderSync,
     PackageDimensions,
     PackageWeight,
-    PickupPolicy,
+    PickupCalendar,
     PickupRequest,
     PickupSlot,
     PickupSlots,
@@ -147,7 +147,7 @@ NAIVE = datetime(2021, 11, 18, 9)  # noqa: DTZ001  # the mistake under test
 
 
 NAIVE_CALLS: dict[str, Callable[[Any], Any]] = {
-    "now": lambda _: PickupPolicy().pickup_date(NAIVE),
+    "now": lambda _: PickupCalendar().pickup_date(NAIVE),
     "not_before": lambda _: PickupSlots(slots=(PickupSlot(slot_id="s", pickup_time_start=NOW),)).earliest(
         not_before=NAIVE
     ),
