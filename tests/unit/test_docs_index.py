@@ -11,7 +11,13 @@ PAGE = Path(__file__).parents[2] / "docs" / "index.md"
 
 
 def test_the_front_page_packs_one_order(capsys: pytest.CaptureFixture[str]) -> None:
-    """Its one example needs nothing but the package."""
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    """Its ten lines with the program below them need nothing but the package."""
+    code = "\n".join(re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL))
     exec(compile(code, str(PAGE), "exec"), {"__name__": "__main__"})
-    assert capsys.readouterr().out.startswith("171-0000000-0000001 leaves on 20")
+    assert re.fullmatch(r"\d{3}-\d{7}-\d{7} leaves on 20\d\d-\d\d-\d\d\n", capsys.readouterr().out)
+
+
+def test_every_how_to_page_stands_in_one_group_of_the_menu() -> None:
+    """Grouped by need: a page that is not listed would be found by nobody."""
+    listed = re.findall(r"^how-to/([a-z-]+)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(listed) == sorted(page.stem for page in (PAGE.parent / "how-to").glob("*.md"))

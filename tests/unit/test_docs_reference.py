@@ -14,7 +14,7 @@ from amazon_ae import testing
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
-from api_pages import public_names  # noqa: E402  # the documentation is no package
+from api_pages import PAGES, api_of, how_to_pages, public_names, with_api_links  # noqa: E402  # the documentation is no package
 
 # The stubs that state the types have no `__all__`; the modules make theirs out of the stubs.
 PUBLIC, PUBLIC_FOR_TESTS = (vars(module)["__all__"] for module in (amazon_ae, testing))
@@ -25,6 +25,36 @@ def test_every_public_name_stands_on_one_page_of_the_api() -> None:
     names = [name for page in public_names().values() for name in page]
     wanted = [f"amazon_ae.{name}" for name in PUBLIC]
     assert sorted(names) == sorted(wanted + [f"amazon_ae.testing.{name}" for name in PUBLIC_FOR_TESTS])
+
+
+def test_how_to_pages_and_api_pages_link_to_each_other() -> None:
+    """Made from the names in code and backticks, when the site is built: the API that a page uses, and back."""
+    folder = ROOT / "docs" / "how-to"
+    for page in folder.glob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        slugs = api_of(text)
+        assert slugs, f"{page.name} names nothing of the library"
+        assert all(f"](../reference/api/{slug}.md)" in with_api_links(text) for slug in slugs)
+        assert all(page.name in [name for name, _ in how_to_pages(slug, folder)] for slug in slugs)
+
+
+def test_no_page_imports_what_is_internal() -> None:
+    """What a reader pastes must go on working. A store of your own borrows what is internal, and its page says so."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    blocks = [
+        (page.name, block)
+        for page in pages
+        for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    ]
+    found = {name for name, block in blocks if re.search(r"^\s*(from|import) amazon_ae\S*\._", block, re.MULTILINE)}
+    assert found == {"write-your-own-storage.md"}
+
+
+def test_no_page_of_the_api_has_too_much_on_it() -> None:
+    """A piece per page; what was ever one page of everything was 161,000 pixels high."""
+    assert {slug: len(names) for slug, names in public_names().items() if len(names) > 35} == {}
+    assert all(names for names in public_names().values())
+    assert len(PAGES) > 20
 
 
 def test_every_option_that_a_page_names_exists() -> None:

@@ -45,7 +45,9 @@ from ._seller import (
     StockChange as StockChange,
 )
 from ._seller_central import (
+    Fault as Fault,
     SellerCentralSite as SellerCentralSite,
+    SignInForm as SignInForm,
     SiteUser as SiteUser,
 )
 from ._serving import (
@@ -63,5 +65,7 @@ from ._spapi import (
     SpApiFault as SpApiFault,
 )
 from ._storage_contract import (
+    STORAGE_CHECKS as STORAGE_CHECKS,
+    StorageTrial as StorageTrial,
     check_storage as check_storage,
 )
