@@ -204,6 +204,8 @@ def write_pages(folder: Path) -> None:
     rows = []
     for slug, page in PAGES.items():
         directives = "".join(map(_directive, names[slug]))
+        if slug == "storage":
+            directives += ".. automodule:: amazon_ae.storage_kit\n   :members:\n   :member-order: alphabetical\n"
         if slug == "testing":
             directives += ".. automodule:: amazon_ae.testing.pytest\n   :members:\n"
         links = " · ".join(f"[{title}](../../how-to/{name})" for name, title in how_to_pages(slug, how_to))

@@ -11,9 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-# The README's blocks come out of a program that is checked as a whole. The storage page shows one long class, verb by
-# verb and without types; the contract tests run it.
-EXCERPTS = {"README.md", "write-your-own-storage.md"}
+# Its blocks come out of a program that is checked as a whole.
+EXCERPTS = {"README.md"}
 
 
 @pytest.mark.slow
