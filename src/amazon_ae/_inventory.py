@@ -1,4 +1,4 @@
-"""``InventoryBuffer``: stock changes are safe once handed over, and only the newest of each SKU is sent."""
+"""``InventoryBuffer``: stock changes are durable once put, and only the newest of each SKU is sent."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class InventoryBuffer:
             quantity: pieces available to sell, >= 0.
             fulfillment_latency_days: days from order to shipment, >= 1; ``None`` leaves Amazon's value.
             restock_date: the day on which the SKU is sold again (no ``datetime``); ``None`` leaves it out.
-            reference: the host's own reference, handed back with the outcome.
+            reference: the host's own reference, returned with the outcome.
             connection: the host's open connection to the storage's database: the change is stored if and only if the
                 host's transaction commits.
 

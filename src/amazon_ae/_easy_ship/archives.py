@@ -123,7 +123,7 @@ def sniff(content: bytes) -> str | None:
         return _Container.GZIP
     if content[257:262] == b"ustar":
         return _Container.TAR
-    # ZPL: formats begin with ^XA; printer set-up, pictures and fonts (~DG, ~DY) may stand before the first.
+    # ZPL: formats begin with ^XA; printer set-up, pictures and fonts (~DG, ~DY) may precede the first.
     if head.startswith((b"^XA", b"~", b"^", b"CT~~")) and b"^XA" in content[:_CHUNK]:
         return MediaType.ZPL
     return None

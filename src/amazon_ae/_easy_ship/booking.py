@@ -2,7 +2,7 @@
 
 1. An error about one order is that order's outcome. An error about all orders (no access, no connection) is raised if
    nothing was booked; later it leaves the rest of the batch as ``RETRY``. A fault of Amazon's own may be either: the
-   others are tried, and ``_easy_ship.failing_orders`` says when an order waits no longer.
+   others are tried, and ``_easy_ship.failing_orders`` decides when an order is given up.
 2. An unanswered booking is looked up. Amazon has it: ``ACCEPTED``. Amazon doesn't: ``RETRY``, since an order that
    turns out to be booked after all is recognised by rule 3.
 3. "Scheduled already" is looked up too: the existing booking is ours, made by a request whose answer was lost, or

@@ -1,11 +1,11 @@
-"""How long an order may wait whose pickup Amazon neither takes nor refuses. Pure.
+"""Gives up orders whose pickup Amazon neither accepts nor refuses. Pure.
 
-Amazon fails with one order, or with all of them. An order is given up
+Amazon may fail for one order or for all of them. An order is given up
 
 1. after ``_MOST_FAILURES`` failures in a row, others having been booked since the last one;
-2. after ``_LONGEST`` of failures in any case, so that it doesn't stand in front of the others forever.
+2. after ``_LONGEST`` of failures in any case, so that it doesn't delay the others forever.
 
-One whose booking may have arrived is ``UNKNOWN`` then, a person looks; any other is ``REJECTED``.
+It is then ``UNKNOWN`` if its booking may have arrived (a person must check), else ``REJECTED``.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ _MOST_ORDERS: Final = 10_000
 class _Failing:
     since: datetime
     failures: int = 0
-    others: int = 0  # how many others were dealt with at its last failure
-    sure: bool = True  # nothing of it can have arrived
+    others: int = 0  # orders that ended before its last failure
+    sure: bool = True  # no booking of it can have arrived
 
 
 class FailingOrders:
-    """The orders that fail, in memory: a process that starts anew counts anew."""
+    """Counts the failures of orders. In memory: a restarted process counts from zero."""
 
     def __init__(self) -> None:
         self._failing: dict[str, _Failing] = {}
         self._others = 0
 
     def is_suspect(self, order_id: str) -> bool:
-        """Whether it failed last time."""
+        """Whether the order's last attempt failed."""
         return order_id in self._failing
 
     def judge(self, outcome: ItemOutcome, now: datetime, *, booked: bool = True) -> ItemOutcome:
-        """The outcome of an attempt, as it counts.
+        """The outcome of an attempt; a repeated failure becomes final.
 
         Args:
             booked: a booking was sent, so that it may have arrived.

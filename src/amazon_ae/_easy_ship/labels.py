@@ -24,7 +24,7 @@ from amazon_ae._pdf import inspect_pdf, page_texts, with_pages
 
 __all__ = ["ArchiveReader", "KeptArchive", "LabelTexts", "choose_document", "match_labels"]
 
-# A shorter package identifier ("7") may stand on any paper.
+# A shorter package identifier ("7") may occur on any paper.
 _SHORTEST_TEXT: Final = 6
 _KIND_WORDS: Final = (
     (re.compile(r"post.?list|manifest|warrant|guarantee|instruction|handover", re.I), None),

@@ -322,7 +322,7 @@ class ClockRefused(Event):
 class OrderCancelled(Event):
     """An order was cancelled: if you took it over already, do not ship it.
 
-    Comes at least once per cancellation, also for orders that were never handed over (cancelled while ``Pending``).
+    Comes at least once per cancellation, also for orders that were never delivered (cancelled while ``Pending``).
     """
 
     order_id: str

@@ -99,7 +99,7 @@ class InventoryUpdate:
         quantity: pieces available to sell, >= 0 and below 2**63.
         fulfillment_latency_days: days from order to shipment, >= 1; ``None`` leaves Amazon's value.
         restock_date: the day on which the SKU is sold again (no ``datetime``); ``None`` leaves it out.
-        reference: the host's own reference, handed back with the outcome; not sent to Amazon.
+        reference: the host's own reference, returned with the outcome; not sent to Amazon.
     """
 
     sku: str = attrs.field(validator=_check_sku)

@@ -20,7 +20,7 @@ class Change:
         key: SKU or order id.
         value: canonical JSON text; opaque to the store, which only compares it.
         urgent: leaves before the others.
-        reference: the host's own reference, handed back with the outcome.
+        reference: the host's own reference, returned with the outcome.
     """
 
     key: str

@@ -80,7 +80,7 @@ class ProcessingReport:
         feed_id: ``DocumentTransactionID``; ``None`` in a flat file.
         processed, successful, with_error: the summary's counts of messages, ``None`` where missing.
         by_key: rows name items by key rather than by number (flat files).
-        references: every ``ReportReferenceId``, wherever it stands (where, is not published).
+        references: every ``ReportReferenceId``, in any element (which one is not published).
     """
 
     status_code: str

@@ -59,7 +59,7 @@ class Seen:
         known: versions that have a document, by order id.
         offered: versions that were dealt with; none twice.
         current: the newest version of each order that an answer of this poll showed.
-        open: the versions among them that are to be handed over.
+        open: the versions among them that are to be delivered.
     """
 
     known: dict[str, set[str]]
@@ -132,7 +132,7 @@ class Delivery:
         self._items.clear()
 
     async def receive(self, seen: Seen, order: Order) -> SyncedOrder | None:
-        """An order of an answer: its older versions go; it is handed over unless that was done or it has ended."""
+        """An order of an answer: its older versions go; it is delivered unless that was done or it has ended."""
         if poison := self._poison(order):
             await self.report([poison])
             return None

@@ -1,4 +1,4 @@
-"""How ``OrderSync`` asks for orders: none missed, none handed over twice, with few requests.
+"""How ``OrderSync`` requests orders: none missed, none delivered twice, with few requests.
 
 1. **Only what is final and sure moves the durable cursor**; ``_orders.windows`` has the rules.
 2. **One small document per order version** is ``open`` or ``done``;  see ``_orders.versions``. Before the cursor passes
@@ -126,7 +126,7 @@ class Intake:
         return poll.reader.windows(start, None, statuses)
 
     async def by_id(self, order_ids: Sequence[str]) -> AsyncGenerator[SyncedOrder, None]:
-        """These orders as they are now, as far as they are to be handed over."""
+        """The present state of these orders, those that are to be delivered."""
         seen = Seen.beside(await self._versions.names())
         for order in await self._delivery.get(order_ids):
             if synced := await self._delivery.receive(seen, order):
@@ -173,7 +173,7 @@ class Intake:
     async def _advance(self, poll: _Poll) -> None:
         cursor = poll.progress.cursor()
         if cursor is not None:
-            # With claims, every version that was handed over has its document already.
+            # With claims, every version that was delivered has its document already.
             await self._versions.advance(cursor, () if self._claims else poll.seen.open)
 
     async def _make_sure(self, poll: _Poll) -> AsyncGenerator[SyncedOrder, None]:

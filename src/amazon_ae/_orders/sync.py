@@ -35,7 +35,7 @@ OnError = Callable[[SyncedOrder, Exception], None]
 
 
 class OrderSync:
-    """Hands over every unfulfilled order of one account with its items.
+    """Delivers every unfulfilled order of one account with its items.
 
     ::
 
@@ -43,7 +43,7 @@ class OrderSync:
             await warehouse.take(synced.order, synced.items)
             await sync.acknowledge(synced)
 
-    An order counts as handed over only once it is acknowledged. It comes again when it changed (a changed order is a
+    An order counts as delivered only once it is acknowledged. It comes again when it changed (a changed order is a
     new version), or when it was not acknowledged within ``claim_seconds``; an acknowledged version never comes again,
     also after a restart or in another process. An order that was fulfilled or cancelled before it was acknowledged does
     not come any more.
@@ -53,11 +53,11 @@ class OrderSync:
         gateway: where orders come from.
         account: the cursor's key in storage; by default the gateway's.
         name: several independent consumers of one account have a name each.
-        statuses: the order statuses to hand over.
+        statuses: the order statuses to deliver.
         first_since: where the very first poll begins, aware; ``None`` is 90 days ago.
         overlap_seconds: how late Amazon's index may show a change: an order is found for as long.
-        claim_seconds: the longest time that your handling takes. Meanwhile no process is handed the order again, and
-            after a crash it comes again when this time is over. 0 lets every poll hand over what is not acknowledged.
+        claim_seconds: the longest time that your handling takes. Meanwhile no process gets the order again, and
+            after a crash it comes again when this time is over. 0: every poll delivers all unacknowledged orders.
         poll_seconds: the pause of ``run``; by default the gateway's, which knows its backend's rate.
         cancellations: whether an order that is cancelled is an ``OrderCancelled`` event; needs ``on_event``.
         on_event: a typed sink for ``OrderCancelled``, ``OrderUnreadable`` and ``ClockRefused``.
@@ -128,10 +128,10 @@ class OrderSync:
         self._handling = asyncio.Lock()
 
     async def poll(self) -> AsyncGenerator[SyncedOrder, None]:
-        """Hand over what is new, changed, or was not acknowledged in time; ends when there is no more for now.
+        """Deliver orders that are new, changed, or were not acknowledged in time; ends when there are no more for now.
 
         Stop at any point: the next poll goes on where acknowledgements ended. The cursor moves when a window has been
-        handed over as a whole.
+        delivered as a whole.
 
         Raises:
             AmazonAeError: Amazon or the store failed. Nothing is lost; poll again later.
@@ -147,7 +147,7 @@ class OrderSync:
         """Confirm that the host has this version of the order. Durable when it returns.
 
         Args:
-            synced: what ``poll`` handed over, or its ``version``.
+            synced: the order as ``poll`` delivered it, or its ``version``.
 
         Returns:
             Whether this call was the first: ``False`` if another call or process had acknowledged it, or if it was
@@ -159,7 +159,7 @@ class OrderSync:
         return first
 
     async def release(self, synced: SyncedOrder | str) -> None:
-        """Give a claimed order back: the next poll, of any process, hands it over again."""
+        """Give a claimed order back: the next poll, of any process, delivers it again."""
         await self._versions.release(synced if isinstance(synced, str) else synced.version)
 
     def notify(self, notification: Notification) -> bool:

@@ -1,4 +1,4 @@
-"""Which process carries a batch: renew, take over from a dead process, hand over at the end."""
+"""Which process carries a batch: renew, take over from a dead process, release at the end."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class Leases:
         return context.lease_seconds(batch.terms) / 2 - (context.now() - batch.leased_at).total_seconds()
 
     async def hand_over(self) -> None:
-        """End the leases of batches at Amazon, so that the next process need not wait for them to run out."""
+        """End the leases of batches at Amazon, so that the next process can take them over at once."""
         for batch in list(self._runner.batches.values()):
             if batch.phase is BatchPhase.PROCESSING and batch.ledger_entry is None and not batch.busy:
                 with contextlib.suppress(StorageError):

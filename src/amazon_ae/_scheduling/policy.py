@@ -129,7 +129,7 @@ class Departure:
 
     Attributes:
         kind, priority: what leaves.
-        wait_seconds: 0 for now; ``inf`` where only an event can tell.
+        wait_seconds: 0 for now; ``inf`` where only an event decides it.
         why: what it waits for, in words; ``""`` for now.
     """
 

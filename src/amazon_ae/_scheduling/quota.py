@@ -40,7 +40,7 @@ FOREIGN: Final = "foreign"
 _SECOND: Final = 1_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-# A store's clock that steps back by less is skew between processes: the ledger's time stands still until it has caught
+# A store's clock that steps back by less is skew between processes: the ledger's time stops until it has caught
 # up. A larger step is a clock being set: what was spent counts as spent just now.
 _SKEW: Final = 60 * _SECOND
 # No request lasts a day: an unanswered slot that old has no owner any more.

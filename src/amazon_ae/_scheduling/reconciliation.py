@@ -22,7 +22,7 @@ from amazon_ae._scheduling.eligibility import PickupEvidence
 
 __all__ = ["Judgement", "candidates", "judge_pickups", "judge_stock", "likely", "next_check"]
 
-_LOOK = "what Amazon has cannot be told apart: look at the order in Seller Central, then call resolve()"
+_LOOK = "it cannot be determined what Amazon has: check the order in Seller Central, then call resolve()"
 
 
 @attrs.frozen

@@ -62,7 +62,7 @@ class FeedScheduler:
         pickup_days: chooses the day where ``schedule_pickup`` is called without one.
         is_easy_ship: refuses an order that Easy Ship does not carry; by default only those of Amazon's own warehouses.
         resend_pickups: an unanswered pickup is sent again once Amazon neither lists its feed nor shows the order as
-            scheduled; ``False`` hands it over as ``PickupUnknown`` instead.
+            scheduled; ``False`` ends it as ``PickupUnknown`` instead.
         on_event: called with each event (``Event``) on the event loop; must be quick.
         timing: timeouts and intervals.
         settle_only: open no batch; only settle those that this gateway's routes left unsettled, whichever process
@@ -189,7 +189,8 @@ class FeedScheduler:
         once. This scheduler must work (``async with``, or calls of ``run_once``): it delivers the outcome.
 
         Cancelling the call does not cancel the pickup: ``outcome(order_id)`` has it later, ``withdraw_pickup`` takes it
-        back. The first request for an order stands; a repeat joins it, whatever it says: ``PickupOutcome.pickup_date``
+        back. The first request for an order is kept; a repeat joins it, whatever its arguments:
+        ``PickupOutcome.pickup_date``
         is the day that was kept, and ``PickupJoined`` names both. A repeat of a pickup that Amazon refused gets the
         refusal back, without a feed, unless the request has changed; one that the look-up refused is looked up again.
 
@@ -199,7 +200,7 @@ class FeedScheduler:
             pickup_time: the slot, as the marketplace's template wants it.
             weight_grams, length_cm, width_cm, height_cm: of the packed parcel; the route says which it needs.
             package_identifier, invoice_id: see ``PickupRequest``.
-            reference: the host's own, handed back.
+            reference: the host's own, returned with the outcome.
             deadline: an instant (aware), or a length from now; the call waits no longer.
             again: send a refused pickup again although the request is the same.
 

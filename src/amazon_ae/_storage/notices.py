@@ -17,7 +17,7 @@ MAX_KEYS: Final = 100
 """The most keys in a notice; above that it has none, and the watcher reads the store."""
 
 CARRIED: Final = ("carried",)
-"""In place of keys, where something can leave: the process that put it watches the account too, and carries it."""
+"""The keys of a notice whose items the putting process carries itself, because it watches the account too."""
 
 Settled = Callable[[ItemKind, Sequence[str]], None]
 

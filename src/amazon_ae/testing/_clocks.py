@@ -16,7 +16,7 @@ from amazon_ae._models.checks import check_aware
 __all__ = ["ScaledClock", "VirtualClock"]
 
 _START: Final = datetime(2021, 11, 18, 9, 0, tzinfo=UTC)
-# Loop turns without any sign of life before the loop counts as idle, where the loop does not say so itself.
+# Loop turns without any sign of life before the loop counts as idle, where the loop does not report it itself.
 _QUIET_TURNS: Final = 50
 
 

@@ -82,7 +82,7 @@ async def check_unknown_kinds_are_refused(trial: DocumentTrial) -> None:
 
 
 async def check_label_needs_a_pickup(trial: DocumentTrial) -> None:
-    """Without a pickup the label is not ready, says when to ask again, and does not keep the others back."""
+    """Without a pickup the label is not ready, states when to ask again, and does not delay the others."""
     papers = await trial.source.documents(trial.unscheduled)
     _equal(set(papers.ready), {DocumentKind.PACKING_SLIP, DocumentKind.INVOICE}, "the kinds that are ready")
     try:

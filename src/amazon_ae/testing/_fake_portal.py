@@ -44,8 +44,8 @@ class FakeSellerPortal:
     It is held to the same contract as ``SellerPortalScraper`` (``check_document_source``).
 
     Args:
-        clock: tells the time and carries ``delay_seconds``.
-        orders: what Seller Central knows, by order id. Any mapping, also a live view of the host's own fake; it is read
+        clock: gives the time, and sleeps for ``delay_seconds``.
+        orders: Seller Central's orders, by order id. Any mapping, also a live view of the host's own fake; it is read
             at each call. The default is a dict of its own, filled by ``add_order``.
         label_seconds: how long Amazon makes a label after the pickup was scheduled, in seconds.
     """
@@ -68,7 +68,7 @@ class FakeSellerPortal:
         self._faults: dict[DocumentKind, list[_Fault]] = {}
 
     def add_order(self, order: PortalOrder) -> None:
-        """Let the portal know an order; one of the same id is replaced.
+        """Add an order, or replace the one of the same id.
 
         Raises:
             ConfigurationError: the orders are the host's own mapping: add it there.
@@ -99,7 +99,7 @@ class FakeSellerPortal:
         times: int | None = 1,
         order_id: str | None = None,
     ) -> None:
-        """Let the next ``times`` documents of this kind hold ``error`` instead; ``None`` is for ever.
+        """Let the next ``times`` documents of this kind hold ``error`` instead; ``None``: forever.
 
         Args:
             order_id: only this order's; of any order by default.
@@ -108,7 +108,7 @@ class FakeSellerPortal:
             ConfigurationError: ``times`` is below 1: it could never happen.
         """
         if times is not None and times < 1:
-            raise ConfigurationError("times must be at least 1, or None for ever")
+            raise ConfigurationError("times must be at least 1, or None for no limit")
         self._faults.setdefault(kind, []).append(_Fault(error, order_id, times))
 
     def clear_faults(self) -> None:

@@ -1,4 +1,4 @@
-"""Orders as Seller Central shows them, and the three papers of a parcel: what both portal fakes hand out.
+"""Orders as Seller Central shows them, and the three documents of a parcel, shared by both portal fakes.
 
 The layouts are this project's own. The label's size, 99.1 x 139 mm, is Amazon's (UAE help page 201382200, "label ...
 on A4, one label per box").
@@ -42,7 +42,7 @@ class PortalPickup:
         day: the pickup day in the marketplace's time zone.
         tracking_id: printed on the label.
         slot: the time of day in Amazon's words, or ``""``.
-        package_identifier: printed on the label; ``""`` prints the order id, as the UAE's help page says.
+        package_identifier: printed on the label; ``""`` prints the order id, as the UAE's help page states.
     """
 
     scheduled_at: datetime

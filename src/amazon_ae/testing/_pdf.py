@@ -43,7 +43,7 @@ class PdfBox:
 
 @attrs.frozen(kw_only=True)
 class PdfPage:
-    """One page; A4 upright unless told otherwise."""
+    """One page; A4 upright by default."""
 
     texts: Sequence[PdfText] = ()
     boxes: Sequence[PdfBox] = ()

@@ -53,7 +53,7 @@ async def run(
 
 
 def page(sandbox: Sandbox) -> str:
-    """What a person needs to know."""
+    """The page with the addresses and credentials that a person needs."""
     about = sandbox.describe()
     clock = (
         "Clock: the machine's."

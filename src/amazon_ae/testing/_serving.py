@@ -110,7 +110,7 @@ def serve_in_thread(app: AsgiApp, *, host: str = "127.0.0.1", port: int = 0) -> 
     def run() -> None:
         try:
             asyncio.run(main())
-        except BaseException as error:  # handed to the caller's thread below
+        except BaseException as error:  # raised in the caller's thread below
             failures.append(error)
         finally:
             ready.set()

@@ -49,7 +49,7 @@ def seller_state(fake_mws: FakeMws) -> SellerState:
 
 @pytest.fixture
 def mws_gateway(virtual_clock: VirtualClock, fake_mws: FakeMws) -> MwsGateway:
-    """The real gateway on the real client, with ``fake_mws`` in Amazon's place. Pickups travel by feed."""
+    """The real gateway on the real client, over ``fake_mws``. Pickups go by feed."""
     http = httpx.AsyncClient(transport=fake_mws)  # opens nothing, so that nothing has to be closed
     client = MwsClient(fake_mws.credentials, fake_mws.marketplace, http=http, clock=virtual_clock)
     return MwsGateway(client, pickup_route=SchedulePickupFeed(feed_type=fake_mws.pickup_feed_type))

@@ -48,12 +48,12 @@ _ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "
 
 
 def is_plain(text: str) -> bool:
-    """Whether ``text`` may stand in XML exactly as it is."""
+    """Whether ``text`` needs no escaping in XML."""
     return _NOT_PLAIN.search(text) is None
 
 
 def xml_text(text: str, what: str) -> str:
-    """``text`` as it stands between two tags.
+    """``text``, escaped as the content of an XML element.
 
     Args:
         text: any text, Arabic included.

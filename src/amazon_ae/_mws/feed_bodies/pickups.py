@@ -129,7 +129,7 @@ class PickupFormat:
 
     @property
     def heading_line(self) -> tuple[str, ...]:
-        """The headings as they stand in the file."""
+        """The heading line of the file."""
         return tuple(self.headings.get(name, name) for name in self.columns)
 
     @property

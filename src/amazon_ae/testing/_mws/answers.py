@@ -50,7 +50,7 @@ def quota_exceeded(request: Request, resets_at: datetime) -> Refused:
 
 
 def refusal_of(fault: MwsFault, request: Request, now: datetime) -> Refused:
-    """The error that an ordered fault stands for."""
+    """The error of an ordered fault."""
     if fault is MwsFault.THROTTLED:
         return throttled()
     if fault is MwsFault.QUOTA_EXCEEDED:

@@ -44,7 +44,7 @@ FAKE_PICKUP_FEED_TYPE: Final = "_SANDBOX_SCHEDULE_PICKUP_"
 
 
 class FakeMws(SellerControls, FakeEndpoint):
-    """One seller's MWS, checked as strictly as the documents say and written without a line of the client's code.
+    """One seller's MWS, checked as strictly as the documents say and written without any of the client's code.
 
     Give it to a client as its transport, no socket needed::
 
@@ -133,7 +133,7 @@ class FakeMws(SellerControls, FakeEndpoint):
 
     @property
     def feeds(self) -> list[FakeFeed]:
-        """Every feed that was accepted, oldest first, as it stands now."""
+        """Every accepted feed in its present state, oldest first."""
         self._feeds.refresh()
         return list(self._state.feeds.values())
 
@@ -205,7 +205,7 @@ class FakeMws(SellerControls, FakeEndpoint):
         """The next ``times`` feeds end in ``status`` instead of ``_DONE_``.
 
         ``_CANCELLED_`` is final: nothing of the feed is taken. Any other status (``_IN_SAFETY_NET_``,
-        ``_IN_PROGRESS_`` for a stuck feed, one that nobody knows) holds the feed, and those of its type behind it,
+        ``_IN_PROGRESS_`` for a stuck feed, an unknown one) holds the feed, and those of its type behind it,
         until ``release``.
         """
         self._feeds.decide(status, feed_type=feed_type, times=times)

@@ -1,4 +1,4 @@
-"""Faults that a test or a demonstration can order: what goes wrong on the way there, inside, or on the way back."""
+"""Faults that a test or a demonstration can order: on the way to MWS, inside it, or on the way back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["NOT_DONE", "ON_THE_WAY_BACK", "MwsFault"]
 
 
 class MwsFault(StrEnum):
-    """What goes wrong. "Done" means that the marketplace carried the request out all the same."""
+    """The fault. "Done" means that the marketplace carried the request out all the same."""
 
     THROTTLED = "throttled"
     """503 ``RequestThrottled``; nothing was done."""

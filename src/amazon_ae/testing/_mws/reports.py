@@ -174,7 +174,7 @@ def _report_page(state: State, request: Request, query: dict[str, Any], below: s
 
 
 def get_report(state: State, request: Request) -> Result:
-    """GetReport: the bytes themselves. A ReportReferenceId works directly, as the guide says elsewhere."""
+    """GetReport: the bytes themselves. A ReportReferenceId works directly, as another page of the guide states."""
     wanted = request.text("ReportId")
     for report in state.reports.values():
         if wanted == report.report_id or (report.report_type == _DOCUMENTS and wanted == report.request_id):

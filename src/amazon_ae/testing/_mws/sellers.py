@@ -1,6 +1,6 @@
 """Sellers 2011-07-01, and GetServiceStatus of every section.
 
-Source: Sellers API reference; a real answer also lists marketplaces that no shop stands behind, so this one does too.
+Source: Sellers API reference; a real answer also lists marketplaces without a shop, so this one does too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What comes in and goes out: a signed request taken apart, an answer put together, an error in Amazon's words."""
+"""Parses signed requests, and builds answers and errors in Amazon's format."""
 
 from __future__ import annotations
 

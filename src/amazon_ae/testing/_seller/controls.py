@@ -93,7 +93,7 @@ class SellerControls:
     # What a test changes
 
     def add_sku(self, sku: str, quantity: int = 0) -> None:
-        """Let Amazon know a SKU, or set its live quantity; stock for unknown SKUs is refused."""
+        """Add a SKU, or set its live quantity; stock for unknown SKUs is refused."""
         self.state.add_sku(sku, quantity)
 
     def add_order(self, order: Order, items: Sequence[OrderItem] = (), *, easy_ship: bool = True) -> None:
@@ -150,7 +150,7 @@ class SellerControls:
         self.change_order(order_id, status="Canceled")
 
     def request_cancellation(self, order_id: str, reason: str = "") -> None:
-        """The buyer asks to cancel: every item says so, and the order's status stays.
+        """The buyer asks to cancel: every item shows it, and the order's status stays.
 
         Raises:
             KeyError: there is no such order.

@@ -15,7 +15,7 @@ __all__ = ["FeedQueues", "QueuedFeed"]
 
 
 class QueuedFeed(Protocol):
-    """What the queues need to know of a feed.
+    """The attributes of a feed that the queues use.
 
     Attributes:
         starts_at, ends_at: when processing starts and ends; ``ends_at`` is ``None`` for "never, unless released".

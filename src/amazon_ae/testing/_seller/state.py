@@ -1,4 +1,4 @@
-"""One seller's account: what every fake backend and the panel's look-alike show and change."""
+"""One seller's account, shared by every fake backend and the panel's look-alike."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class SellerState:
     # SKUs
 
     def add_sku(self, sku: str, quantity: int = 0) -> None:
-        """Let Amazon know a SKU, or set its quantity as a sale does."""
+        """Add a SKU, or set its quantity as a sale does."""
         self.listings.setdefault(sku, FakeListing(quantity=quantity))
         self._go_live(sku, quantity, self.now(), "test")
 

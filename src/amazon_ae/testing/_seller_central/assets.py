@@ -106,7 +106,7 @@ customElements.define('kat-button', KatButton);
 customElements.define('kat-modal', KatModal);
 """
 
-# The page that waits for a push message asks by itself and goes on as soon as the other device said yes.
+# The page that waits for a push message polls and continues as soon as the other device has approved.
 APPROVAL_POLL: Final = """
 setInterval(async () => {
   const form = document.getElementById('pollingForm');

@@ -24,7 +24,7 @@ def captcha_fields(sign_in: SignIn, language: Language) -> str:
 
 
 def challenge_page(challenge: Challenge, sign_in: SignIn, language: Language, *, error: bool = False) -> str:
-    """The page of one challenge; ``error`` says that the answer just given was wrong."""
+    """The page of one challenge; with ``error`` it shows that the last answer was wrong."""
     build = {
         Challenge.CAPTCHA_PAGE: _captcha_page,
         Challenge.CAPTCHA_CVF: _captcha_cvf,

@@ -72,7 +72,7 @@ class ControlHandlers:
     async def plan_fault(self, request: Request) -> Response:
         """Plan ``fault`` at ``where``, a kind of document or the beginning of a path.
 
-        If wanted with ``times`` (1 by default, 0 is for ever), ``seconds`` and ``order_id``.
+        If wanted with ``times`` (1 by default, 0: forever), ``seconds`` and ``order_id``.
         """
         form = await read_form(request)
         try:
@@ -160,7 +160,7 @@ class ControlHandlers:
         )
 
     def _sign_ins(self) -> str:
-        """What a person's phone and eyes would tell for the sign-ins under way."""
+        """The codes and answers that a person would have, for the sign-ins under way."""
         waiting = [sign_in for sign_in in self._state.sign_ins.values() if sign_in.email][-3:]
         if not waiting:
             return ""

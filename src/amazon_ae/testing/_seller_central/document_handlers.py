@@ -185,7 +185,7 @@ class DocumentHandlers:
         return Response(write_pdf(sheets), media_type="application/pdf", headers={"content-disposition": disposition})
 
     def _replaced(self, visit: Visit, session: Session, fault: PlannedFault | None) -> Response | None:
-        """What some faults put in a document's place."""
+        """The answer that some faults put in place of a document."""
         if fault is None:
             return None
         if fault.fault is Fault.NOT_READY:

@@ -90,7 +90,7 @@ class FaultMiddleware:
     async def _pass(
         self, scope: Scope, receive: Receive, send: Send, kind: DocumentKind | None, order_id: str | None
     ) -> None:
-        """Apply the planned faults; hand on what is left."""
+        """Apply the planned faults; pass every other request on."""
         fault: Fault | None = None
         seconds = 0.0
         for planned in self._state.faults.take(scope["path"], kind, order_id):
@@ -125,7 +125,7 @@ class FaultMiddleware:
             await self._app(scope, receive, _with_cookies(scope, send))
 
     def _about(self, scope: Scope) -> tuple[DocumentKind | None, str | None]:
-        """Which document of which order a request wants, as far as its address tells."""
+        """The document and order of a request, as far as its address shows them."""
         path: str = scope["path"]
         query = _query(scope)
         named = (query.get("orderIds") or query.get("orderId") or [""])[0] or None
@@ -148,7 +148,7 @@ class FaultMiddleware:
 
 
 def _with_cookies(scope: Scope, send: Send) -> Send:
-    """Add the cookies that every answer brings, and tell the handlers whose browser asks."""
+    """Add the cookies of every answer, and pass the visitor's browser to the handlers."""
     known = _cookies(scope).get(BROWSER_COOKIE)
     scope["sandbox.browser_id"] = browser_id = known or new_token()
     # Amazon re-issues session-token with every answer; a program must keep what it was given last.

@@ -1,4 +1,4 @@
-"""What can go wrong on purpose, once, a few times or until told otherwise."""
+"""Faults on purpose: once, a few times, or until they are cleared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Fault", "FaultBook", "PlannedFault"]
 
 
 class Fault(StrEnum):
-    """One thing that goes wrong with a request."""
+    """One fault of a request."""
 
     DELAY = "delay"  # the answer comes after `seconds`
     HANG = "hang"  # no answer, for as long as the client waits
@@ -24,11 +24,11 @@ class Fault(StrEnum):
     CUT = "cut"  # the connection breaks in the middle of the body
     EMPTY = "empty"  # 200 and no body
     HTML_AS_PDF = "html_as_pdf"  # a web page that is named .pdf and calls itself a PDF
-    STRANGE_PAGE = "strange_page"  # 200 with a page that nobody knows
+    STRANGE_PAGE = "strange_page"  # 200 with an unknown page
     WRONG_ORDER = "wrong_order"  # another order's document
     NO_TEXT = "no_text"  # a document that holds no text at all
-    ERROR_PAGE = "error_page"  # 200 with a page that names the order and says that something failed
-    CUT_SHORT = "cut_short"  # half of the body, and nothing that says so
+    ERROR_PAGE = "error_page"  # 200 with a page that names the order and reports a failure
+    CUT_SHORT = "cut_short"  # half of the body, without a sign that it is cut
     THROTTLED = "throttled"  # 429 with Retry-After: `seconds`
     BUSY = "busy"  # 503 with Retry-After: `seconds`
     WAF_CHALLENGE = "waf_challenge"  # AWS WAF's 202 with a page that needs a script
@@ -47,7 +47,7 @@ class PlannedFault:
     Attributes:
         where: a kind of document, or the beginning of a path such as ``"/orders-v3"``.
         seconds: for ``DELAY`` how long; for ``NOT_READY``, ``THROTTLED`` and ``BUSY`` the ``Retry-After``.
-        times: how many more requests it hits; ``None`` for ever.
+        times: how many more requests it hits; ``None``: forever.
         order_id: hits only this order's requests, where not ``None``.
     """
 
@@ -84,7 +84,7 @@ class FaultBook:
         if planned.fault in DOCUMENT_FAULTS and not isinstance(planned.where, DocumentKind):
             raise ValueError(f"{planned.fault} is about a document: give a DocumentKind, not a path")
         if planned.times is not None and planned.times < 1:
-            raise ValueError("times must be at least 1, or None for ever")
+            raise ValueError("times must be at least 1, or None for no limit")
         self._planned.append(planned)
 
     def take(self, path: str, kind: DocumentKind | None, order_id: str | None) -> list[PlannedFault]:

@@ -37,7 +37,7 @@ __all__ = [
 
 @attrs.frozen(kw_only=True)
 class Frame:
-    """What every page behind the sign-in needs to know of its visitor."""
+    """The data of a visitor that every page behind the sign-in shows."""
 
     variants: SiteVariants
     csrf: str = attrs.field(repr=False)
@@ -283,7 +283,7 @@ def batch_page(frame: Frame, address: str, batches: Sequence[LabelBatch], *, now
 
 
 def sentence_page(frame: Frame, title: str, sentence: str, extra: str = "") -> str:
-    """A page that says one thing."""
+    """A page with one sentence."""
     return frame.page(title, f'<h1>{escape(title)}</h1><div class="a-alert-content">{escape(sentence)}</div>{extra}')
 
 

@@ -41,7 +41,7 @@ LANGUAGE_COOKIE = "language"
 
 @attrs.frozen
 class Visit:
-    """A request, with what the site knows of who asks."""
+    """A request with its browser, session and user."""
 
     request: Request
     browser: Browser
@@ -79,7 +79,7 @@ def visit_of(request: Request, state: SiteState) -> Visit:
 
 
 def frame_of(visit: Visit, session: Session) -> Frame:
-    """What a page behind the sign-in needs to know of this visitor."""
+    """The data of this visitor that a page behind the sign-in shows."""
     return Frame(
         variants=visit.variants,
         csrf=session.csrf,

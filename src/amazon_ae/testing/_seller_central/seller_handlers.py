@@ -1,4 +1,4 @@
-"""Answers behind the sign-in: the pages, and every way in which a session turns out to be gone."""
+"""Answers behind the sign-in: the pages, and every answer to a lost session."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class SellerHandlers:
         return [guarded(path, handler, methods) for path, handler, methods in pages_and_papers]
 
     async def _guard(self, visit: Visit, handler: Handler) -> Response:
-        """Let a visitor in, or say why not, in the order in which the real site asks."""
+        """Let a visitor in or refuse, checking in the order of the real site."""
         session, variants, path = visit.session, visit.variants, visit.request.url.path
         if session is None:
             return self._signed_out(visit)

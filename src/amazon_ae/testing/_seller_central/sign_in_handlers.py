@@ -29,7 +29,7 @@ __all__ = ["SignInHandlers"]
 
 # Amazon's own number is not public (UNVERIFIED); sources only warn of a temporary lockout.
 _WRONG_CODES: Final = 5
-# A code that is too late by up to ten minutes is called expired; of an older one the site knows nothing.
+# A code that is too late by up to ten minutes is called expired; an older one is unknown.
 _EXPIRED_STEPS: Final = 20
 _YEAR_SECONDS: Final = 365 * 86_400
 
@@ -69,7 +69,7 @@ class SignInHandlers:
         return self._page(visit, sign_in, self._step(visit, sign_in), status=status)
 
     async def show(self, request: Request) -> Response:
-        """The page at which a sign-in stands; a new sign-in where there is none."""
+        """The present page of a sign-in; a new sign-in where there is none."""
         visit = visit_of(request, self._state)
         sign_in = self._state.sign_ins.get(request.query_params.get("arb", ""))
         if sign_in is None or sign_in.browser is not visit.browser:
@@ -247,7 +247,7 @@ class SignInHandlers:
         if challenge in AFTER_PASSWORD and given.strip() != sign_in.answer:
             return HTMLResponse(challenge_page(challenge, sign_in, visit.language, error=True))
         visit.browser.passed.add(challenge)
-        # The code that came by SMS stands in for the authenticator's.
+        # The code that came by SMS replaces the authenticator's.
         sign_in.code_ok = sign_in.code_ok or challenge is Challenge.SMS_CODE
         return self._advance(visit, sign_in)
 
@@ -328,7 +328,7 @@ class SignInHandlers:
         asks_captcha = variants.challenge is Challenge.CAPTCHA and Challenge.CAPTCHA not in visit.browser.passed
         captcha = captcha_fields(sign_in, language) if asks_captcha else ""
         if step is Step.CHALLENGE:
-            # AWS WAF answers its captcha page with 405 and says so in a header.
+            # AWS WAF answers its captcha page with 405 and a header.
             is_waf = variants.challenge is Challenge.WAF
             return HTMLResponse(
                 challenge_page(variants.challenge, sign_in, language),

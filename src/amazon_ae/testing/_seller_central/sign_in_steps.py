@@ -25,7 +25,7 @@ AFTER_PASSWORD: Final = frozenset(
 
 
 class Step(StrEnum):
-    """The page a sign-in stands at."""
+    """The present page of a sign-in."""
 
     CHALLENGE = "challenge"
     SWITCH = "switch"

@@ -27,7 +27,7 @@ __all__ = ["SellerCentralSite"]
 class SellerCentralSite:
     """A look-alike of Seller Central for tests, demonstrations and people; an ASGI application.
 
-    It shows the pages that public sources know, with their addresses and ids, and any of their faces and faults::
+    It shows the pages that public sources describe, with their addresses and ids, in any variant and with any fault::
 
         user = SiteUser(email="...", password="...", totp_secret="...")
         site = SellerCentralSite(clock=clock, users=[user], orders=orders)
@@ -40,11 +40,11 @@ class SellerCentralSite:
     Args:
         clock: checks one-time codes, ends sessions, makes labels; give it the clock of the program under test.
         users: who may sign in.
-        orders: what Seller Central knows, by order id. It is read at every request, so a live view of another fake's
+        orders: Seller Central's orders, by order id. It is read at every request, so a live view of another fake's
             orders keeps both the same.
         variants: the face to begin with.
         schedule: called with order id and day when a person schedules a pickup on the site; it makes ``orders`` show
-            the pickup. Without it the page says that pickups are scheduled elsewhere.
+            the pickup. Without it the page shows that pickups are scheduled elsewhere.
     """
 
     def __init__(
@@ -161,8 +161,8 @@ class SellerCentralSite:
 
         Args:
             where: a kind of document, or the beginning of a path: ``"/ap/mfa"``, ``"/orders-v3/order/"``, ``"/"``.
-            times: ``None`` is for ever.
-            seconds: how long a ``DELAY`` is, or what ``NOT_READY``, ``THROTTLED`` and ``BUSY`` say in ``Retry-After``.
+            times: ``None``: forever.
+            seconds: the length of a ``DELAY``, or the ``Retry-After`` of ``NOT_READY``, ``THROTTLED`` and ``BUSY``.
             order_id: only requests about this order.
 
         Raises:

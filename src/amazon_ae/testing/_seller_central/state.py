@@ -142,7 +142,7 @@ class LabelBatch:
 
 
 class SiteState:
-    """All of it in one place; nothing is shared between two sites. ``SellerCentralSite`` describes the arguments."""
+    """The state of one site; nothing is shared between two sites. ``SellerCentralSite`` describes the arguments."""
 
     def __init__(
         self, *, clock: Clock, users: Iterable[SiteUser], orders: Mapping[str, PortalOrder], variants: SiteVariants

@@ -1,4 +1,6 @@
-"""What the pages say, in English and Arabic: this project's own words, but for error texts that public sources show."""
+"""The texts of the pages, in English and Arabic: this project's own words, but for error texts that public sources
+show.
+"""
 
 from __future__ import annotations
 
@@ -157,6 +159,6 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
 
 
 def say(name: str, language: Language) -> str:
-    """The text called ``name``; a status or marketplace that has none is said as it is."""
+    """The text called ``name``; a status or marketplace without one is shown as it is."""
     texts = _TEXTS.get(name)
     return name if texts is None else texts[1 if language is Language.ARABIC else 0]

@@ -118,7 +118,7 @@ class InvoiceForm(StrEnum):
     """How the order page leads to the invoice."""
 
     MODAL_LINK = "modal_link"  # the button opens a modal with a link
-    MODAL_SIBLING = "modal_sibling"  # that link names a sibling host, which this session does not know
+    MODAL_SIBLING = "modal_sibling"  # that link names a sibling host, where this session is not valid
     MODAL_FORM = "modal_form"  # the modal holds a form to submit
     MODAL_CLICK = "modal_click"  # the modal holds a button that only a real click makes download
     MODAL_POPUP = "modal_popup"  # that button shows the document in a new window instead
@@ -133,7 +133,7 @@ class LabelForm(StrEnum):
 
     LINK = "link"  # a link to the PDF
     BATCH_HISTORY = "batch_history"  # that page lists older batches of other orders too, which are done
-    BATCH_LIST = "batch_list"  # so does one whose address and rows do not say whose each batch is
+    BATCH_LIST = "batch_list"  # so does one whose address and rows do not show whose each batch is
     BATCH = "batch"  # a page that makes the label in the background: refresh until "Done"
 
 
@@ -175,7 +175,7 @@ class SiteVariants:
         """These variants with some of them set from text, as a cookie or a form has them.
 
         Raises:
-            ValueError: a name or a value that does not exist; the message says which values do.
+            ValueError: a name or a value that does not exist; the message lists the values that do.
         """
         types = _types()
         values: dict[str, Any] = {}

@@ -92,7 +92,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _painter(path: str) -> Callable[[Trade], None]:
-    """Looked for before days of trade are computed, so that a missing package or folder is told at once."""
+    """Checked before days of trade are computed, so that a missing package or folder is reported at once."""
     if Path(path).suffix.lower() not in (".png", ".svg"):
         raise ConfigurationError(f"--plot {path}: the name must end in .png or .svg")
     if not Path(path).parent.is_dir():

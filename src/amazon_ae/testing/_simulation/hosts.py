@@ -101,7 +101,7 @@ def _start_outside(work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
 
 
 class HostClock:
-    """The clock of one host: the world's, ``skew_seconds`` ahead; it stands still for a frozen process."""
+    """The clock of one host: the world's, ``skew_seconds`` ahead; it stops for a frozen process."""
 
     def __init__(self, process: HostProcess, skew_seconds: float) -> None:
         self._process = process

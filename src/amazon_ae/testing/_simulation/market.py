@@ -54,11 +54,11 @@ class Meter:
 
     @property
     def left(self) -> float:
-        """What Amazon's header says: requests left in the hour, as of the last one; 0 without an hourly quota."""
+        """Amazon's header: requests left in the hour, as of the last one; 0 without an hourly quota."""
         return 0.0 if self._per_hour is None else float(self._per_hour - len(self._hour))
 
     def resets_at(self, now: datetime) -> datetime:
-        """When the rolling hour has room again, as Amazon's header says."""
+        """When the rolling hour admits a request again, as in Amazon's header."""
         full = self._per_hour is not None and len(self._hour) >= self._per_hour
         return self._hour[0] + _HOUR if full else now
 
@@ -91,7 +91,7 @@ class PaperMarket:
         processing: how long a feed is processed; feeds of one kind are processed one after another.
         rng: draws processing times.
         on_feed: called with every accepted feed: its batch and the instant.
-        account: the account it stands for.
+        account: the seller account.
     """
 
     def __init__(

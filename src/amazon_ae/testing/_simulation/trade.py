@@ -122,7 +122,7 @@ class Books:
             self.on_packed(order_id)
 
     def changed(self, sku: str, quantity: int, at: float) -> None:
-        """The stock of a SKU changed. Quantities only grow here, so a feed's quantity says which changes it covers."""
+        """The stock of a SKU changed. Quantities only grow here, so a feed's quantity shows which changes it covers."""
         self._changed.setdefault(sku, []).append(at)
         assert quantity == self._sent.get(sku, 0) + len(self._changed[sku])
 
@@ -176,7 +176,7 @@ def sku_name(number: int) -> str:
 
 @attrs.frozen
 class Side:
-    """Amazon's side of a trade: its two gateways, and what tells (admitted, refused) requests by operation."""
+    """Amazon's side of a trade: its two gateways, and the counter of (admitted, refused) requests by operation."""
 
     feeds: FeedGateway
     orders: OrderGateway
@@ -186,7 +186,7 @@ class Side:
 
 @attrs.frozen(kw_only=True)
 class Scene:
-    """What Amazon's side needs to know of a trade."""
+    """The parts of a trade that Amazon's side needs."""
 
     clock: VirtualClock
     books: Books
@@ -341,7 +341,7 @@ class _Run:
             await self._storage.put(self._side.feeds.account, ItemKind.INVENTORY, changes)
 
     async def _spend(self, instants: list[float]) -> None:
-        """Another program, which knows nothing of ours."""
+        """Another program that spends the same quota."""
         for at in instants:
             await self._until(at)
             await self._side.foreign_feed()

@@ -138,7 +138,7 @@ class Access:
         """The token of a request, if it opens this operation.
 
         Raises:
-            Refused: 403 ``Unauthorized``; its details say why, as Amazon's sometimes do.
+            Refused: 403 ``Unauthorized``; its details have the reason, as Amazon's sometimes do.
         """
         text = headers.get("x-amz-access-token")
         if not text:
@@ -172,7 +172,7 @@ def _fields(headers: dict[str, str], body: bytes) -> dict[str, str]:
 
 
 def operation_of_resource(method: str, path: str) -> Operation | None:
-    """The operation that a restricted resource names; ``{name}`` in its path stands for itself."""
+    """The operation that a restricted resource names; ``{name}`` in its path matches itself."""
     parts = path.split("/")
     for operation in OPERATIONS:
         names = operation.path.split("/")

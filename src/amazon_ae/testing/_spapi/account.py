@@ -78,7 +78,7 @@ class FakeSpApiReport:
 
 @attrs.define(kw_only=True)
 class Settings:
-    """How Amazon behaves where no public source says, or where it differs from country to country.
+    """Amazon's behaviour where no public source states it, or where countries differ.
 
     Attributes:
         easy_ship: ``"all"``; ``"single"``: bulk is refused, as in India; ``"bulk"``: everything else is, as in Poland;

@@ -70,7 +70,7 @@ class FakeSpApi(SellerControls, FakeEndpoint):
         processing_seconds: how long a feed is processed, in seconds; a function decides feed by feed.
         start_seconds: how long an accepted feed waits before it is processed.
         token_seconds: how long an access token is valid.
-        settings: what no public source says, or what differs by country.
+        settings: behaviour that no public source states, or that differs by country.
 
     Raises:
         ValueError: ``state`` came with a clock or marketplace beside it, or is another seller's.
@@ -113,7 +113,7 @@ class FakeSpApi(SellerControls, FakeEndpoint):
 
     @property
     def settings(self) -> Settings:
-        """How Amazon behaves where no source says; change it at any time."""
+        """Amazon's behaviour where no source states it; change it at any time."""
         return self._account.settings
 
     @property
@@ -123,7 +123,7 @@ class FakeSpApi(SellerControls, FakeEndpoint):
 
     @property
     def feeds(self) -> list[FakeSpApiFeed]:
-        """Every feed that was accepted, oldest first, as it stands now."""
+        """Every accepted feed in its present state, oldest first."""
         self._feeds.refresh()
         return list(self._account.feeds.values())
 

@@ -16,7 +16,7 @@ _HTML: Final = (
 
 
 class SpApiFault(StrEnum):
-    """What goes wrong. "Done" means that Amazon carried the request out all the same."""
+    """The fault. "Done" means that Amazon carried the request out all the same."""
 
     THROTTLED = "throttled"
     """429 ``QuotaExceeded``; nothing was done."""
@@ -81,7 +81,7 @@ _S3: Final = {
 
 
 def refusal_of(fault: str, kind: str) -> Refused:
-    """The error that an ordered fault stands for at ``"api"``, ``"lwa"`` or ``"s3"``."""
+    """The error of an ordered fault at ``"api"``, ``"lwa"`` or ``"s3"``."""
     if kind == "lwa":
         busy = Refused(503, "temporarily_unavailable", "The authorization server is overloaded")
         return _LWA.get(SpApiFault(fault), busy)

@@ -64,7 +64,7 @@ def search_orders(account: Account, request: Request) -> Reply:
 
 
 def _resume(token: str, asked: dict[str, str], now: datetime) -> tuple[datetime, tuple[str, str]]:
-    """Up to when the search goes, and behind which order this page begins."""
+    """The end of the search's window, and the order after which this page begins."""
     content = unseal(token, "paginationToken")
     if content["asked"] != asked:
         raise invalid("All parameters must match the original request except maxResultsPerPage.")

@@ -73,7 +73,7 @@ OPERATIONS: Final = (
     Operation("createScheduledPackageBulk", "POST", "/easyShip/2022-03-23/packages/bulk", 1, 5, _SHIPPING, True),
 )
 TOKEN_OPERATION: Final = "requestAccessToken"
-"""The name under which faults and counts know Login with Amazon's one endpoint."""
+"""The name of Login with Amazon's one endpoint in faults and counts."""
 DOCUMENT_OPERATIONS: Final = ("uploadDocument", "downloadDocument")
 """The names of PUT and GET of a pre-signed URL."""
 

@@ -116,6 +116,6 @@ def _host_of(method: str, host: str, path: str) -> tuple[str, str]:
 
 
 def wire_url(request: httpx.Request) -> str:
-    """The URL as it goes over the wire: nothing is unquoted, nothing quoted again."""
+    """The URL as it is sent: nothing is unquoted, nothing quoted again."""
     url = request.url
     return f"{url.scheme}://{url.netloc.decode()}{url.raw_path.decode('ascii')}"

@@ -1,4 +1,4 @@
-"""What comes in and goes out: a request taken apart, a reply, a refusal in Amazon's words."""
+"""Parses requests, and builds answers and errors in Amazon's format."""
 
 from __future__ import annotations
 

@@ -44,13 +44,14 @@ async def check_storage(
     """Run every check against one store; the arguments are those of ``StorageTrial``.
 
     Args:
-        on_check: told the name of each check that passed.
+        on_check: called with the name of each check that passed.
 
     Returns:
         The names of the checks, all of which passed.
 
     Raises:
-        AssertionError: the first check that failed. What else a store raises comes out as it is. A note on the error
+        AssertionError: the first check that failed. Any other exception of the store is raised unchanged. A note on the
+            error
             names the check and the fact that it states.
     """
     trial = StorageTrial(make, shared=shared, transaction=transaction, elapse=elapse, big=big)

@@ -1,4 +1,4 @@
-"""Checks of batches: what leaves together, the quota's place, leases, fences, dead letters and statistics."""
+"""Checks of batches: what leaves together, the quota's slot, leases, fences, dead letters and statistics."""
 
 from __future__ import annotations
 
@@ -302,7 +302,7 @@ async def check_dead_letters_are_resolved(trial: StorageTrial) -> None:
 
 
 async def check_reject_before_sending(trial: StorageTrial) -> None:
-    """The look-up refuses what waits; what is in flight, or waits behind a flight, is left alone."""
+    """The look-up refuses what waits; what is in flight, or waits behind a value in flight, is left alone."""
     async with trial.queue() as queue:
         await queue.put(("flies", "1"), ("behind", "1"))
         batch = await queue.open()

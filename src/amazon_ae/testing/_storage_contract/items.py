@@ -220,7 +220,7 @@ async def check_retry_keeps_its_place(trial: StorageTrial) -> None:
 
 
 async def check_keep_first_joins(trial: StorageTrial) -> None:
-    """A pickup that was asked for stands, wherever it is; a refused one is asked for anew."""
+    """A requested pickup is kept in any state; a refused one is queued again."""
     async with trial.queue(ItemKind.PICKUP) as queue:
         receipts = await queue.put(("111-1", "a"), ("111-1", "b"), keep_first=True)
         states = [receipt.state for receipt in receipts]
@@ -321,7 +321,7 @@ async def check_long_text_is_kept_whole(trial: StorageTrial) -> None:
 
 
 async def check_impossible_text_is_refused(trial: StorageTrial) -> None:
-    """What no database can keep raises ConfigurationError, nothing of that put is stored, and nobody knows it."""
+    """Text that no database can keep raises ConfigurationError, and nothing of that put is stored."""
     async with trial.queue() as queue:
         for bad in ("", "nul\x00", "half \ud83d"):
             await expect_raises(ConfigurationError, queue.put(("good", "1"), (bad, "1")), f"key {bad!r}")

@@ -71,7 +71,7 @@ async def check_names_by_prefix(trial: StorageTrial) -> None:
 
 
 async def check_no_change_is_lost_under_contention(trial: StorageTrial) -> None:
-    """A counter that eight objects raise 25 times each stands at 200, and nobody read a number twice."""
+    """A counter that eight objects raise 25 times each is 200, and no object read a number twice."""
     async with trial.queue() as queue:
         name = queue.name("counter")
 
@@ -89,7 +89,7 @@ async def check_no_change_is_lost_under_contention(trial: StorageTrial) -> None:
 
 
 async def check_racing_puts_have_different_versions(trial: StorageTrial) -> None:
-    """Eight objects put one key 20 times each: 160 different versions, and the highest one's value stands."""
+    """Eight objects put one key 20 times each: 160 different versions, and the highest one's value is kept."""
     async with trial.queue() as queue:
 
         async def put_often(one: TrialQueue) -> list[tuple[int, str]]:
@@ -147,7 +147,7 @@ async def check_each_item_leaves_once(trial: StorageTrial) -> None:
 
         async def take_all(one: TrialQueue) -> list[str]:
             taken: list[str] = []
-            # Another object may hold the rest for a moment, so that nothing seems to wait: look at least 15 times.
+            # Another object may hold the rest for a moment, so that nothing seems to wait: try at least 15 times.
             for _ in range(15):
                 batch = await one.try_open(limit=7)
                 if batch is not None:
@@ -167,7 +167,7 @@ async def check_one_exclusive_batch(trial: StorageTrial) -> None:
 
 
 async def check_the_quota_is_never_overspent(trial: StorageTrial) -> None:
-    """A ledger of 10 places, 8 objects, 5 tries each: exactly 10 batches."""
+    """A ledger of 10 slots, 8 objects, 5 tries each: exactly 10 batches."""
     async with trial.queue() as queue:
         ledger = queue.name("quota")
         await queue.put(*((f"SKU-{number:03d}", "1") for number in range(100)))

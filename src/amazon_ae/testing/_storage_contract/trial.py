@@ -26,7 +26,7 @@ class StorageTrial:
 
     Args:
         make: opens the store on the given clock; called again, it opens another object on the same data, as another
-            process would. A store that lives in one object returns that object each time and says ``shared=False``.
+            process would. A store that lives in one object returns that object each time, with ``shared=False``.
         shared: objects that ``make`` returned see each other's writes as two processes do.
         transaction: for stores that take ``put(..., connection=)``: an async context that yields the host's own
             connection in a transaction, commits at its end and rolls back on an exception. Without it those checks
@@ -148,7 +148,7 @@ class TrialQueue:
         await self.settle(batch, outcome)
 
     async def item(self, key: str) -> StoredItem:
-        """How a key stands; it must be known."""
+        """The item of a key, which must exist."""
         return present(await self.store.item(self.account, self.kind, key), f"item({key!r}) is known")
 
     async def waiting(self, limit: int = 1000) -> list[str]:

@@ -1,4 +1,4 @@
-"""A check that knows no rule: a long random walk must leave any store exactly as it leaves ``MemoryStorage``."""
+"""A random walk: a long one must leave any store exactly as it leaves ``MemoryStorage``."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class _Walk:
             weights=(46, 20, 15, 6, 8, 4, 4, 4),
         )[0]
         self._steps.append(await verb())
-        # Comparing costs more than walking: every few steps, and the message tells what happened since.
+        # Comparing costs more than a step, so it is done every few steps; the message lists the steps since.
         if len(self._steps) == 5:
             await self._agree(f"{where}: {'; '.join(self._steps)}")
             self._steps.clear()
