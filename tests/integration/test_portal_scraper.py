@@ -328,30 +328,3 @@ async def test_every_document_is_audited() -> None:
         assert portal.account.startswith("AE-")
         assert {event.account for event in on.events} == {portal.account}
         assert "packer" not in portal.account
-
-
-async def test_check_says_step_by_step_what_fits() -> None:
-    """All fits on the known site; a renamed signature is named; nothing is changed by looking."""
-    async with stage() as on, on.scraper() as portal:
-        report = await portal.check()
-        assert report.ok, str(report)
-        steps = {(step.step, step.name) for step in report.steps}
-        assert {("e-mail", "email"), ("one-time code", "code"), ("order page", "label"), ("order list", "row")} <= steps
-        broken = SITE.override(selectors={"label_link": ["#gone"], "label_schedule": ["#gone"]})
-        async with on.scraper(site=broken) as other:
-            report = await other.check(on.order_ids[0])
-        missing = {(step.step, step.name) for step in report.steps if not step.fits}
-        assert missing == {("order page", "label"), ("document", "shipping_label")}
-        assert "MISSING order page: label" in str(report)
-
-
-async def test_check_signs_in_anew_without_touching_the_session() -> None:
-    """For the day the sign-in is what changed."""
-    async with stage() as on, on.scraper() as portal:
-        await portal.documents(on.order_ids[0])
-        report = await portal.check(on.order_ids[0], sign_in=True)
-        assert report.ok, str(report)
-        assert ("password", "password") in {(step.step, step.name) for step in report.steps}
-        sign_ins = on.site.counts.sign_ins
-        assert complete(await portal.documents(on.order_ids[0]))
-        assert on.site.counts.sign_ins == sign_ins

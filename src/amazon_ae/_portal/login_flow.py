@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import attrs
 
 from amazon_ae._exceptions import (
     ChallengeRequired,
@@ -18,6 +22,7 @@ from amazon_ae._portal.login_rules import UNSETTLED, Action, Progress, decide, e
 from amazon_ae._portal.navigation import RETRY_SECONDS, navigate
 from amazon_ae._portal.network_monitor import NetworkMonitor
 from amazon_ae._portal.pacing import RequestPacer
+from amazon_ae._portal.page_controls import PageContent, read_content
 from amazon_ae._portal.playwright_calls import run_step
 from amazon_ae._portal.sign_in_actions import SIGN_IN_STEP, SignInActions, SignInPlan
 from amazon_ae._portal.site_map import Page
@@ -28,7 +33,7 @@ from amazon_ae._ports import Clock
 if TYPE_CHECKING:
     from playwright.async_api import Page as BrowserPage, Response
 
-__all__ = ["SignIn", "SignInPlan"]
+__all__ = ["SignIn", "SignInEvidence", "SignInPlan"]
 
 _OBSERVE_SECONDS: Final = 0.04
 # An app page is drawn by scripts: a page that is not known yet and waits for no answer gets this long to become known.
@@ -38,6 +43,20 @@ _DRAW_SECONDS: Final = 5.0
 _SETTLED_SECONDS: Final = 0.4
 _BARE_APP_SECONDS: Final = 1.6
 _PERSON_OBSERVE_SECONDS: Final = 0.5
+
+
+@attrs.frozen(kw_only=True)
+class SignInEvidence:
+    """The page on which a sign-in ended, without its texts.
+
+    Attributes:
+        status: the page's HTTP status.
+    """
+
+    path: str
+    status: int
+    content: PageContent
+    picture: bytes | None = attrs.field(repr=False)
 
 
 class SignIn:
@@ -71,6 +90,8 @@ class SignIn:
         """The pages seen, in order."""
         self.views: list[PageView] = []
         """The looks they were recognised by."""
+        self.evidence: SignInEvidence | None = None
+        """The page on which it ended, where that was not the app."""
         self.skew_seconds: float | None = None
         """Local clock minus the site's, where the site said its time."""
 
@@ -96,6 +117,9 @@ class SignIn:
         try:
             with self._network:
                 await self._follow_pages()
+        except (PageChanged, ChallengeRequired) as error:
+            await self._keep_evidence(error)
+            raise
         finally:
             self._page.remove_listener("response", self._note_answer)
 
@@ -118,6 +142,14 @@ class SignIn:
             await self._pacer.acquire(SIGN_IN_STEP)
             await self._actions.perform(action, view)
             view = await self._next(view, self._plan.timeout_seconds)
+
+    async def _keep_evidence(self, error: PageChanged | ChallengeRequired) -> None:
+        error.picture = error.picture or await picture(self._page)
+        with contextlib.suppress(PortalError):  # the page may be gone
+            reading = read_content(self._page.main_frame, self._plan.site)
+            content = await run_step(reading, SIGN_IN_STEP, self._plan.timeout_seconds)
+            path = urlsplit(self._page.url).path
+            self.evidence = SignInEvidence(path=path, status=self._status, content=content, picture=error.picture)
 
     def _decide(self, view: PageView) -> Action:
         if view.page is Page.APP and view.origin != self._plan.marketplace.portal_origin:

@@ -26,7 +26,6 @@ from amazon_ae._exceptions import (
     ChallengeRequired,
     ConfigurationError,
     DocumentError,
-    PageChanged,
     PortalError,
     PortalUnavailable,
 )
@@ -37,11 +36,11 @@ from amazon_ae._models.marketplaces import Marketplace, PortalCredentials
 from amazon_ae._models.text import check_order_id
 from amazon_ae._portal.browser import BrowserOptions, RunningBrowser, close_context
 from amazon_ae._portal.browser_pool import BrowserPool
-from amazon_ae._portal.check import CheckRecorder, CheckReport
+from amazon_ae._portal.check import CheckRecorder, PageWalk
+from amazon_ae._portal.check_report import CheckReport
 from amazon_ae._portal.cookies import SessionCookies, read_session
 from amazon_ae._portal.document_fetchers import fetch_document, fetch_order_page
 from amazon_ae._portal.fetch_context import FetchContext, OrderPage
-from amazon_ae._portal.html import Document as HtmlDocument
 from amazon_ae._portal.http import PortalHttp, SignedOut
 from amazon_ae._portal.login_flow import SignInPlan
 from amazon_ae._portal.login_rules import CHALLENGES, TABLE
@@ -289,42 +288,72 @@ class SellerPortalScraper:
         running = self._browser.running
         await self._session.import_state(self._cookies(running) if running and running.alive else None, imported)
 
-    async def check(self, order_id: str | None = None, *, sign_in: bool = False) -> CheckReport:
-        """Check the pages with the real account and say, step by step, which selector still fits. Changes nothing.
+    async def check(
+        self, order_id: str | None = None, *, sign_in: bool = False, make_label: bool = False
+    ) -> CheckReport:
+        """Look at the pages with the real account and say, entry by entry, whether the site map still fits.
+
+        Changes nothing at Amazon unless it is told to: it posts no form, makes no label and types no password after a
+        refusal. Takes seconds.
 
         Args:
             order_id: the order to look at; by default the newest of the list of shipped ones.
             sign_in: also sign in anew in an empty browser profile, to see the sign-in's pages. A new profile may be
                 answered with a captcha; use it when sign-in is what fails.
+            make_label: also follow the label's link, which may make another label.
 
         Returns:
-            The report; a step that cannot be done is in it as missing, with its error. ``print(report)`` shows it.
+            The report: what fits, what is missing (with what stands there instead, and a picture), and why the rest was
+            not looked for. ``print(report)`` shows it.
+
+        Raises:
+            ConfigurationError: ``order_id`` is not 3-7-7 digits.
         """
-        recorder = CheckRecorder(self._site)
+        if order_id is not None:
+            check_order_id(order_id)
+        recorder, session = CheckRecorder(self._site, self._marketplace.code), self._session
+
+        async def fetch(step: str, work: Callable[[], Awaitable[T]]) -> T:
+            session.last_views, failure = [], None
+            try:
+                return await self._with_session(running, step, work)
+            except AmazonAeError as error:
+                failure = error
+                raise
+            finally:
+                if session.last_views:  # the stored session was no good any more
+                    recorder.sign_in(session.last_views, session.last_evidence, failure)
+
         try:
             running = await self._running()
-            recorder.note("browser", "start")
-            self._session.last_views = []
-            try:
-                if sign_in:
-                    await self._try_sign_in(running)
-                elif not self._session.usable:
-                    await self._renew(running, self._session.generation)
-            finally:
-                recorder.note_sign_in(self._session.last_views)
-            http = self._context(running).http
-
-            async def page(name: str, url: str) -> HtmlDocument:
-                answer = await self._with_session(running, name, lambda: http.get(self._origin + url, step=name))
-                if answer.document is None:
-                    raise PageChanged("the address gives no page", step=name)
-                return answer.document
-
-            if order := await recorder.pages(page, order_id):
-                recorder.note_papers(await self.documents(order))
+            recorder.fits("browser: starts")
+            await self._check_sign_in(running, recorder, sign_in=sign_in)
+            if session.usable:
+                walk = PageWalk(
+                    self._site,
+                    self._context(running),
+                    recorder,
+                    with_session=fetch,
+                    documents=self.documents,
+                    make_label=make_label,
+                )
+                await walk.run(order_id)
         except AmazonAeError as error:
-            recorder.note("stopped", type(error).__name__, fits=False, detail=str(error))
+            recorder.failed("check", error)
         return recorder.report()
+
+    async def _check_sign_in(self, running: RunningBrowser, recorder: CheckRecorder, *, sign_in: bool) -> None:
+        session = self._session
+        session.last_views, session.last_evidence = [], None
+        failure: AmazonAeError | None = None
+        try:
+            if not session.usable:
+                await self._renew(running, session.generation)
+            elif sign_in:
+                await self._try_sign_in(running)
+        except AmazonAeError as error:
+            failure = error
+        recorder.sign_in(session.last_views, session.last_evidence, failure)
 
     async def _try_sign_in(self, running: RunningBrowser) -> None:
         if running.browser is None:

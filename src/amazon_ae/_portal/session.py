@@ -32,7 +32,7 @@ from amazon_ae._models.events import SignInEvent
 from amazon_ae._models.hidden import Hidden
 from amazon_ae._portal.browser import close_page, new_page
 from amazon_ae._portal.cookies import SessionCookies, SessionState
-from amazon_ae._portal.login_flow import SignIn, SignInPlan
+from amazon_ae._portal.login_flow import SignIn, SignInEvidence, SignInPlan
 from amazon_ae._portal.pacing import RequestPacer
 from amazon_ae._portal.session_store import SavedSession, SessionStore
 from amazon_ae._portal.snapshot import PageView
@@ -82,6 +82,8 @@ class PortalSession:
         self._last_failure: AmazonAeError | None = None
         self.last_views: list[PageView] = []
         """The looks of the newest sign-in, for ``check()``."""
+        self.last_evidence: SignInEvidence | None = None
+        """The page on which it ended, where it failed."""
         self.generation: int = 0
         self.usable: bool = False
         """Whether there is a session that was good when it was last used."""
@@ -167,13 +169,21 @@ class PortalSession:
         return None
 
     async def try_sign_in(self, context: BrowserContext, plan: SignInPlan) -> None:
-        """Sign in somewhere else, with no cookies and for no other purpose than to see the pages. Keeps nothing."""
+        """Sign in somewhere else, with no cookies and for no other purpose than to see the pages. Keeps no session.
+
+        After a refusal it is not tried, and a refusal is kept: a second wrong password may lock the account.
+        """
         async with self._lock, self._store.lock(self._account):
+            if self._refusal is not None:
+                raise self._refusal.with_traceback(None)
             stored_at = self._stored_at
             self._read(await self._load())
             page = await new_page(context, plan.timeout_seconds)
             try:
                 await self._sign_in(page, plan)
+            except LoginRejected as error:
+                self._refusal = error
+                raise
             finally:
                 self._stored_at = stored_at  # a newer session there was looked at, not taken
                 await close_page(page)
@@ -256,7 +266,7 @@ class PortalSession:
             detail = error.kind if isinstance(error, ChallengeRequired) else ""
             raise
         finally:
-            self.last_views = sign_in.views
+            self.last_views, self.last_evidence = sign_in.views, sign_in.evidence
             self._passwords = 0 if outcome == "signed in" else self._passwords + sign_in.password_typed
             _log.info("portal %s: sign-in: %s %s", self._account, outcome, detail)
             self._on_sign_in(
