@@ -19,6 +19,7 @@ import httpx
 from amazon_ae._clocks import SystemClock
 from amazon_ae._exceptions import AmazonAeError, ConfigurationError, RequestExpired
 from amazon_ae._models.marketplaces import AE, EG, SA, Marketplace, MwsCredentials, PortalCredentials, SpApiCredentials
+from amazon_ae._models.text import check_order_id
 from amazon_ae._mws.client import MwsClient
 from amazon_ae._ports import Clock
 from amazon_ae._transport.retries import RetryPolicy
@@ -270,6 +271,11 @@ async def check_selling_partner(
         return [found] if (found := _unknown_marketplace(env)) else []
     if endpoint := env.get("AMAZON_AE_SPAPI_ENDPOINT"):
         marketplace = attrs.evolve(marketplace, spapi_endpoint=endpoint, lwa_endpoint=endpoint)
+    try:
+        if order_id is not None:
+            check_order_id(order_id)
+    except ConfigurationError as error:
+        return [Finding(Verdict.BAD, "probe order", str(error))]
     try:
         async with SpApiClient(
             credentials, marketplace, http=http, clock=clock, retries=_ONCE, max_wait=_LONGEST_WAIT

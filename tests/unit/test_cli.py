@@ -339,6 +339,16 @@ async def test_the_doctor_says_what_the_selling_partner_api_offers() -> None:
     assert "add the role" in found["stock"][1]
 
 
+async def test_the_doctor_refuses_an_order_id_that_is_none() -> None:
+    """Before it asks Amazon anything."""
+    fake = FakeSpApi(clock=VirtualClock())
+    async with httpx.AsyncClient(transport=fake) as http:
+        (finding,) = await check_selling_partner(selling_partner(fake), clock=fake.clock, http=http, order_id="123")
+    assert (finding.verdict, finding.name) == (Verdict.BAD, "probe order")
+    assert "3-7-7" in finding.text
+    assert not fake.requests
+
+
 async def test_the_doctor_asks_nobody_without_selling_partner_credentials() -> None:
     """It names what is missing."""
     fake = FakeSpApi(clock=VirtualClock())

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal
 
 import attrs
 import httpx
 import pytest
 
-from amazon_ae import ConfigurationError, ProbeLine, ProbeVerdict, SpApiClient, probe
+from amazon_ae import (
+    ConfigurationError,
+    InventoryUpdate,
+    LabelArchiveFolder,
+    ProbeLine,
+    ProbeVerdict,
+    SpApiClient,
+    probe,
+)
 from amazon_ae.testing import FakeSpApi, SpApiFault, VirtualClock, make_item, make_order
 
 NOW = datetime(2026, 11, 28, 9, tzinfo=UTC)
@@ -72,21 +81,69 @@ async def test_a_missing_role_is_no_region(world: World) -> None:
     assert lines["stock"].verdict is ProbeVerdict.YES
 
 
-async def test_bulk_is_tried_with_consent_only(world: World) -> None:
+async def test_bulk_is_tried_with_consent_only(world: World, tmp_path: Path) -> None:
     """It schedules."""
     world.fake.settings.easy_ship = "bulk"
     assert "bulk pickups" not in await world.ask(order_id=ORDER)
     assert world.fake.pickups == {}
-    line = (await world.ask(order_id=ORDER, allow_bulk=True))["bulk pickups"]
+    archives = LabelArchiveFolder(tmp_path)
+    line = (await world.ask(order_id=ORDER, allow_bulk=True, archives=archives))["bulk pickups"]
     assert line.verdict is ProbeVerdict.YES
+    assert "is kept" in line.fact
     assert set(world.fake.pickups) == {ORDER}
-    with pytest.raises(ConfigurationError, match="order_id"):
-        await world.ask(allow_bulk=True)
+    assert len(await archives.find(ORDER)) == 1  # Amazon gives it once
+    line = (await world.ask(order_id=ORDER, allow_bulk=True, archives=archives))["bulk pickups"]
+    assert "was refused: ScheduledPackageAlreadyExists" in line.fact
+    for incomplete in ({"archives": archives}, {"order_id": ORDER}):
+        with pytest.raises(ConfigurationError, match="archives"):
+            await world.ask(allow_bulk=True, **incomplete)
 
 
-async def test_where_single_orders_work_bulk_is_not_tried(world: World) -> None:
+async def test_an_archive_that_is_lost_is_said(world: World, tmp_path: Path) -> None:
+    """The order is scheduled all the same."""
+    world.fake.settings.easy_ship, world.fake.settings.bulk_archive = "bulk", "gone"
+    options = {"order_id": ORDER, "allow_bulk": True, "archives": LabelArchiveFolder(tmp_path)}
+    line = (await world.ask(**options))["bulk pickups"]
+    assert "is scheduled, but its archive of labels is gone" in line.fact
+    assert "Seller Central" in line.consequence
+
+
+async def test_an_order_id_that_is_none_is_refused_before_anything_is_asked(world: World) -> None:
+    """It is no answer of Amazon's."""
+    with pytest.raises(ConfigurationError, match="3-7-7"):
+        await world.ask(order_id="123")
+    assert not world.fake.requests
+
+
+async def test_wrong_keys_are_no_missing_role(world: World) -> None:
+    """The line sends nobody to the roles."""
+    credentials = attrs.evolve(world.fake.credentials, client_secret="another")
+    line = (await world.ask(credentials=credentials))["account"]
+    assert "invalid_client" in line.fact
+    assert "no role is missing" in line.route
+
+
+async def test_a_wrong_seller_id_is_named_where_it_shows(world: World) -> None:
+    """Only paths of listings hold it."""
+    lines = await world.ask(credentials=attrs.evolve(world.fake.credentials, seller_id="A1OTHER"))
+    assert [name for name, line in lines.items() if line.verdict is ProbeVerdict.ROLE] == ["stock"]
+    assert lines["stock"].route.startswith("check the seller id first")
+
+
+async def test_the_rate_of_previews_is_not_that_of_patches(world: World) -> None:
+    """Amazon gives previews 20 a second and patches 5: a probe leaves the pace of patches as it was."""
+    client = SpApiClient(world.fake.credentials, world.fake.marketplace, http=world.http, clock=world.clock)
+    for _ in range(2):
+        await client.listings.patch_stock(InventoryUpdate("SKU-1", 4), preview=True)
+    assert client.restore_seconds("patchListingsItem") == 0.2
+    for number in range(30):
+        await client.listings.patch_stock(InventoryUpdate("SKU-1", number))
+    assert all(seen.status == 200 for seen in world.fake.requests)
+
+
+async def test_where_single_orders_work_bulk_is_not_tried(world: World, tmp_path: Path) -> None:
     """Whatever was allowed."""
-    await world.ask(order_id=ORDER, allow_bulk=True)
+    await world.ask(order_id=ORDER, allow_bulk=True, archives=LabelArchiveFolder(tmp_path))
     assert world.fake.pickups == {}
 
 
@@ -124,5 +181,5 @@ async def test_a_secret_that_ends_soon_is_told(world: World) -> None:
 
 async def test_other_rates_than_the_defaults_are_told(world: World) -> None:
     """Amazon states them in its answers."""
-    world.fake.set_rate("patchListingsItem", 20.0)
-    assert "patchListingsItem one per 0.05 s" in (await world.ask())["rates"].fact
+    world.fake.set_rate("searchListingsItems", 20.0)
+    assert "searchListingsItems one per 0.05 s" in (await world.ask())["rates"].fact

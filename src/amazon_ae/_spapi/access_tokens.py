@@ -25,6 +25,7 @@ from amazon_ae._spapi.values import integer, load, node, text
 
 __all__ = [
     "FORCE_AGAIN_SECONDS",
+    "LWA_ACTION",
     "LWA_PATH",
     "RENEW_EARLY_SECONDS",
     "AccessToken",
@@ -34,6 +35,8 @@ __all__ = [
 ]
 
 LWA_PATH: Final = "/auth/o2/token"
+#: The ``action`` of its errors.
+LWA_ACTION: Final = "Login with Amazon"
 RENEW_EARLY_SECONDS: Final = 60.0  # Amazon's own Java client; its Python client takes 30
 FORCE_AGAIN_SECONDS: Final = 5.0
 _DEFAULT_SECONDS: Final = 1800  # Amazon's Python client, where expires_in is missing
@@ -136,7 +139,7 @@ def _refusal(status: int, headers: Mapping[str, str], answer: object) -> AmazonA
         code=code,
         request_id=meta.request_id,
         timestamp=meta.timestamp,
-        action="Login with Amazon",
+        action=LWA_ACTION,
     )
 
 

@@ -24,11 +24,9 @@ from amazon_ae._easy_ship.archives import MediaType
 from amazon_ae._easy_ship.labels import LabelTexts
 from amazon_ae._exceptions import (
     AccessDenied,
-    AmazonAeError,
     ConfigurationError,
     InvalidRequest,
     NotSupported,
-    StorageError,
 )
 from amazon_ae._models.easy_ship import ScheduledPackage
 from amazon_ae._models.feeds import FeedBatch, FeedReceipt, FeedReport, ItemOutcome, Outcome, PickupRequest, QuotaRule
@@ -37,7 +35,7 @@ from amazon_ae._spapi.easy_ship import ALREADY_SCHEDULED, NEEDS_NEW_SLOTS
 from amazon_ae._spapi.easy_ship_bulk import LABEL_FORMATS, MOST_ORDERS, BulkSchedule, RejectedOrder
 from amazon_ae._spapi.pickups import HandoverPickup
 
-__all__ = ["EasyShipBulkPickup"]
+__all__ = ["EasyShipBulkPickup", "keep_labels"]
 
 _log = logging.getLogger(__name__)
 
@@ -106,7 +104,7 @@ class EasyShipBulkPickup:
         del settle  # one answer settles them all
         requests = {request.order_id: request for request in batch.pickups()}
         answer = await client.easy_ship_bulk.schedule(list(requests), media_type=self._media_type)
-        lost = await self._keep(client, answer)
+        lost = await keep_labels(client, answer, self._archives)
         outcomes = [
             _scheduled(package, requests[package.amazon_order_id], client, lost)
             for package in answer.scheduled
@@ -143,46 +141,48 @@ class EasyShipBulkPickup:
         """Always raises ``NotSupported``: Easy Ship's API has no such operation."""
         await HandoverPickup().withdraw(order_id)
 
-    async def _keep(self, client: SpApiClient, answer: BulkSchedule) -> str:
-        """Download the archive and keep it; returns why it is lost, or ``""``."""
-        if not answer.scheduled:
-            return ""
-        if answer.archive is None:
-            return "Amazon's answer has no archive of labels"
-        orders = {
-            package.amazon_order_id: LabelTexts(
-                tracking_id=package.tracking_id or "", package_identifier=package.package_identifier or ""
-            )
-            for package in answer.scheduled
-        }
-        reason = ""
-        content: bytes | None = None
-        for attempt in range(_TRIES):
-            try:
-                content = content or await client.easy_ship_bulk.download(answer.archive)
-                await self._archives.keep(content, orders, at=client.clock.now())
-            except (AccessDenied, InvalidRequest) as error:
-                reason = f"its archive of labels is gone: {type(error).__name__}"
-                break
-            except AmazonAeError as error:
-                reason = f"its archive of labels could not be kept: {type(error).__name__}"
-                await client.clock.sleep(_FIRST_PAUSE_SECONDS * 2.0**attempt)
-            else:
-                return ""
-        _log.error("%d pickups are booked, but %s", len(answer.scheduled), reason)
-        return reason
-
     async def _rejected(self, order: RejectedOrder) -> ItemOutcome:
         if order.code in ALREADY_SCHEDULED:
             try:
                 kept = await self._archives.find(order.order_id)
-            except StorageError:
+            except Exception as error:  # as above
+                _log.warning("the archives cannot be read: %s", type(error).__name__)
                 kept = []
             if kept:
                 return ItemOutcome(order.order_id, Outcome.ACCEPTED)
             return _lost_label(order.order_id, "it was booked before, and its archive of labels was not kept")
         outcome = Outcome.RETRY if order.code in _PASSING else Outcome.REJECTED
         return ItemOutcome(order.order_id, outcome, order.code, order.message)
+
+
+async def keep_labels(client: SpApiClient, answer: BulkSchedule, archives: LabelArchives) -> str:
+    """Download the archive of a bulk call and keep it; returns why it is lost, or ``""``. It never raises."""
+    if not answer.scheduled:
+        return ""
+    if answer.archive is None:
+        return "Amazon's answer has no archive of labels"
+    orders = {
+        package.amazon_order_id: LabelTexts(
+            tracking_id=package.tracking_id or "", package_identifier=package.package_identifier or ""
+        )
+        for package in answer.scheduled
+    }
+    reason = ""
+    content: bytes | None = None
+    for attempt in range(_TRIES):
+        try:
+            content = content or await client.easy_ship_bulk.download(answer.archive)
+            await archives.keep(content, orders, at=client.clock.now())
+        except (AccessDenied, InvalidRequest) as error:
+            reason = f"its archive of labels is gone: {type(error).__name__}"
+            break
+        except Exception as error:  # the archives may be the host's own: whatever they raise, the pickups are booked
+            reason = f"its archive of labels could not be kept: {type(error).__name__}"
+            await client.clock.sleep(_FIRST_PAUSE_SECONDS * 2.0**attempt)
+        else:
+            return ""
+    _log.error("%d pickups are booked, but %s", len(answer.scheduled), reason)
+    return reason
 
 
 def _scheduled(package: ScheduledPackage, request: PickupRequest, client: SpApiClient, lost: str) -> ItemOutcome:

@@ -15,6 +15,7 @@ from amazon_ae._spapi.errors import rate_of, read_body, read_error, read_meta
 from amazon_ae._spapi.login import TokenSource
 from amazon_ae._spapi.operations import Operation
 from amazon_ae._spapi.params import Params, flat
+from amazon_ae._spapi.throttles import throttle_group
 from amazon_ae._spapi.values import to_json
 from amazon_ae._transport.calls import Arrival, CallExecutor, WaitPolicy
 from amazon_ae._transport.http import RawAnswer, WireRequest
@@ -51,7 +52,7 @@ class SpApiCall:
     @property
     def operation(self) -> str:
         """The key in the throttle table."""
-        return self.row.name
+        return throttle_group(self.row.name, self.query)
 
     @property
     def repeatable(self) -> bool:

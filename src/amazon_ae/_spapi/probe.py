@@ -12,10 +12,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
+from amazon_ae._easy_ship.archive_folder import LabelArchives
 from amazon_ae._exceptions import (
     AccessDenied,
     AmazonAeError,
@@ -26,11 +27,13 @@ from amazon_ae._exceptions import (
 from amazon_ae._models.easy_ship import PackageDimensions, PackageWeight
 from amazon_ae._models.feeds import InventoryUpdate
 from amazon_ae._models.orders import Order
-from amazon_ae._spapi.access_tokens import rotation_warning
+from amazon_ae._models.text import check_order_id
+from amazon_ae._spapi.access_tokens import LWA_ACTION, rotation_warning
+from amazon_ae._spapi.bulk_pickups import keep_labels
 from amazon_ae._spapi.client import SpApiClient
 from amazon_ae._spapi.operations import find_operation
 from amazon_ae._spapi.order_words import EASY_SHIP
-from amazon_ae._spapi.values import node, nodes, text
+from amazon_ae._spapi.values import nodes, text
 
 __all__ = ["ProbeLine", "ProbeVerdict", "probe"]
 
@@ -39,7 +42,10 @@ _BOX: Final = PackageDimensions(Decimal(30), Decimal(20), Decimal(10))
 _PARCEL: Final = PackageWeight(Decimal(500))
 _RATED: Final = ("searchOrders", "searchListingsItems", "patchListingsItem", "listHandoverSlots")
 # Without a token, or without a connection, every other question would have the same answer.
-_NOTHING_WORKS: Final = ("Login with Amazon", "NotSent")
+_NOTHING_WORKS: Final = (LWA_ACTION, "NotSent")
+_ROLE: Final = "add the role, and have the seller authorise the application again"
+# Paths of listings hold the seller's id, which no answer of Amazon's contains: only the host can have it wrong.
+_SELLER_ID: Final = f"check the seller id first, which only this operation needs; then {_ROLE}"
 _PANEL: Final = "schedule pickups in Seller Central, and take labels from the panel"
 
 
@@ -71,7 +77,12 @@ class ProbeLine:
 
 
 async def probe(
-    client: SpApiClient, *, order_id: str | None = None, sku: str | None = None, allow_bulk: bool = False
+    client: SpApiClient,
+    *,
+    order_id: str | None = None,
+    sku: str | None = None,
+    allow_bulk: bool = False,
+    archives: LabelArchives | None = None,
 ) -> tuple[ProbeLine, ...]:
     """Ask Amazon which parts of the API this seller and this application can use.
 
@@ -81,15 +92,20 @@ async def probe(
         sku: a SKU to validate a stock update for; without one, the first that Amazon lists.
         allow_bulk: where no slots are offered, **schedule** ``order_id`` through the bulk operation to see whether that
             one exists here. Give it only for an order that is packed.
+        archives: keeps the label that such a call brings, and that may never come again.
 
     Returns:
         One line per question, in the order in which they were asked.
 
     Raises:
-        ConfigurationError: ``allow_bulk`` without ``order_id``.
+        ConfigurationError: ``allow_bulk`` without ``order_id`` and ``archives``, or an ``order_id`` that is none.
     """
-    if allow_bulk and order_id is None:
-        raise ConfigurationError("allow_bulk schedules an order: name it with order_id")
+    if order_id is not None:
+        check_order_id(order_id)
+    if allow_bulk and (order_id is None or archives is None):
+        raise ConfigurationError(
+            "allow_bulk schedules an order: name it with order_id, and say with archives where its label is kept"
+        )
     lines = [_secret(client)]
     account = await _asked("account", lambda: _account(client))
     lines.append(account)
@@ -102,8 +118,8 @@ async def probe(
     slots = await _asked("pickup slots", lambda: _slots(client, order_id))
     lines.append(slots)
     lines.append(await _asked("bulk role", lambda: _bulk_role(client)))
-    if allow_bulk and order_id is not None and slots.verdict is ProbeVerdict.NO:
-        lines.append(await _asked("bulk pickups", lambda: _bulk(client, order_id)))
+    if allow_bulk and order_id is not None and archives is not None and slots.verdict is ProbeVerdict.NO:
+        lines.append(await _asked("bulk pickups", lambda: _bulk(client, order_id, archives)))
     lines.append(_rates(client))
     return tuple(lines)
 
@@ -120,13 +136,12 @@ async def _asked(name: str, question: Callable[[], Awaitable[ProbeLine]]) -> Pro
             route=_PANEL,
         )
     except AccessDenied as error:
-        return ProbeLine(
-            name=name,
-            verdict=ProbeVerdict.ROLE,
-            fact=str(error),
-            consequence="the application may not ask this: it says nothing about the marketplace",
-            route="add the role, and have the seller authorise the application again",
-        )
+        if error.action == LWA_ACTION:
+            consequence, route = "no call works with these keys", "mend them as said; no role is missing"
+        else:
+            consequence = "the application may not ask this: it says nothing about the marketplace"
+            route = _SELLER_ID if name == "stock" else _ROLE
+        return ProbeLine(name=name, verdict=ProbeVerdict.ROLE, fact=str(error), consequence=consequence, route=route)
     except InvalidRequest as error:
         return ProbeLine(
             name=name, verdict=ProbeVerdict.UNKNOWN, fact=str(error), consequence="Amazon refused the call"
@@ -284,25 +299,18 @@ async def _bulk_role(client: SpApiClient) -> ProbeLine:
     )
 
 
-async def _bulk(client: SpApiClient, order_id: str) -> ProbeLine:
-    row = find_operation("createScheduledPackageBulk")
-    token = await client.tokens.restricted(row.method, row.path)
-    body: dict[str, Any] = {
-        "marketplaceId": client.marketplace.marketplace_id,
-        "orderScheduleDetailsList": [{"amazonOrderId": order_id}],
-        "labelFormat": "PDF",
-    }
-    answer = await client.call(row.name, body=body, restricted_token=token.value)
-    refused = next((node(each, "error") for each in nodes(answer, "rejectedOrders")), None)
-    if refused:
-        fact = f"the operation exists; {order_id} was refused: {text(refused.get('code'))}"
-        return ProbeLine(name="bulk pickups", verdict=ProbeVerdict.YES, fact=fact, route="the bulk operation")
+async def _bulk(client: SpApiClient, order_id: str, archives: LabelArchives) -> ProbeLine:
+    answer = await client.easy_ship_bulk.schedule([order_id])
+    if answer.rejected:
+        fact = f"the operation exists; {order_id} was refused: {answer.rejected[0].code}"
+        return ProbeLine(name="bulk pickups", verdict=ProbeVerdict.YES, fact=fact, route="EasyShipBulkPickup(...)")
+    lost = await keep_labels(client, answer, archives)
     return ProbeLine(
         name="bulk pickups",
         verdict=ProbeVerdict.YES,
-        fact=f"{order_id} is scheduled",
-        consequence="its label was in the answer to this very call",
-        route="the bulk operation; print this order's label from Seller Central",
+        fact=f"{order_id} is scheduled, " + (f"but {lost}" if lost else "and its archive of labels is kept"),
+        consequence="take its label from Seller Central" if lost else "",
+        route="EasyShipBulkPickup(...)",
     )
 
 
