@@ -87,6 +87,18 @@ async def test_a_request_that_never_arrived_is_sent_again() -> None:
     assert shop.fake.pickups_sent == {order_id: 1}
 
 
+async def test_an_unanswered_request_keeps_its_slot() -> None:
+    """Amazon counts it, so the ledger does: an hour of lost answers brings no throttle."""
+    shop = Shop()
+    shop.fake.fail("SubmitFeed", MwsFault.ANSWER_LOST, None)
+    async with shop.open():
+        for number in range(60):
+            await shop.stock(f"SKU-{number}", 0, urgent=True)
+            await shop.clock.sleep(60)
+    assert len(shop.submitted()) > 15
+    assert not [seen for seen in shop.fake.requests if seen.status == 503]
+
+
 async def test_another_programs_feed_of_equal_size_is_not_taken_for_ours() -> None:
     """Same type, same size, same minute: the order tells which of them is ours."""
     shop = Shop()

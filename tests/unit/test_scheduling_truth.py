@@ -23,6 +23,7 @@ from amazon_ae._models import events
 from amazon_ae._models.feeds import BatchTerms, FeedReceipt, ItemOutcome, Outcome
 from amazon_ae._models.stored import ItemState, StoredBatch
 from amazon_ae._scheduling import FeedScheduler, SchedulerTiming
+from amazon_ae.testing._mws import MwsFault
 
 
 class Around:
@@ -345,7 +346,7 @@ async def test_a_crash_between_two_items_keeps_what_was_answered() -> None:
 
 
 @pytest.mark.parametrize("minutes", [-14, -3, 3, 14])
-@pytest.mark.parametrize("processing", [60.0, 900.0])
+@pytest.mark.parametrize("processing", [60.0, 900.0, 3000.0])
 async def test_any_skew_that_a_signature_admits_and_a_lost_answer(minutes: int, processing: float) -> None:
     """The pickup is at Amazon once, and the host learns what is true."""
     shop = Shop(processing_seconds=lambda feed: processing)
@@ -370,6 +371,24 @@ async def test_any_skew_that_a_signature_admits_and_a_lost_answer(minutes: int, 
         await shop.clock.sleep(3600)
     assert shop.fake.pickups_sent == {order_id: 1}
     assert not shop.said(events.LateFeedFound)
+
+
+@pytest.mark.parametrize("minutes", [-14, 14])
+@pytest.mark.parametrize("processing", [20.0, 1200.0, 5400.0])
+async def test_a_lost_answer_of_an_amazon_whose_clock_is_off(minutes: int, processing: float) -> None:
+    """Two hosts, the one that sent is gone: the other knows no receipt, and finds the feed wherever the clocks are."""
+    shop = Shop(processing_seconds=processing, skew_seconds=minutes * 60.0)
+    (order_id,) = shop.orders(1)
+    shop.fake.fail("SubmitFeed", MwsFault.ANSWER_LOST)
+    async with shop.scheduler() as gone:
+        asked = asyncio.ensure_future(gone.schedule_pickup(order_id))
+        await shop.clock.sleep(30)
+    with pytest.raises(QuotaTimeout):
+        await asked
+    async with shop.open() as scheduler:
+        assert (await scheduler.schedule_pickup(order_id)).state is ItemState.ACCEPTED
+    assert shop.fake.pickups_sent == {order_id: 1}
+    assert len(shop.submitted()) == 1
 
 
 # Verbs of a warehouse

@@ -74,7 +74,7 @@ class StatusPolls:
             if len(asked) < len(feed_ids) or any(status.state is not FeedState.PROCESSING for status in answer):
                 await shared.record_poll(answer, asked=asked, in_flight=feed_ids)
         wait = max(1.0, cache.wait_seconds(context.store_now()))
-        paces = {kind: await self._learnt(kind, due, states) for kind in {batch.kind for batch in due}}
+        paces = {kind: await self._learnt(kind, due, states) for kind in dict.fromkeys(batch.kind for batch in due)}
         for batch in due:
             await self._apply(batch, states.get(batch.feed_id or ""))
             if batch.phase is BatchPhase.PROCESSING:

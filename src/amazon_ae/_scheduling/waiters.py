@@ -27,7 +27,7 @@ class Waiters:
 
     def __init__(self, context: SchedulerContext) -> None:
         self._context = context
-        self._futures: dict[str, set[asyncio.Future[PickupOutcome]]] = {}
+        self._futures: dict[str, list[asyncio.Future[PickupOutcome]]] = {}
         self._rechecked_at = context.now()
         self.closed: bool = False
 
@@ -47,7 +47,7 @@ class Waiters:
         if self.closed:
             raise _closed(order_id)
         future = asyncio.get_running_loop().create_future()
-        self._futures.setdefault(order_id, set()).add(future)
+        self._futures.setdefault(order_id, []).append(future)
         timer: asyncio.Future[None] | None = None
         try:
             if until is not None:
@@ -59,8 +59,9 @@ class Waiters:
         finally:
             if timer is not None:
                 timer.cancel()
-            others = self._futures.get(order_id, set())
-            others.discard(future)
+            others = self._futures.get(order_id, [])
+            if future in others:
+                others.remove(future)
             if not others:
                 self._futures.pop(order_id, None)
 

@@ -2,17 +2,19 @@
 
 `run_chaos` draws everything from the seed: arrivals, faults, crashes, freezes, clock skew and the order in which
 storage verbs complete. Afterwards it compares what Amazon has and what the hosts were told with what was asked for. A
-seed replays exactly on `MemoryStorage` (with ``PYTHONHASHSEED`` set).
+seed replays exactly on memory and on SQLite, in any process.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import random
+import re
 import uuid
-from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from concurrent.futures import Executor, Future
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 from unittest import mock
@@ -23,7 +25,7 @@ import httpx
 from amazon_ae._exceptions import AmazonAeError, PickupRejected, PickupUnknown
 from amazon_ae._inventory import InventoryBuffer
 from amazon_ae._models.events import Event
-from amazon_ae._models.feeds import ItemKind
+from amazon_ae._models.feeds import FeedBatch, FeedItem, InventoryUpdate, ItemKind, PickupRequest
 from amazon_ae._mws.client import MwsClient
 from amazon_ae._mws.gateway import MwsGateway
 from amazon_ae._mws.pickup_routes import SchedulePickupFeed
@@ -32,101 +34,19 @@ from amazon_ae._storage.memory import MemoryStorage
 from amazon_ae.testing._builders import make_order, make_order_id
 from amazon_ae.testing._clocks import VirtualClock
 from amazon_ae.testing._mws import FakeMws
-from amazon_ae.testing._simulation.chaos_checks import Put, Told, find_violations
-from amazon_ae.testing._simulation.hosts import (
-    Faults,
-    FaultyNetwork,
-    HostClock,
-    HostProcess,
-    HostStorage,
-    ProcessKilled,
-    track_processes,
-)
+from amazon_ae.testing._network import Exchange
+from amazon_ae.testing._simulation.chaos_checks import Evidence, Put, Told, find_violations
+from amazon_ae.testing._simulation.chaos_plan import ChaosPlan
+from amazon_ae.testing._simulation.hosts import HostKilled, SimulatedHost, SimulatedHosts
+from amazon_ae.testing._simulation.network import FaultyNetwork, NetworkFaults
 
 __all__ = ["ChaosPlan", "ChaosReport", "run_chaos"]
 
 _SKUS: Final = [f"SKU-{number}" for number in range(12)]
+_FOREIGN_SKU: Final = "FOREIGN"
 _SETTLE_HOURS: Final = 8.0
-
-
-@attrs.frozen(kw_only=True)
-class ChaosPlan:
-    """What one seed does.
-
-    Attributes:
-        seed: decides everything below and every draw of the run.
-        hours: of disaster; then everything is well for up to eight hours, in which all must be settled.
-        hosts: processes on one storage.
-        packs_per_hour, puts_per_hour: what is asked for.
-        processing_seconds: median time in which Amazon processes a feed; feeds of one type run in sequence.
-        faults: of the network.
-        crashes_per_hour, freezes_per_hour: of each host.
-        freeze_seconds: a freeze lasts at most this long.
-        skews: each host's clock ahead of Amazon's, in seconds; Amazon's signature check admits 15 minutes.
-        outages: (start, length) in seconds in which Amazon answers 503 or nothing.
-        stuck: share of feeds that Amazon does not finish for a long time; ``cancelled``: share that it cancels.
-        foreign_per_hour: feeds of another program that shares the quota.
-        cancellations: share of orders that the buyer cancels before or after they are packed.
-    """
-
-    seed: int
-    hours: float = 3.0
-    hosts: int = 1
-    packs_per_hour: float = 10.0
-    puts_per_hour: float = 120.0
-    processing_seconds: float = 60.0
-    faults: Faults = attrs.field(factory=Faults)
-    crashes_per_hour: float = 0.0
-    freezes_per_hour: float = 0.0
-    freeze_seconds: float = 900.0
-    skews: tuple[float, ...] = (0.0,)
-    outages: tuple[tuple[float, float], ...] = ()
-    stuck: float = 0.0
-    cancelled: float = 0.0
-    foreign_per_hour: float = 0.0
-    cancellations: float = 0.0
-
-    @classmethod
-    def draw(cls, seed: int) -> ChaosPlan:
-        """A plan from a seed. About one in ten has no faults at all, so that bounds without an excuse are tried too."""
-        rng = random.Random(f"plan {seed}")
-        calm = rng.random() < 0.1
-        hosts = rng.choice((1, 1, 2, 3))
-
-        def some(limit: float, chance: float = 0.5) -> float:
-            return rng.uniform(0, limit) if not calm and rng.random() < chance else 0.0
-
-        outages = () if calm or rng.random() < 0.6 else ((rng.uniform(0, 7200), rng.uniform(60, 3000)),)
-        skewed = not calm and rng.random() < 0.4
-        return cls(
-            seed=seed,
-            hosts=hosts,
-            packs_per_hour=rng.uniform(4, 30),
-            puts_per_hour=rng.uniform(30, 300),
-            processing_seconds=rng.choice((20.0, 60.0, 60.0, 180.0, 400.0)),
-            faults=Faults(
-                refused=some(0.08),
-                unavailable=some(0.1),
-                garbled=some(0.04),
-                answer_lost=some(0.1),
-                arrives_late=some(0.05),
-            ),
-            crashes_per_hour=some(4.0),
-            freezes_per_hour=some(3.0, 0.35),
-            skews=tuple(rng.uniform(-840, 840) if skewed else 0.0 for _ in range(hosts)),
-            outages=outages,
-            stuck=some(0.04, 0.25),
-            cancelled=some(0.06, 0.3),
-            foreign_per_hour=some(10.0, 0.25),
-            cancellations=some(0.2, 0.3),
-        )
-
-    @property
-    def doubtful(self) -> bool:
-        """Whether a request may be lost between Amazon and a host, or a process between two steps."""
-        faults = self.faults
-        lossy = faults.answer_lost + faults.arrives_late + faults.garbled + faults.unavailable
-        return bool(lossy or self.crashes_per_hour or self.freezes_per_hour or self.outages or self.stuck)
+_ACTION: Final = re.compile(r"\bAction=(\w+)")
+_ORDER_ID: Final = re.compile(r"\d{3}-\d{7}-\d{7}")
 
 
 @attrs.define
@@ -136,8 +56,13 @@ class ChaosReport:
     plan: ChaosPlan
     violations: list[str]
     counts: dict[str, int]
-    trace: str
-    """A digest of everything that happened, in order: equal for every replay of the seed."""
+    journal: list[str]
+    """Every storage verb, request, answer, event and word, in order."""
+
+    @property
+    def trace(self) -> str:
+        """A digest of the journal: equal for every replay of the seed."""
+        return hashlib.sha256("\n".join(self.journal).encode()).hexdigest()[:16]
 
 
 def run_chaos(
@@ -152,8 +77,27 @@ def run_chaos(
         grace_seconds: of `VirtualClock`, for storages on threads or sockets.
     """
     ids = random.Random(f"ids {plan.seed}")
-    with mock.patch("uuid.uuid4", side_effect=lambda: uuid.UUID(int=ids.getrandbits(128), version=4)):
+    with (
+        mock.patch("uuid.uuid4", side_effect=lambda: uuid.UUID(int=ids.getrandbits(128), version=4)),
+        mock.patch("amazon_ae._storage.sqlite.connection.ThreadPoolExecutor", _InlineExecutor),
+    ):
         return asyncio.run(_World(plan, open_storage, grace_seconds).run())
+
+
+class _InlineExecutor(Executor):
+    """In the place of a store's thread: the work is done when it is submitted, so that a seed replays exactly."""
+
+    def __init__(self, **_: Any) -> None:
+        super().__init__()
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Do it now."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(work(*args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
 
 
 class _World:
@@ -165,34 +109,52 @@ class _World:
         random.seed(plan.seed)  # jitter that the library draws for itself
         self.clock = VirtualClock(grace_seconds=grace)
         self.start = self.clock.now()
-        self.counts: Counter[str] = Counter()
         self.fake = FakeMws(clock=self.clock, processing_seconds=lambda _: self._processing())
-        for sku in _SKUS:
+        for sku in (*_SKUS, _FOREIGN_SKU):
             self.fake.add_sku(sku, -1)
         shared = MemoryStorage(clock=self.clock)
         self._open = open_storage or (lambda clock: shared)
         self._stores: list[Any] = []
-        self.turn = asyncio.Lock()
-        self.processes: dict[int, HostProcess] = {}
+        self.hosts = SimulatedHosts(self.clock, seed=plan.seed)
+        self.hosts.on_step = self._stepped
+        self.counts = self.hosts.counts
+        self.running: dict[int, SimulatedHost] = {}
         self.schedulers: dict[int, FeedScheduler] = {}
         self.buffers: dict[int, InventoryBuffer] = {}
-        self.networks: list[FaultyNetwork] = []
+        self.networks: list[_Network] = []
         self.puts: list[Put] = []
         self.told: list[Told] = []
-        self.asked: set[str] = set()
-        self.cancelled: set[str] = set()
+        self.asked: dict[str, datetime] = {}
         self.events: list[Event] = []
+        self.journal: list[str] = []
+        self.evidence = Evidence()
         self.account = f"{self.fake.credentials.seller_id}/{self.fake.marketplace.code}"
-        self.calm = False
+        self.calm_since: float | None = None
 
     @property
     def seconds(self) -> float:
         """Since the start."""
         return (self.clock.now() - self.start).total_seconds()
 
+    def note(self, line: str) -> None:
+        """Write a line of the journal."""
+        self.journal.append(f"{self.seconds:.6f} {line}")
+
+    def _stepped(self, host: SimulatedHost, verb: str) -> None:
+        self.note(f"{host.name} storage.{verb}")
+        for store in self._stores:  # a file tells its other connections nothing by itself
+            if (database := getattr(store, "_database", None)) is not None:
+                database.check_foreign_commits()
+
+    def _happened(self, event: Event) -> None:
+        self.events.append(event)
+        self.note(repr(event))
+
     async def run(self) -> ChaosReport:
         """The disaster, the calm after it, and the checks."""
-        with track_processes():
+        async with self.hosts, httpx.AsyncClient(transport=self.fake) as http:
+            foreign = MwsClient(self.fake.credentials, self.fake.marketplace, http=http, clock=self.clock)
+            self.foreign = MwsGateway(foreign, pickup_route=SchedulePickupFeed(feed_type=self.fake.pickup_feed_type))
             for number in range(self.plan.hosts):
                 await self._boot(number)
             disasters = [asyncio.ensure_future(work) for work in self._disasters()]
@@ -202,45 +164,35 @@ class _World:
             await asyncio.gather(*disasters, return_exceptions=True)
             await self._calm_down()
             violations = await self._check()
-            for process in self.processes.values():
-                await process.kill()
         for store in self._stores:
             await store.aclose()
-        return ChaosReport(self.plan, violations, dict(sorted(self.counts.items())), self._trace())
+        return ChaosReport(self.plan, violations, dict(sorted(self.counts.items())), self.journal)
 
     # Hosts
 
     async def _boot(self, number: int) -> None:
-        process = HostProcess(f"host-{number}", self.clock)
-        clock = HostClock(process, self.plan.skews[number % len(self.plan.skews)])
-        network = FaultyNetwork(
-            self.fake,
-            process,
-            random.Random(f"{self.plan.seed} {number} {self.seconds}"),
-            self.plan.faults,
-            self._down,
-            self.counts,
-        )
-        self.networks.append(network)
-        self._stores.append(self._open(self.clock))
-        storage: Any = HostStorage(self._stores[-1], process, self.turn, lambda: self.rng.uniform(0.001, 0.05))
         ready = asyncio.Event()
+        store = self._open(self.clock)
+        self._stores.append(store)
 
-        async def live() -> None:
+        async def live(host: SimulatedHost) -> None:
+            network = _Network(self, host, random.Random(f"{self.plan.seed} {number} {self.seconds}"))
+            self.networks.append(network)
             http = httpx.AsyncClient(transport=network, timeout=60.0)
             client = MwsClient(
-                self.fake.credentials, self.fake.marketplace, http=http, clock=clock, random=network.rng.random
+                self.fake.credentials, self.fake.marketplace, http=http, clock=host.clock, random=network.rng.random
             )
             gateway = MwsGateway(client, pickup_route=SchedulePickupFeed(feed_type=self.fake.pickup_feed_type))
-            scheduler = FeedScheduler(storage, gateway, orders=gateway, clock=clock, on_event=self.events.append)
+            storage = host.storage(store)
+            scheduler = FeedScheduler(storage, gateway, orders=gateway, clock=host.clock, on_event=self._happened)
             async with scheduler:
                 self.schedulers[number] = scheduler
                 self.buffers[number] = InventoryBuffer(storage, gateway.account)
                 ready.set()
                 await asyncio.get_running_loop().create_future()
 
-        self.processes[number] = process
-        process.start(live())
+        skew = self.plan.skews[number % len(self.plan.skews)]
+        self.running[number] = self.hosts.boot(live, name=f"host-{number}", skew_seconds=skew)
         await ready.wait()
 
     # What happens
@@ -260,43 +212,43 @@ class _World:
     async def _every(self, per_hour: float, act: Callable[[], Awaitable[None]]) -> None:
         if not per_hour:
             return
-        running: set[asyncio.Future[None]] = set()
+        running: dict[asyncio.Future[None], None] = {}
         while True:
             await self.clock.sleep(self.rng.expovariate(per_hour / 3600))
             task = asyncio.ensure_future(act())
-            running.add(task)
-            task.add_done_callback(running.discard)
+            running[task] = None
+            task.add_done_callback(running.pop)
 
     async def _on_a_host(self, work: Callable[[int], Any]) -> Any:
         """Run work in some living process; ``None`` if it died meanwhile or the storage failed."""
-        number = self.rng.choice([number for number, process in self.processes.items() if process.alive] or [-1])
+        number = self.rng.choice([number for number, host in self.running.items() if host.alive] or [-1])
         if number < 0 or number not in self.schedulers:
             return None
         try:
-            return await self.processes[number].start(work(number))
-        except (ProcessKilled, asyncio.CancelledError):
+            return await self.running[number].start(work(number))
+        except (HostKilled, asyncio.CancelledError):
             return None
 
     async def _put(self) -> None:
         sku = self.rng.choice(_SKUS)
-        put = Put(sku=sku, quantity=0 if self.rng.random() < 0.2 else len(self.puts) + 1)
+        quantity = 0 if self.rng.random() < 0.2 else len(self.puts) + 1
+        put = Put(sku=sku, quantity=quantity, asked_at=self.clock.now())
         self.puts.append(put)
 
         async def work(number: int) -> bool:
-            await self.buffers[number].put(put.sku, put.quantity)
-            put.acknowledged_at = self.clock.now()
+            receipt = await self.buffers[number].put(put.sku, put.quantity)
+            put.version, put.acknowledged_at = receipt.version, self.clock.now()
             return True
 
         await self._on_a_host(work)
 
     async def _pack(self) -> None:
         order_id = make_order_id(len(self.asked) + 1)
-        self.asked.add(order_id)
-        self.fake.add_order(make_order(order_id))
+        self.asked[order_id] = self.clock.now()
+        self.fake.add_order(make_order(order_id, clock=self.clock))
         if self.rng.random() < self.plan.cancellations:
-            self.cancelled.add(order_id)
             asyncio.ensure_future(self._cancel(order_id, self.rng.uniform(0, 900)))  # noqa: RUF006  # ends with the run
-        while not self.calm and not await self._ask(order_id):
+        while self.calm_since is None and not await self._ask(order_id):
             await self.clock.sleep(self.rng.uniform(5, 300))
 
     async def _ask(self, order_id: str) -> bool:
@@ -306,42 +258,68 @@ class _World:
             try:
                 outcome = await self.schedulers[number].schedule_pickup(order_id)
             except PickupRejected as error:
-                self.told.append(Told(order_id, "rejected", self.clock.now(), error.code))
+                self._tell(order_id, "rejected", error.code)
             except PickupUnknown:
-                self.told.append(Told(order_id, "unknown", self.clock.now()))
+                self._tell(order_id, "unknown")
             except AmazonAeError as error:
                 self.counts[f"told {type(error).__name__}"] += 1
                 return False
             else:
-                self.told.append(Told(order_id, str(outcome.state), self.clock.now(), outcome.code))
+                self._tell(order_id, str(outcome.state), outcome.code)
             return True
 
         return bool(await self._on_a_host(work))
 
+    def _tell(self, order_id: str, outcome: str, code: str = "") -> None:
+        self.told.append(Told(order_id, outcome, self.clock.now(), code))
+        self.note(f"told {order_id} {outcome} {code}")
+
     async def _cancel(self, order_id: str, after: float) -> None:
         await self.clock.sleep(after)
         if order_id not in self.fake.pickups:
-            self.fake.change_order(order_id, status="Canceled")
+            self.fake.cancel_order(order_id)
 
     async def _foreign(self) -> None:
-        self.counts["foreign feeds"] += self.fake.spend("SubmitFeed")
+        """Another program of the seller sends a feed of its own, often of the size of ours."""
+        self.counts["foreign feeds"] += 1
+        number = self.counts["foreign feeds"]
+        value: InventoryUpdate | PickupRequest = InventoryUpdate(_FOREIGN_SKU, number)
+        kind = ItemKind.INVENTORY
+        if self.rng.random() < 0.5:
+            order = self.fake.new_order(make_order_id(1_000_000 + number))
+            kind, value = (
+                ItemKind.PICKUP,
+                PickupRequest(order_id=order.amazon_order_id, pickup_date=_pickup_day(self.clock)),
+            )
+        key = value.order_id if isinstance(value, PickupRequest) else value.sku
+        try:
+            await self.foreign.submit(
+                FeedBatch(batch_id=f"foreign-{number}", kind=kind, items=(FeedItem(1, key, value),))
+            )
+        except AmazonAeError:
+            self.counts["foreign feeds refused"] += 1
 
     async def _crash(self, number: int) -> None:
-        process = self.processes[number]
-        if not process.alive:
+        host = self.running[number]
+        if not host.alive:
             return
         self.counts["crashes"] += 1
+        self.note(f"{host.name} is killed")
+        self.evidence.stopped.append(self.clock.now())
         self.schedulers.pop(number, None)
-        await process.kill()
+        await host.kill()
         await self.clock.sleep(self.rng.uniform(1, 600))
-        if not self.calm:
+        if self.calm_since is None:
             await self._boot(number)
 
     async def _freeze(self, number: int) -> None:
         self.counts["freezes"] += 1
-        self.processes[number].freeze(self.rng.uniform(1, self.plan.freeze_seconds))
+        self.evidence.stopped.append(self.clock.now())
+        self.note(f"{self.running[number].name} freezes")
+        self.running[number].freeze(self.rng.uniform(1, self.plan.freeze_seconds))
 
-    def _down(self) -> bool:
+    def down(self) -> bool:
+        """Whether Amazon is down at this instant."""
         return any(begin <= self.seconds < begin + length for begin, length in self.plan.outages)
 
     def _processing(self) -> float:
@@ -356,19 +334,25 @@ class _World:
 
     async def _calm_down(self) -> None:
         """No more faults; every host runs; wait until nothing is queued, at most eight hours."""
-        self.calm = True
+        self.calm_since = self.seconds
+        self.note("calm")
         for network in self.networks:
-            network.faults = Faults()
-        for number, process in list(self.processes.items()):
-            process.frozen_until = None
-            if not process.alive or number not in self.schedulers:
-                await process.kill()
+            network.faults = NetworkFaults()
+        for number, host in list(self.running.items()):
+            host.thaw()
+            if not host.alive or number not in self.schedulers:
+                await host.kill()
                 await self._boot(number)
-        for order_id in sorted(self.asked - {told.order_id for told in self.told}):
+                self.networks[-1].faults = NetworkFaults()
+        for order_id in self._untold():
             asyncio.ensure_future(self._ask_until_final(order_id))  # noqa: RUF006  # ends with the run
         end = self.clock.now() + timedelta(hours=_SETTLE_HOURS)
         while self.clock.now() < end and await self._pending():
             await self.clock.sleep(60)
+
+    def _untold(self) -> list[str]:
+        told = {told.order_id for told in self.told}
+        return [order_id for order_id in self.asked if order_id not in told]
 
     async def _ask_until_final(self, order_id: str) -> None:
         while not await self._ask(order_id):
@@ -380,9 +364,7 @@ class _World:
             stats = await storage.stats(account, kind)
             if stats.waiting or stats.in_flight:
                 return True
-        return bool(self.asked - {told.order_id for told in self.told}) or any(
-            network.late for network in self.networks
-        )
+        return bool(self._untold()) or any(network.late for network in self.networks)
 
     # Afterwards
 
@@ -392,12 +374,71 @@ class _World:
         storage, account = self._stores[0], self.account
         left = {str(kind): await storage.stats(account, kind) for kind in ItemKind}
         return find_violations(
-            self.plan, self.fake, puts=self.puts, told=self.told, asked=self.asked, events=self.events, left=left
+            self.plan,
+            self.fake,
+            puts=self.puts,
+            told=self.told,
+            asked=self.asked,
+            events=self.events,
+            left=left,
+            evidence=self.evidence,
+            start=self.start,
         )
 
-    def _trace(self) -> str:
-        import hashlib
 
-        lines = [f"{seen.at.isoformat()} {seen.action} {seen.status}" for seen in self.fake.requests]
-        lines += [f"{told}" for told in self.told]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+class _Network(FaultyNetwork):
+    """The network of a chaos run: it is down when Amazon is, and keeps evidence of what it did."""
+
+    def __init__(self, world: _World, host: SimulatedHost, rng: random.Random) -> None:
+        super().__init__(world.fake, host, rng, world.plan.faults)
+        self._world = world
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Deliver one request, and note what came of it."""
+        action = _ACTION.search(str(request.url)) or _ACTION.search((await request.aread()).decode("latin-1"))
+        name = action[1] if action else ""
+        self._world.note(f"{self.host.name} {name}")
+        request.extensions["begun"] = self._world.seconds
+        came_back = ""
+        try:
+            response = await super().handle_async_request(request)
+            came_back = str(response.status_code) if response.content[:6] != b"<html>" else "garbled"
+            return response
+        except httpx.TransportError as error:
+            came_back = type(error).__name__
+            raise
+        finally:
+            self._world.note(f"{self.host.name} {name}: {came_back}")
+            if came_back != "200":
+                self._doubt(name, request)
+
+    def _doubt(self, name: str, request: httpx.Request) -> None:
+        """The pickups of a request without a good answer."""
+        evidence, fake = self._world.evidence, self._world.fake
+        if name == "SubmitFeed":
+            evidence.orders.update(_ORDER_ID.findall(request.content.decode("latin-1")))
+        elif name == "GetFeedSubmissionResult":
+            feed_id = request.url.params.get("FeedSubmissionId")
+            evidence.orders.update(
+                message.key for feed in fake.feeds if feed.feed_id == feed_id for message in feed.messages
+            )
+
+    def fate(self) -> str:
+        """As the plan says."""
+        drawn = self.rng.random()
+        if self._world.down():
+            return "unavailable" if drawn < 0.7 else "refused"
+        return super().fate()
+
+    def pass_on(self, request: httpx.Request, body: bytes) -> Exchange:
+        """The request reaches Amazon."""
+        before = len(self._world.fake.feeds)
+        exchange = super().pass_on(request, body)
+        feeds = self._world.fake.feeds
+        if len(feeds) > before:
+            self._world.evidence.under_way[feeds[-1].feed_id] = self._world.seconds - request.extensions["begun"]
+        return exchange
+
+
+def _pickup_day(clock: VirtualClock) -> date:
+    return clock.now().date() + timedelta(days=1)

@@ -1,6 +1,7 @@
 """``python -m amazon_ae.testing._simulation.chaos_command``: many chaos seeds on all cores, and each broken promise.
 
-A failure prints the seed; ``--first SEED --seeds 1`` plays it again, on memory exactly.
+A failure prints the seed; ``--first SEED --seeds 1`` plays it again, on memory and on SQLite exactly. ``--journal``
+shows everything that happened.
 """
 
 from __future__ import annotations
@@ -16,16 +17,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from amazon_ae._progress import bar
 from amazon_ae.testing._clocks import VirtualClock
-from amazon_ae.testing._simulation.chaos import ChaosPlan, ChaosReport, run_chaos
+from amazon_ae.testing._simulation.chaos import ChaosReport, run_chaos
+from amazon_ae.testing._simulation.chaos_plan import ChaosPlan
 
 __all__ = ["main", "play"]
-
-# Sets of text are walked in the order of their hashes; a fixed key makes that the same in every process.
-_HASH_SEED: Final = "0"
 
 
 def play(seed: int, *, store: str = "memory", postgres: str = "") -> ChaosReport:
@@ -61,12 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--postgres", default="", metavar="URI", help="of the server, for --store postgres")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)")
     parser.add_argument("--traces", action="store_true", help="print a digest of what happened in each seed")
+    parser.add_argument("--journal", action="store_true", help="print what happened, line by line")
     options = parser.parse_args(arguments)
-    if os.environ.get("PYTHONHASHSEED") != _HASH_SEED:
-        os.environ["PYTHONHASHSEED"] = _HASH_SEED
-        os.execv(
-            sys.executable, [sys.executable, "-m", __spec__.name, *(sys.argv[1:] if arguments is None else arguments)]
-        )
     seeds = range(options.first, options.first + options.seeds)
     counts: Counter[str] = Counter()
     broken = 0
@@ -78,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             counts.update(report.counts)
             if options.traces:
                 print(f"seed {report.plan.seed} trace {report.trace}", flush=True)
+            if options.journal:
+                print(*report.journal, sep="\n")
             if report.violations:
                 broken += 1
                 print(f"seed {report.plan.seed}: {report.plan}")
