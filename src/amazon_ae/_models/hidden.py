@@ -13,9 +13,10 @@ from typing import Any, Generic, TypeVar, cast
 
 import attrs
 
-__all__ = ["Hidden", "sealed", "sealed_init"]
+__all__ = ["Hidden", "sealed", "sealed_init", "without_frames"]
 
 T = TypeVar("T")
+E = TypeVar("E", bound=BaseException)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -58,6 +59,19 @@ def sealed_init(cls: type[T]) -> type[T]:
     """A class of secrets whose constructor is ``sealed``: it refuses a value without showing the others."""
     setattr(cls, "__init__", sealed(cls.__init__))  # noqa: B010 - a plain assignment to it does not type-check
     return cls
+
+
+def without_frames(error: E) -> E:
+    """The error and all that it came from without frames. What each of them says stays."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            each.__traceback__ = None
+            waiting += [each.__cause__, each.__context__]
+    return error
 
 
 def _bare(error: BaseException) -> BaseException:

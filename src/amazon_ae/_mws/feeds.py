@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from amazon_ae._exceptions import ConfigurationError, UnreadableResponse
@@ -122,10 +123,11 @@ class Feeds(Section):
                 "FeedOptions": feed_options,
             }
         )
-        params["ContentMD5Value"] = await self._calls.off_loop(len(body), lambda: content_md5(body))
+        params["ContentMD5Value"] = await self._calls.off_loop(len(body), partial(content_md5, body))
         call = MwsCall(
             section="Feeds", action="SubmitFeed", params=params, idempotent=False, feed=body, content_type=content_type
         )
+        del body  # a traceback may show variables
         return await self._calls.result(call, _read_submitted, WaitPolicy(wait=wait, deadline=deadline, paced=paced))
 
     def list(

@@ -11,6 +11,7 @@ from typing import Final
 
 from amazon_ae._exceptions import ConfigurationError, UnreadableResponse
 from amazon_ae._models.checks import check_aware, check_count, check_text, listed
+from amazon_ae._models.hidden import Hidden, sealed
 from amazon_ae._models.orders import Order, OrderItem, OrderPage
 from amazon_ae._models.responses import ResponseMeta
 from amazon_ae._models.text import check_order_id
@@ -67,6 +68,7 @@ class Orders(Section):
         super().__init__(calls)
         self._marketplace_id = marketplace_id
 
+    @sealed
     def list(
         self,
         *,
@@ -144,7 +146,8 @@ class Orders(Section):
             "SellerOrderId": seller_order_id,
             "MaxResultsPerPage": max_results_per_page,
         }
-        flat = flatten(filters)
+        # It may hold a buyer's address, and a traceback may show variables.
+        hidden = Hidden(flatten(filters))
         policy = WaitPolicy(wait=wait, deadline=deadline)
 
         async def start() -> RawPage[Order]:
@@ -155,14 +158,14 @@ class Orders(Section):
             }
             _check_order(created_after, before["CreatedBefore"], "created_after")
             _check_order(last_updated_after, before["LastUpdatedBefore"], "last_updated_after")
-            call = MwsCall(section="Orders", action="ListOrders", params={**flat, **flatten(before)})
+            call = MwsCall(section="Orders", action="ListOrders", params={**hidden.value, **flatten(before)})
             return await self._calls.result(call, read_order_page, policy)
 
         async def follow(token: str) -> RawPage[Order]:
             call = MwsCall(section="Orders", action="ListOrdersByNextToken", params={"NextToken": token})
             return await self._calls.result(call, read_order_page, policy)
 
-        asked = {**flat, **flatten({"CreatedBefore": created_before, "LastUpdatedBefore": last_updated_before})}
+        asked = {**hidden.value, **flatten({"CreatedBefore": created_before, "LastUpdatedBefore": last_updated_before})}
         return OrderListing(
             start=start, follow=follow, key=lambda order: order.amazon_order_id, query=fingerprint("ListOrders", asked)
         )

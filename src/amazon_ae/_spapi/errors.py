@@ -27,6 +27,7 @@ from amazon_ae._exceptions import (
     ServiceUnavailable,
     UnreadableResponse,
 )
+from amazon_ae._models.hidden import sealed
 from amazon_ae._models.responses import ResponseMeta
 from amazon_ae._spapi.values import load, node, nodes, text
 
@@ -74,6 +75,7 @@ def rate_of(headers: Mapping[str, str]) -> float | None:
     return rate if 0.0 < rate < 1e6 else None
 
 
+@sealed
 def read_body(status: int, headers: Mapping[str, str], body: bytes, *, action: str) -> Any:
     """The JSON of a success.
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from amazon_ae._exceptions import UnreadableResponse
+from amazon_ae._models.hidden import sealed
 from amazon_ae._models.notifications import FeedFinished, Notification, OrderChanged, QuantityChanged
 from amazon_ae._spapi.order_words import EASY_SHIP
 from amazon_ae._spapi.values import Node, instant, integer, load, node, text, texts
@@ -19,6 +20,7 @@ __all__ = ["read_notification"]
 _DEPTH: Final = 4
 
 
+@sealed
 def read_notification(body: str | bytes) -> Notification:
     """The notification in the body of a message.
 

@@ -32,6 +32,7 @@ from amazon_ae._exceptions import (
     UnreadableResponse,
 )
 from amazon_ae._models.checks import check_deadline, deadline_at
+from amazon_ae._models.hidden import without_frames
 from amazon_ae._models.responses import ResponseMeta
 from amazon_ae._ports import Clock
 from amazon_ae._transport.http import HttpTransport, RawAnswer, WireRequest
@@ -281,7 +282,11 @@ class CallExecutor(Generic[C]):
         arrival = Arrival(at=self._clock.now(), restore_seconds=throttle.restore_seconds if stated is None else stated)
         if not 200 <= answer.status < 300:
             raise self._dialect.error(call, answer, arrival)
-        return await self.off_loop(len(answer.body), lambda: read(answer, arrival))
+        try:
+            return await self.off_loop(len(answer.body), lambda: read(answer, arrival))
+        except AmazonAeError as unreadable:
+            failure = without_frames(unreadable)  # they hold the answer, and buyers in it
+        raise failure
 
     def _record(self, call: C, answer: RawAnswer | None, error: AmazonAeError | None) -> None:
         if self._on_request is None:

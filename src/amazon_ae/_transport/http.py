@@ -22,6 +22,7 @@ import attrs
 import httpx
 
 from amazon_ae._exceptions import ConfigurationError, NotSent, OutcomeUnknown, UnreadableResponse
+from amazon_ae._models.hidden import without_frames
 from amazon_ae._transport.retries import ClosedClient
 
 __all__ = ["ERROR_BODY_BYTES", "HttpTransport", "RawAnswer", "WireRequest", "check_endpoint", "surely_unsent"]
@@ -86,18 +87,6 @@ def _query_out_of_logs(url: httpx.URL) -> Iterator[None]:
         yield
     finally:
         logger.removeFilter(without_query)
-
-
-def _drop_frames(error: BaseException) -> None:
-    """Cut the tracebacks of a foreign error and its causes: their frames hold headers and URLs with credentials."""
-    seen: set[int] = set()
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        each = waiting.pop()
-        if each is not None and id(each) not in seen:
-            seen.add(id(each))
-            each.__traceback__ = None
-            waiting += [each.__cause__, each.__context__]
 
 
 def surely_unsent(error: Exception) -> bool:
@@ -176,6 +165,13 @@ class HttpTransport:
             OutcomeUnknown: any other failure after the connection was made, or the limit ran out.
             UnreadableResponse: a success larger than the cap.
         """
+        try:
+            return await self._exchange(wire, name)
+        except BaseException as error:  # cancellation too: its frames hold the URL, in which MWS has the token
+            failure = without_frames(error)
+        raise failure
+
+    async def _exchange(self, wire: WireRequest, name: str) -> RawAnswer:
         if self._http.is_closed:
             raise ClosedClient(f"{name}: the HTTP client is closed")
         try:
@@ -201,7 +197,7 @@ class HttpTransport:
         except UnreadableResponse:
             raise
         except Exception as error:  # whatever a transport, proxy or event hook of the host raises
-            _drop_frames(error)
+            without_frames(error)
             if limit.expired():
                 raise OutcomeUnknown(
                     f"{name}: no whole answer in {self._max_seconds:g} s (max_exchange); the request may have arrived"

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from amazon_ae._exceptions import ConfigurationError, SchemaTooNew, StorageError
+from amazon_ae._models.hidden import without_frames
 from amazon_ae._storage.postgres.identity import DatabaseIdentity
 from amazon_ae._storage.postgres.pool import ConnectErrors, Timeouts, check_alive, is_direct, make_pool
 from amazon_ae._storage.postgres.schema import SCHEMA_VERSION, migrations, quoted
@@ -380,15 +381,20 @@ class Database:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
+        cause: Exception | None = None
         try:
             yield
         except _FromCaller as carried:
             error = carried.error
         except self._errors as failure:
-            raise self._failed(failure) from (self._reason(failure) or failure)
+            # The driver's frames hold the connection string.
+            cause = without_frames(self._reason(failure) or failure)
+            error = self._failed(failure)
         else:
             return
-        raise error
+        if cause is None:
+            raise error
+        raise error from cause
 
     def _failed(self, failure: Exception) -> StorageError:
         reason = self._reason(failure)

@@ -12,6 +12,7 @@ import select
 from typing import TYPE_CHECKING, Any, Final
 
 from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._models.hidden import sealed
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -62,6 +63,7 @@ class ConnectErrors:
         )
 
 
+@sealed
 def make_pool(
     conninfo: str, *, name: str, max_connections: int, timeout_seconds: float, timeouts: Timeouts, errors: ConnectErrors
 ) -> AsyncConnectionPool[Any]:

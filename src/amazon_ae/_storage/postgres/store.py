@@ -12,6 +12,7 @@ from amazon_ae._clocks import SystemClock
 from amazon_ae._exceptions import StorageError
 from amazon_ae._models.checks import check_aware
 from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome
+from amazon_ae._models.hidden import sealed_init
 from amazon_ae._models.stored import Change, QueueStats, Receipt, StoredBatch, StoredItem
 from amazon_ae._storage.notices import Notice, Settled, queued, settled
 from amazon_ae._storage.postgres import verbs
@@ -47,6 +48,7 @@ __all__ = ["PostgresStorage"]
 T = TypeVar("T")
 
 
+@sealed_init
 class PostgresStorage:
     """A ``Storage`` in PostgreSQL 12 or newer: many hosts, many processes, many sellers.
 
