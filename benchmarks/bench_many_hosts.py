@@ -11,7 +11,7 @@ first passes: from the common start until the last of all schedulers has read it
 put, pickup: from the call to its answer; a pickup is carried by whichever process is first.
 CPU: of all processes and of the server with its connections, in cores of this machine.
 loop: the most processor time that one callback of any event loop took in the steady part; where nothing else loads the
-machine, so long was that loop held up.
+machine, so long was that loop held up. Each process calls ``gc.freeze()`` once it is at work, as the how-to advises.
 transactions: committed by the server in the steady part, for each put or pickup.
 
 hot: one process puts new SKUs of one seller as fast as it can, beside the others' load. lost: the server ends every
@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import random
@@ -111,6 +112,8 @@ class Worker:
             load = [asyncio.create_task(self.load(store, schedulers))]
             first = asyncio.create_task(self.first_passes(schedulers))
             await asyncio.sleep(options["warm_up"] - self.since_start())
+            gc.collect()
+            gc.freeze()
             cpu = _cpu_seconds()
             self.watch_loop()
             if options["hot"]:

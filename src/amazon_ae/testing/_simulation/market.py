@@ -111,6 +111,7 @@ class PaperMarket:
         self._account = account
         self._rule = QuotaRule(name=f"{account}/SubmitFeed", burst=15, restore_seconds=120.0, limit=30)
         self._feeds: dict[str, FeedStatus] = {}
+        self._submitted = 0
         self._free_at: dict[ItemKind, datetime] = {}
         self._pace = Limiter(clock, burst=6, restore_seconds=60)  # as a gateway paces its look-ups
         # MWS API reference, the pages of SubmitFeed, GetFeedSubmissionList, GetFeedSubmissionResult and GetOrder.
@@ -154,7 +155,8 @@ class PaperMarket:
         begin = max(now, self._free_at.get(batch.kind, now))
         seconds = self._processing.draw((begin - self._start).total_seconds(), self._rng)
         done = self._free_at[batch.kind] = begin + timedelta(seconds=seconds)
-        feed_id = str(50_000_000_000 + len(self._feeds))
+        feed_id = str(50_000_000_000 + self._submitted)
+        self._submitted += 1
         self._feeds[feed_id] = FeedStatus(
             feed_id=feed_id,
             kind=batch.kind,
@@ -172,6 +174,14 @@ class PaperMarket:
     def busy_until(self, kind: ItemKind) -> datetime:
         """When the last accepted feed of a kind will have been processed."""
         return self._free_at.get(kind, self._start)
+
+    def forget(self, before: datetime) -> None:
+        """Drop feeds that were processed before this instant, so that many days take no more memory than a few."""
+        self._feeds = {
+            feed_id: feed
+            for feed_id, feed in self._feeds.items()
+            if feed.completed_at is None or feed.completed_at >= before
+        }
 
     async def foreign_feed(self) -> None:
         """Another program submits a feed of another type; refused, it gives up."""
