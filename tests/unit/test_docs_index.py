@@ -13,7 +13,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "index.md"
 def test_the_front_page_packs_one_order(capsys: pytest.CaptureFixture[str]) -> None:
     """Its ten lines with the program below them need nothing but the package."""
     code = "\n".join(re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL))
-    exec(compile(code, str(PAGE), "exec"), {"__name__": "__main__"})
+    exec(compile(code, str(PAGE), "exec", dont_inherit=True), {"__name__": "__main__"})
     assert re.fullmatch(r"\d{3}-\d{7}-\d{7} leaves on 20\d\d-\d\d-\d\d\n", capsys.readouterr().out)
 
 

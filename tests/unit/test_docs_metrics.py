@@ -24,7 +24,7 @@ def example(containing: str) -> dict[str, Any]:
     blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     (block,) = [block for block in blocks if containing in block]
     names: dict[str, Any] = {}
-    exec(compile(block, PAGE.name, "exec"), names)
+    exec(compile(block, PAGE.name, "exec", dont_inherit=True), names)
     return names
 
 

@@ -34,7 +34,7 @@ def names_of(page: str) -> dict[str, Any]:
     text = (PAGES / page).read_text(encoding="utf-8")
     code = "\n\n".join(re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE))
     names: dict[str, Any] = {}
-    exec(compile(code, page, "exec"), names)
+    exec(compile(code, page, "exec", dont_inherit=True), names)
     return names
 
 

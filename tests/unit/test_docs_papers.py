@@ -54,7 +54,7 @@ class World:
 async def world() -> AsyncIterator[World]:
     blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     names: dict[str, Any] = {}
-    exec(compile("\n\n".join(blocks), PAGE.name, "exec"), names)
+    exec(compile("\n\n".join(blocks), PAGE.name, "exec", dont_inherit=True), names)
     clock = VirtualClock(grace_seconds=0.02)
     fake = FakeSpApi(clock=clock)
     for number in (1, 2):

@@ -16,7 +16,7 @@ TEXT = (DOCS / "reference" / "portal.md").read_text(encoding="utf-8")
 def _names() -> dict[str, Any]:
     names: dict[str, Any] = {}
     for code in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL):
-        exec(compile(code, "portal.md", "exec"), names)
+        exec(compile(code, "portal.md", "exec", dont_inherit=True), names)
     return names
 
 

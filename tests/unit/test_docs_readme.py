@@ -45,6 +45,9 @@ def test_every_link_of_the_readme_leads_somewhere() -> None:
 
 def test_the_quickstart_runs(capsys: pytest.CaptureFixture[str]) -> None:
     """All of its blocks, pasted into one file, are a program that prints what the page says."""
-    exec(compile("\n\n".join(code_of("docs/quickstart.md")), "quickstart.md", "exec"), {"__name__": "__main__"})
+    exec(
+        compile("\n\n".join(code_of("docs/quickstart.md")), "quickstart.md", "exec", dont_inherit=True),
+        {"__name__": "__main__"},
+    )
     said = re.findall(r"^```text\n(.*?)^```$", (ROOT / "docs/quickstart.md").read_text(), re.DOTALL | re.MULTILINE)
     assert capsys.readouterr().out == said[0]

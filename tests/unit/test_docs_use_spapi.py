@@ -29,7 +29,15 @@ def env_of(fake: FakeSpApi) -> dict[str, str]:
 
 def names_of_the_page() -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "use_the_selling_partner_api"}
-    exec(compile("\n\n".join(re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.M)), "page", "exec"), names)
+    exec(
+        compile(
+            "\n\n".join(re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.M)),
+            "page",
+            "exec",
+            dont_inherit=True,
+        ),
+        names,
+    )
     return names
 
 

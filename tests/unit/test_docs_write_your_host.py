@@ -53,7 +53,7 @@ async def test_the_pack_station_answers_on_good_and_bad_days(
     """A parcel without an invoice yet, one that Amazon refuses, and one that is not settled in time."""
     names: dict[str, Any] = {}
     for block in re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE):
-        exec(compile(block, "write-your-host.md", "exec"), names)
+        exec(compile(block, "write-your-host.md", "exec", dont_inherit=True), names)
     for order_id in (PACKED, REFUSED, UNSETTLED):
         fake_mws.add_order(make_order(order_id))
     fake_mws.refuse(REFUSED, "90099", "too heavy")
