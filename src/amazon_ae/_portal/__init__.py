@@ -1,1 +1,1 @@
-"""Seller Central through a browser: sign in, fetch the papers of an order, verify them."""
+"""Seller Central through a browser: sign in, fetch the documents of an order, verify them."""

@@ -1,8 +1,8 @@
-"""Which row of a chooser is ours: the seller account and marketplace, or the user. Exact matches only.
+"""Finds our row in a picker: the seller account and marketplace, or the user. Exact matches only.
 
 A wrong row is worse than an error: it shows another account's orders, or types our password for a colleague. So a row
-counts only if a whole line of it *is* the name, never if it contains or begins with it, and two rows that do are an
-error. Errors say how many rows there are and never what they say.
+matches only if a whole line of it *is* the name, never if it contains or begins with it, and two matches are an error.
+Errors state the number of rows and never their text.
 
 Two layouts are known. *Nested*: each account's marketplaces lie inside its own row (the current picker). *Columns*: all
 accounts first, then the marketplaces of the selected one (the older picker); there the account is clicked first.
@@ -33,7 +33,7 @@ class PickerRow:
 
     Attributes:
         lines: its visible text, line by line.
-        depth: in how many other rows it lies.
+        depth: the number of other rows around it.
     """
 
     lines: tuple[str, ...] = attrs.field(repr=False)
@@ -41,7 +41,7 @@ class PickerRow:
 
 
 def is_marketplace_row(row: PickerRow, names: Collection[str]) -> bool:
-    """Whether a row is exactly one of these names, but for a remark in parentheses."""
+    """Whether a row is exactly one of these names, apart from a remark in parentheses."""
     wanted = {_plain(name).casefold() for name in names}
     texts = (text for line in row.lines for text in (line, _REMARK.sub("", line)))
     return any(_plain(text).casefold() in wanted for text in texts)
@@ -106,7 +106,9 @@ _Group = tuple[int | None, list[int]]
 
 
 def _groups(rows: Sequence[PickerRow], every: Collection[str]) -> list[_Group]:
-    """Nested rows are marketplaces whatever they say; where nothing is nested, their names tell them from accounts."""
+    """Nested rows are marketplaces whatever their text; where nothing is nested, their names distinguish them from
+    accounts.
+    """
     least = min((row.depth for row in rows), default=0)
     nested = any(row.depth > least for row in rows)
     groups: list[_Group] = []
@@ -121,7 +123,7 @@ def _groups(rows: Sequence[PickerRow], every: Collection[str]) -> list[_Group]:
 
 
 def _in_columns(rows: Sequence[PickerRow], groups: Sequence[_Group]) -> bool:
-    """Whether all accounts come first, so that the order of rows does not say whose the marketplaces are."""
+    """Whether all accounts come first, so that the order of rows does not show whose the marketplaces are."""
     nested = len({row.depth for row in rows}) > 1
     return not nested and not any(listed for _, listed in groups[:-1])
 
@@ -140,7 +142,7 @@ def _group(groups: Sequence[_Group], name: str | None, rows: Sequence[PickerRow]
     if len(fitting) != 1:
         raise ConfigurationError(
             f"account_name is exactly the name of {len(fitting) or 'none'} of the {len(accounts)} seller accounts that "
-            "the account picker lists; give the whole name as it stands there"
+            "the account picker lists; give the whole name as it is shown there"
         )
     return fitting[0]
 
@@ -150,6 +152,6 @@ def _is_same(text: str, other: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    """Without what the eye does not see: direction marks, double spaces, composed letters."""
+    """The text without invisible differences: direction marks, double spaces, composed letters."""
     visible = "".join(sign for sign in unicodedata.normalize("NFC", text) if unicodedata.category(sign) != "Cf")
     return " ".join(visible.split())

@@ -1,8 +1,9 @@
-"""Find a browser, start it, and be sure that it ends.
+"""Finds a browser, starts it, and makes sure that it ends.
 
 Any Chromium will do: one that is installed, Playwright's own, one that already runs (CDP address), or a context the
-host opened. What this library started it also ends, whatever happens: a cancelled start, a crash, a hung close. What
-the host opened is never closed.
+host opened. A browser that this library started it also ends, whatever happens: a cancelled start, a crash, a hung
+close. A browser
+that the host opened is never closed.
 """
 
 from __future__ import annotations
@@ -72,9 +73,9 @@ _USER_INFO: Final = re.compile(r"(?<=//)[^/\s\"'@]*@|(?<=[=;,])[^/\s\"'@:;,=]+:[
 _QUERY: Final = re.compile(r"(?<=[\w/])\?[^\s\"')]+")
 _CLOSE_SECONDS: Final = 5.0
 _PROBE_SECONDS: Final = 3.0
-# Chromium forgets to close a page whose next document is just arriving (measured: 30 % of them); asked again, it does.
+# Chromium ignores the close of a page whose next document is just arriving (measured: 30 %); a second one works.
 _CLOSE_AGAIN_SECONDS: Final = 0.5
-# A cold start is no answer of the site: an impatient ``timeout`` does not shorten it.
+# A cold start is not an answer of the site, so a short ``timeout`` does not shorten it.
 _START_SECONDS: Final = 30.0
 
 
@@ -95,7 +96,7 @@ class BrowserOptions:
         context: a Playwright ``BrowserContext`` of the host; it is left open, and only its pages of ours are closed. Of
             its cookies only those of the marketplace (and of ``sign_in_origins``) are read, saved and replaced.
         args: further command-line switches.
-        locale: what the browser asks the site for; no page is recognised by its words, so any will do.
+        locale: the language that the browser asks for; no page is recognised by its words, so any works.
     """
 
     executable_path: str | None = None
@@ -116,7 +117,7 @@ class BrowserOptions:
 
 
 def without_passwords(text: str) -> str:
-    """A text without what stands before an address's host (user and password of a proxy) or after its ``?``."""
+    """A text without the user and password of an address, and without its query."""
     return _QUERY.sub("?***", _USER_INFO.sub("***@", text))
 
 
@@ -147,10 +148,10 @@ def find_browser(
     platform: str = sys.platform,
     bundled: str | None = None,
 ) -> str:
-    """The path of an installed browser: on the search path, at the platform's usual place, or Playwright's own.
+    """The path of an installed browser: on the search path, in the platform's usual folder, or Playwright's own.
 
     Args:
-        bundled: where Playwright would keep its own.
+        bundled: the path of Playwright's own.
 
     Raises:
         BrowserNotFound: there is none; the message names the commands that get one.
@@ -178,16 +179,18 @@ class RunningBrowser:
     session_generation: int = -1
     """Which session's cookies it holds; see ``PortalSession.generation``."""
     spare_state: SessionState | None = attrs.field(default=None, repr=False)
-    """A stored session that was not put over the live one of a host's context: for when that one is no good."""
+    """A stored session that did not replace the live one of a host's context; used if the live one is not valid."""
     _closed: bool = False
 
     @property
     def alive(self) -> bool:
-        """Whether it can still be used; a killed driver is noticed only by those who use it (``lost``)."""
+        """Whether it can still be used; a killed driver shows only in use (see ``is_lost``)."""
         return not (self._closed or self.lost) and (self.browser is None or self.browser.is_connected())
 
     async def is_lost(self) -> bool:
-        """Ask the browser whether it still lives. A closed page is no lost browser, and neither is a slow one."""
+        """Ask the browser whether it still runs. A closed page does not count as a lost browser, nor does a slow
+        one.
+        """
         if not self.alive:
             return True
         try:
@@ -200,7 +203,7 @@ class RunningBrowser:
         return False
 
     async def is_headless(self) -> bool:
-        """Whether it shows no window: such a Chromium says so in its name."""
+        """Whether it shows no window: such a Chromium has it in its name."""
         page = await new_page(self.context, _START_SECONDS)
         try:
             agent: str = await run_step(page.evaluate("navigator.userAgent"), "browser", _START_SECONDS)
@@ -239,7 +242,7 @@ async def start_browser(
         hosts: in a context of the host's own, only cookies of these are added.
 
     Raises:
-        BrowserNotFound: there is none, or it does not start; the message says what to do.
+        BrowserNotFound: there is none, or it does not start; the message names what to do.
     """
     if options.context is not None:
         running = RunningBrowser(options.context, options.context.browser)
@@ -301,7 +304,7 @@ async def _start(
                 channel=options.channel,
                 headless=headless,
                 args=[*_QUIET, *options.args],
-                # Chromium's sandbox does not work for root; everybody else keeps it.
+                # Chromium's sandbox does not work for root; every other user keeps it.
                 chromium_sandbox=not (hasattr(os, "geteuid") and os.geteuid() == 0),
                 timeout=milliseconds,
                 # The host decides what Ctrl-C means.
@@ -320,7 +323,7 @@ async def _start(
         if isinstance(error, TimeoutError):
             failure = BrowserNotFound(f"the browser does not start within {seconds:g} s", step="browser")
         elif isinstance(error, Error):
-            # Playwright's text quotes the command line: harmless, but long. The first line says it.
+            # Playwright's text quotes the command line: harmless, but long. The first line is enough.
             failure = BrowserNotFound(_why_not(options, headless, str(error)), step="browser")
         else:
             raise
@@ -330,7 +333,7 @@ async def _start(
 
 
 def _why_not(options: BrowserOptions, headless: bool, text: str) -> str:
-    """Why there is no browser, in the terms of what was asked for."""
+    """The reason why there is no browser, in terms of the options."""
     reason = without_passwords(text.partition("\n")[0])
     if options.cdp_url is not None:
         return (
@@ -380,7 +383,7 @@ async def _new_context(browser: Browser, state: SessionState | None, *, locale: 
     except (Error, TypeError, KeyError, AttributeError):
         if state is None or not browser.is_connected():
             raise
-    # A damaged session must not look like a browser that does not start: take of it what can be taken.
+    # A damaged session must not look like a browser that does not start: use the part of it that is valid.
     context = await browser.new_context(locale=locale, timezone_id=time_zone, accept_downloads=True)
     await SessionCookies(context).add(state)
     return context
@@ -404,7 +407,7 @@ async def _close_for_sure(page: Page) -> None:
 
 
 async def _finish(task: asyncio.Future[None]) -> None:
-    """Wait for clean-up to end even while being cancelled, then let the cancellation go on."""
+    """Wait for clean-up to end even while being cancelled, then continue the cancellation."""
     cancelled = False
     while not task.done():
         try:
@@ -430,7 +433,7 @@ async def _stop(playwright: Playwright | None) -> None:
         async with asyncio.timeout(_CLOSE_SECONDS):
             await playwright.stop()
     except Exception:
-        # The driver hangs or is gone. Chromium lives on the driver's pipe: ending the driver ends both.
+        # The driver hangs or has ended. Chromium depends on the driver's pipe: ending the driver ends both.
         process = _driver_of(playwright)
         if process is not None:
             with contextlib.suppress(ProcessLookupError):

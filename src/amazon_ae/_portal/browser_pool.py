@@ -1,4 +1,4 @@
-"""Hold the one browser and its few pages: start it when it is needed, replace it when it died, lend pages out."""
+"""Owns the one browser and its few pages: starts it when needed, replaces it after a crash, lends pages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class BrowserPool:
     """One browser at a time.
 
     Args:
-        state: gives the cookies to start with.
+        state: returns the cookies to start with.
         hosts: whose cookies they are.
         max_pages: lent out at the same time, and kept.
     """
@@ -67,7 +67,7 @@ class BrowserPool:
         """The browser, if it was started."""
 
     async def get(self) -> RunningBrowser:
-        """The browser; started if there is none, or if the last one died.
+        """The browser; started if there is none, or if the last one crashed.
 
         Raises:
             BrowserNotFound: there is none, or it does not start.
@@ -102,7 +102,7 @@ class BrowserPool:
     @contextlib.asynccontextmanager
     async def page(self, running: RunningBrowser, printing: bool) -> AsyncIterator[Page]:
         """Lend a page. One on which something failed is not lent again."""
-        if running is not self.running:  # the window of a headed sign-in: its page is nobody else's
+        if running is not self.running:  # the window of a headed sign-in, whose page is not shared
             page = await new_page(running.context, self._timeout_seconds)
             try:
                 yield page

@@ -1,4 +1,4 @@
-"""Click on what only a click makes download, and take the answer on its way, wherever it was going to be shown."""
+"""Downloads by a click: clicks, and intercepts the answer wherever it would be shown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Check", "click_for_answer"]
 
 Check = Callable[[RawResponse], Awaitable[Answer]]
-"""What came back to an answer, or its error."""
+"""Turns a response into an answer, or raises its error."""
 
 _POPUP_SECONDS: Final = 2.0
 _ROUTE_TRIES: Final = 4
@@ -33,8 +33,8 @@ async def click_for_answer(
     """Click on the first visible ``selector`` in any frame, and take the answer to what the click asks for.
 
     Three ways are known: the page itself goes to the file; a new window does; the page's script makes the file, which
-    is never asked for and comes as a download. The first two are taken on their way: a PDF that is shown fires no
-    download event in a headless browser, and its address may work only once. New windows are closed.
+    is never asked for and comes as a download. The first two are intercepted: a PDF that is shown fires no download
+    event in a headless browser, and its address may work only once. New windows are closed.
 
     Raises:
         PageChanged: there is nothing to click on.
@@ -89,7 +89,7 @@ async def click_for_answer(
             if await target.count():
                 await target.first.click(timeout=timeout_seconds * 1000, no_wait_after=True)
                 return await arrived
-        raise PageChanged("what the list offers went away before it was clicked on; run check()", step=step)
+        raise PageChanged("the list's offer disappeared before the click; run check()", step=step)
 
     page.on("download", download)
     page.on("popup", keep)
@@ -125,7 +125,7 @@ async def _route(context: BrowserContext, take: Handler, step: str, timeout_seco
 
 
 async def _unroute(context: BrowserContext, take: Handler, step: str, timeout_seconds: float) -> None:
-    """Intercept them no more. What stays behind when a page closes just then is passed on by Playwright itself."""
+    """Intercept them no more. A request that is left when a page closes just then is continued by Playwright itself."""
     for _ in range(_ROUTE_TRIES):
         try:
             await run_step(context.unroute("**/*", take), step, timeout_seconds)
@@ -141,7 +141,7 @@ async def _where(request: Request, page: Page) -> Literal["page", "window"] | No
     try:
         other = request.frame.page
     except Exception:
-        # A new window has no frame yet. What opened it is named by the referrer, if by anything.
+        # A new window has no frame yet. Only the referrer may name the page that opened it.
         return "window" if page.url.startswith(request.headers.get("referer", "")) else None
     if other == page:
         return "page"
@@ -154,6 +154,6 @@ def _set(arrived: asyncio.Future[Answer], answer: Answer | None = None, *, error
         return
     if error is not None:
         arrived.set_exception(error)
-        arrived.exception()  # counts as looked at, also where nobody waits any more
+        arrived.exception()  # marks the exception as retrieved, also if no task awaits it
     elif answer is not None:
         arrived.set_result(answer)

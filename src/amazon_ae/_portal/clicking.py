@@ -1,4 +1,4 @@
-"""A click as a person's, also where tours, consent banners and pop-ups lie over the page: those are closed first."""
+"""Clicks like a person: tours, consent banners and pop-ups over the element are closed first."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ _CLOSER: Final = """(element, arg) => {
 
 
 async def click(page: Page, target: Locator, site: SiteMap, *, step: str, timeout_seconds: float) -> None:
-    """Click on ``target`` with a trusted click; what covers it is closed first, one overlay after the other.
+    """Click on ``target`` with a trusted click; overlays that cover it are closed first, one after the other.
 
     Consent is never given on the seller's behalf: an overlay that offers only "Accept" stays, and the element below it
     is clicked by script.

@@ -35,8 +35,8 @@ class SessionCookies:
     """The cookies that are the session.
 
     Attributes:
-        hosts: whose cookies are the session; ``None`` for every cookie, in a context of the library's own. In a host's
-            context the others are its own business: they are neither saved nor touched.
+        hosts: the hosts whose cookies are the session; ``None``: every cookie, in a context of the library's own. In
+            a host's context other cookies are neither saved nor changed.
     """
 
     context: BrowserContext = attrs.field(repr=False)
@@ -52,7 +52,7 @@ class SessionCookies:
         return Hidden({"cookies": self._ours(cookies), "origins": []})
 
     async def replace(self, state: SessionState) -> None:
-        """Put another session in the place of this one."""
+        """Replace this session by another one."""
         if self.hosts is None:
             await run_step(self.context.clear_cookies(), "session", _SECONDS)
         else:

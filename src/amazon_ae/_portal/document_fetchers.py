@@ -1,4 +1,4 @@
-"""How each document is got out of Seller Central, by the shortest way that works.
+"""Fetches each document from Seller Central by the shortest way that works.
 
 The order's page is fetched once for invoice and label and read without a browser page; where its scripts must run, the
 fetched page is shown in one, so that the site is not asked again.
@@ -29,7 +29,7 @@ async def fetch_order_page(context: FetchContext, order_id: str) -> OrderPage:
 async def fetch_document(
     context: FetchContext, kind: DocumentKind, order_id: str, order_page: Callable[[], Awaitable[OrderPage]]
 ) -> FetchedDocument:
-    """The bytes of one document, not verified yet. Raises ``SignedOut`` for its owner to renew the session."""
+    """The bytes of one document, not verified yet. Raises ``SignedOut``: the caller renews the session."""
     if kind is DocumentKind.PACKING_SLIP:
         return FetchedDocument(order_id, kind, await fetch_packing_slip(context, order_id))
     order = await order_page()

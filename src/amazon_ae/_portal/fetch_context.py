@@ -1,4 +1,4 @@
-"""What the fetchers of documents share: addresses, browser pages that are examined like answers, and verification."""
+"""Shared by the document fetchers: addresses, browser pages that are examined like answers, and verification."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["DRAW_SECONDS", "FetchContext", "FetchedDocument", "OrderPage", "hrefs"]
 
 DRAW_SECONDS: Final = 3.0
-"""How long a page that waits for no answer may take to show what was asked for."""
+"""How long a page without pending requests may take to show the element that was asked for."""
 _OBSERVE_SECONDS: Final = 0.04
 _MOST_CANDIDATES: Final = 4
 
@@ -61,10 +61,10 @@ class FetchedDocument:
 
 @attrs.frozen(kw_only=True)
 class FetchContext:
-    """The site, its session and its pace, for one order's documents.
+    """The site, its session and its rate, for one order's documents.
 
     Attributes:
-        open_page: lends a browser page, ``True`` for printing; there is a bounded number of them.
+        open_page: lends a browser page (``True``: for printing) out of a bounded number.
         label_wait_seconds: how long a label in the making is waited for before ``DocumentNotReady``.
         pictures: kinds whose PDFs hold no text.
         routing: held while requests of all pages begin or end to be intercepted, and while pop-ups close.
@@ -133,7 +133,7 @@ class FetchContext:
         forms: tuple[str, ...] = (),
         clicks: tuple[str, ...] = (),
     ) -> Offer | None:
-        """What turns up first in any frame of the page; ``None`` if it stays away and nothing is awaited any more.
+        """The first of these elements to appear in any frame; ``None`` if none does and no request is pending.
 
         Raises:
             PortalUnavailable: the page's own request was answered with 500 or more.
@@ -174,7 +174,8 @@ class FetchContext:
     async def first_valid(
         self, urls: Iterable[str], kind: DocumentKind, order_id: str, *, referer: str
     ) -> Answer | None:
-        """Of several links the one whose document is this order's; a single one is taken as it is and verified later.
+        """Of several links the one whose document is this order's; a single one is returned as it is and verified
+        later.
 
         Several stand on a page where a credit note, an older document or another order's is listed beside it.
         """
@@ -196,7 +197,7 @@ class FetchContext:
 
 
 def hrefs(tree: HtmlDocument, selectors: tuple[str, ...]) -> list[str]:
-    """Where the links lead that a page shows; anchors and scripts are left out."""
+    """The addresses of a page's links, without anchors and scripts."""
     found = (element.attributes.get("href", "") for element in tree.find(selectors))
     return [
         href for href in found if href and not href.startswith("#") and urlsplit(href).scheme in ("", "http", "https")

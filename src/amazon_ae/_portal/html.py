@@ -1,6 +1,6 @@
 """Fetched HTML as a browser would read it: selectolax's HTML5 parser and CSS engine, and the form a click would send.
 
-The parser follows the HTML standard with scripting on, as the browser that opens the same page does: optional end tags,
+The parser follows the HTML standard with scripting on, like the browser that opens the same page: optional end tags,
 misnested tags and ``<noscript>`` give the tree that Chromium has. ``test_portal_html_browser`` asks both.
 """
 
@@ -58,7 +58,7 @@ class Element:
 
     @property
     def label(self) -> str:
-        """What a button says: its text, or the attribute that stands for it."""
+        """The text of a button, or the attribute in its place."""
         attributes = self.attributes
         text = attributes.get("value", "") if self.tag == "input" else self.text
         return " ".join((text or attributes.get("label", "") or attributes.get("aria-label", "")).split())
@@ -140,7 +140,7 @@ def parse_html(content: str | bytes) -> Document:
     keeps an event loop free.
 
     Args:
-        content: bytes are decoded as the HTML standard says; without a declaration they are UTF-8.
+        content: bytes are decoded by the HTML standard; without a declaration they are UTF-8.
 
     Raises:
         ConfigurationError: selectolax is not installed: ``pip install 'amazon-ae[portal]'``.
@@ -156,7 +156,8 @@ def check_selector(selector: str) -> None:
     """Refuse a selector that the two CSS engines, Chromium's and selectolax's, would not read alike.
 
     Raises:
-        ConfigurationError: it is no CSS, or asks for what a fetched page does not have (``:hover``, ``:visible``).
+        ConfigurationError: it is not CSS, or uses a pseudo-class that a fetched page does not have (``:hover``,
+            ``:visible``).
     """
     names = _PSEUDO.findall(_QUOTED.sub("", selector))
     if foreign := [name for name in names if not _MARKUP_PSEUDO_CLASS.fullmatch(name)]:
@@ -182,7 +183,7 @@ def read_form(form: Element, page_url: str, *, button: Element | None = None) ->
 def _controls(form: Element) -> Iterator[Element]:
     """The controls of a form: inside it, naming it by ``form=``, or in the table around a form that cannot hold them.
 
-    ``<table><form><tr>...``: a form may not stand there, so the parser leaves it empty, and its controls beside it.
+    ``<table><form><tr>...``: a form is not allowed there, so the parser leaves it empty, with its controls beside it.
     """
     above = form.parent
     in_table = above is not None and above.tag in ("table", "thead", "tbody", "tr")

@@ -1,7 +1,7 @@
 """Fetch from Seller Central through the browser context's own HTTP client: its cookies, no page, no rendering.
 
-Every answer is examined before anybody uses it: where it came from, whether it means "sign in first", whether the site
-has a fault. What is left is the body. Bodies are in no variable that an error's frames show: they hold buyers' data.
+Every answer is examined before use: its origin, whether it means "sign in first", whether the site has a fault. Only
+then is the body returned. No variable that an error's frames show holds a body: bodies contain buyers' data.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _PARSED_INLINE_BYTES: Final = 50_000
 
 
 class SignedOut(Exception):
-    """There is no usable session, or a wall stands before it; renewed once, never shown to a host."""
+    """There is no usable session, or a challenge blocks it. It is renewed once; a host never sees this error."""
 
     def __init__(self, page: Page) -> None:
         super().__init__(page.value)
@@ -50,7 +50,9 @@ class SignedOut(Exception):
 
 @attrs.frozen(kw_only=True)
 class RawResponse:
-    """What came back. ``url`` is the final address; header names are in lower case, as Playwright gives them."""
+    """A response of the site. ``url`` is the final address; header names are in lower case, as Playwright gives
+    them.
+    """
 
     status: int
     url: str
@@ -72,11 +74,11 @@ class Answer:
     content_type: str
     body: bytes = attrs.field(repr=False)
     document: HtmlDocument | None = attrs.field(default=None, repr=False)
-    """The page's tree, where the answer calls itself a web page."""
+    """The page's tree, if the answer's type is a web page."""
 
 
 class PortalHttp:
-    """Fetches for one context. Raises ``SignedOut`` for its owner to renew the session."""
+    """Fetches for one context. Raises ``SignedOut``: the caller renews the session."""
 
     def __init__(
         self,
@@ -96,7 +98,7 @@ class PortalHttp:
         self._timeout_seconds = timeout_seconds
 
     def absolute(self, href: str, base: str | None = None) -> str:
-        """An address on the session's own host. Links name sibling hosts now and then, which know nothing of it."""
+        """An address on the session's own host. Links sometimes name sibling hosts, where the session is not valid."""
         parts = urlsplit(urljoin(base or self._origin, href))
         return self._origin + parts.path + (f"?{parts.query}" if parts.query else "")
 
@@ -148,7 +150,7 @@ class PortalHttp:
         return await self.examine(raw, step=step)
 
     async def examine(self, raw: RawResponse, *, step: str) -> Answer:
-        """Turn whatever came back into an answer, or its error. A large page is parsed in a thread, once."""
+        """Turn a response into an answer, or raise its error. A large page is parsed in a thread, once."""
         shown: FetchedPage | None = None
         if "html" in raw.content_type:
             if len(raw.body) > _PARSED_INLINE_BYTES:
@@ -163,10 +165,11 @@ class PortalHttp:
         return FetchedPage.read(urlsplit(raw.url).path, raw.body, self._site)
 
     def _check(self, raw: RawResponse, shown: FetchedPage | None, step: str) -> None:
-        """Raise what stands in the way of the answer, if anything does."""
+        """Raise the error of a response that is not the answer."""
         path, status = urlsplit(raw.url).path, raw.status
         if origin_of(raw.url) != self._origin:
-            # Where a site sends people who are not signed in is on no list; anything else from elsewhere is not ours.
+            # There is no list of the addresses to which a site redirects signed-out users; any other foreign address is
+            # an error.
             if path.startswith((self._site.urls["sign_in"], self._site.urls["claim"])):
                 raise SignedOut(Page.EMAIL)
             raise DocumentInvalid("the answer came from another address than the marketplace's", step=step)

@@ -31,7 +31,7 @@ async def fetch_invoice(context: FetchContext, order_id: str, order: OrderPage) 
 
     Raises:
         DocumentNotReady: nothing was uploaded yet.
-        PageChanged: the order's page offers nothing known.
+        PageChanged: the order's page offers no known way.
     """
     names = context.site.selectors
     urls = [context.http.absolute(href, order.url) for href in hrefs(order.tree, names["invoice_link"])]
@@ -45,7 +45,7 @@ async def fetch_invoice(context: FetchContext, order_id: str, order: OrderPage) 
 
 
 async def _by_browser(context: FetchContext, order_id: str, order: OrderPage) -> Answer:
-    """Open the order's page, press the button, take what the list offers."""
+    """Open the order's page, press the button, and use the list's offer."""
     async with context.open_page(False) as page:
         found: Offer | None = None
         with contextlib.suppress(PortalUnavailable):  # asked again, as everywhere
@@ -73,7 +73,7 @@ async def _by_browser(context: FetchContext, order_id: str, order: OrderPage) ->
 
 
 async def _offer(context: FetchContext, page: Page, order: OrderPage) -> Offer | None:
-    """What the opened list, or the page itself once its scripts ran, offers; ``None`` if it is nothing known."""
+    """The offer of the opened list, or of the page once its scripts ran; ``None`` if there is no known one."""
     names = context.site.selectors
     links, forms = names["invoice_link"], names["invoice_form"]
     with NetworkMonitor(page, {context.origin}) as network:

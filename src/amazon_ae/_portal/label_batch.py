@@ -1,4 +1,4 @@
-"""Which link of a page that makes labels leads to this order's, where labels of other orders are listed as well."""
+"""Finds this order's link on a page that makes labels and lists those of other orders too."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class BatchLinks:
 
     Attributes:
         sure: their row names the order, or their address the batch.
-        unsure: nothing says whose they are; the document does.
+        unsure: nothing on the page shows whose they are; the document does.
     """
 
     sure: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ def batch_links(page: Document, selectors: Sequence[str], *, page_url: str, orde
 
 
 def poll_pause_seconds(asked: int) -> float:
-    """The pause after the ``asked``-th look: a small label is made at once, a slow one needs no haste."""
+    """The pause after the ``asked``-th poll, which grows: most labels are made at once."""
     return min(_FIRST_PAUSE_SECONDS * _GROWTH**asked, _LONGEST_PAUSE_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""Perform the sign-in that ``login_rules`` decides: see which page is there, decide, act, until the app is there."""
+"""Performs the sign-in that ``login_rules`` decides: recognise the page, decide, act, until the app is reached."""
 
 from __future__ import annotations
 
@@ -89,11 +89,11 @@ class SignIn:
         self.pages: list[Page] = []
         """The pages seen, in order."""
         self.views: list[PageView] = []
-        """The looks they were recognised by."""
+        """The snapshots by which they were recognised."""
         self.evidence: SignInEvidence | None = None
         """The page on which it ended, where that was not the app."""
         self.skew_seconds: float | None = None
-        """Local clock minus the site's, where the site said its time."""
+        """Local clock minus the site's, where the site stated its time."""
 
     @property
     def typed(self) -> bool:
@@ -106,7 +106,7 @@ class SignIn:
         return self._progress.password_typed
 
     async def run(self) -> None:
-        """Go to the home page and through whatever comes until the app is there.
+        """Open the home page and handle each page until the app is reached.
 
         Raises:
             ChallengeRequired, LoginRejected, PermissionMissing, PageChanged: as ``login_rules.TABLE`` says;
@@ -160,7 +160,7 @@ class SignIn:
         return decide(view.page, self._progress)
 
     async def _confirmed(self, view: PageView) -> PageView:
-        """The page once it has settled. A wrong name for a page that still draws itself would be the sign-in's end."""
+        """The page once it has settled. Misrecognising a page that is still being drawn would end the sign-in."""
         bare = view.page is Page.APP and "app_navigation" not in view.snapshot.present
         needed = _BARE_APP_SECONDS if bare else _SETTLED_SECONDS
 
@@ -222,7 +222,7 @@ class SignIn:
         return await self._settled(await self._observe())
 
     def _check_health(self, view: PageView) -> None:
-        """A page that is unknown because the site is ill is no changed page."""
+        """Raise the site's own fault, so that its error page is not taken for a changed page."""
         if view.page is not Page.UNKNOWN:
             return
         if self._status >= 500 or self._status in (403, 429):
@@ -293,7 +293,7 @@ class SignIn:
     def _note_answer(self, response: Response) -> None:
         if origin_of(response.url) in self._plan.origins:
             skew = clock_skew_seconds(response.headers.get("date"), self._clock.now())
-            # An answer that was long on its way makes the clocks seem further apart than they are.
+            # A slow answer makes the clocks seem further apart than they are.
             known = [value for value in (skew, self.skew_seconds) if value is not None]
             self.skew_seconds = min(known, key=abs, default=None)
         if response.request.is_navigation_request() and response.frame == self._page.main_frame:

@@ -1,7 +1,7 @@
 """Sign-in as a table: the page seen decides the action, not the place in a script.
 
-``classify`` says which page a snapshot shows; ``TABLE`` says what is done on it, how often, and what it means if the
-page is still there after that. Both are pure; ``login_flow`` takes snapshots and performs the actions.
+``classify`` recognises the page of a snapshot; ``TABLE`` has the action for it, how often it may be taken, and the
+error if the page is still there afterwards. Both are pure; ``login_flow`` takes snapshots and performs the actions.
 
 A page is recognised by ids and addresses, never by its words, so Arabic and English are the same. That a password was
 refused is read from the fact that the password page is back, not from an error text.
@@ -51,14 +51,14 @@ _MOST_STEPS: Final = 25
 
 @attrs.frozen(kw_only=True)
 class Snapshot:
-    """What is known of a page: no text of it is kept.
+    """The known features of a page, without its text.
 
     Attributes:
         path: the address's path, without query.
         visible: names of selectors that match something visible.
         present: names of selectors that match anything.
         phrases: names of phrases found in the page.
-        marketplace: how the header's marketplace switch stands: ``True`` ours, ``False`` another, ``None`` not shown.
+        marketplace: the state of the header's marketplace switch: ``True`` ours, ``False`` another, ``None`` not shown.
     """
 
     path: str
@@ -101,7 +101,7 @@ class FetchedPage:
 
 
 def snapshot_of_document(path: str, document: Document, site: SiteMap) -> Snapshot:
-    """The same snapshot out of fetched HTML, for answers that no browser page was opened for."""
+    """The same snapshot from fetched HTML, for answers without a browser page."""
     present: set[str] = set()
     visible: set[str] = set()
     for name, selectors in site.selectors.items():
@@ -122,7 +122,7 @@ def snapshot_of_document(path: str, document: Document, site: SiteMap) -> Snapsh
 
 
 def _first(document: Document, selectors: Sequence[str], phrases: Collection[str]) -> int | None:
-    """Where in the text of such elements the first of the phrases begins."""
+    """The position of the first of these phrases in the text of such elements."""
     said = "\n".join(element.text for element in document.find(selectors)).casefold()
     return min((at for phrase in phrases if (at := said.find(phrase.casefold())) >= 0), default=None)
 
@@ -133,7 +133,7 @@ def comes_first(one: int | None, other: int | None) -> bool:
 
 
 class Action(StrEnum):
-    """What can be done on a page."""
+    """The actions of a sign-in."""
 
     TYPE_EMAIL = "type the e-mail"
     TYPE_PASSWORD = "type the password"
@@ -156,7 +156,7 @@ _TYPES_PASSWORD: Final = frozenset({Action.TYPE_PASSWORD, Action.TYPE_EMAIL_AND_
 
 @attrs.frozen
 class Rule:
-    """What is done on a page, at most how often in one sign-in, and what it means to see the page once more."""
+    """The action for a page, how often it may be taken in one sign-in, and the error if the page appears once more."""
 
     action: Action | None
     at_most: int
@@ -194,7 +194,7 @@ TABLE: Final[Mapping[Page, Rule]] = MappingProxyType(
         Page.SMS_CODE: _challenge("sms_code", "a code sent by mail or SMS"),
         Page.NO_AUTHENTICATOR: _challenge("sms_code", "a code by SMS or call: this user has no authenticator app"),
         # The ordinary way.
-        # Twice: a sign-in whose beginning the site forgot starts here anew, and an e-mail alone locks nobody out.
+        # Twice: a sign-in whose beginning the site forgot starts again here, and an e-mail alone locks no account.
         Page.EMAIL: Rule(Action.TYPE_EMAIL, 2, _refused("Amazon refused the e-mail")),
         Page.EMAIL_AND_PASSWORD: Rule(
             Action.TYPE_EMAIL_AND_PASSWORD, 1, _refused("Amazon refused the e-mail or the password")
@@ -228,16 +228,16 @@ TABLE: Final[Mapping[Page, Rule]] = MappingProxyType(
 )
 
 CHALLENGES: Final = frozenset({Page.AGENT_POLICY, Page.CAPTCHA, Page.WAF, Page.PASSKEY, Page.DEVICE_APPROVAL})
-"""Walls that may stand before any page, signed in or not."""
+"""Challenges that may block any page, signed in or not."""
 
 UNSETTLED: Final = frozenset({Page.UNKNOWN, Page.PICKER_PENDING})
-"""Pages that may still be drawing themselves."""
+"""Pages that may still be being drawn."""
 
 SIGNED_OUT: Final = frozenset(
     # A captcha or a robot check is no proof of being signed out, but the sign-in flow is where it is named and raised.
     set(Page) - {Page.APP, Page.WRONG_MARKETPLACE, Page.UNKNOWN, Page.NO_PERMISSION, Page.PICKER_FAULT}
 )
-"""Pages that a request for something else is answered with when there is no usable session."""
+"""The pages with which the site answers a request without a usable session."""
 
 
 class Progress:
@@ -260,7 +260,7 @@ def ends(page: Page, progress: Progress) -> bool:
 
 
 def decide(page: Page, progress: Progress) -> Action:
-    """What to do on ``page`` now; counts it.
+    """The action for ``page`` now; counts it.
 
     Raises:
         ChallengeRequired, LoginRejected, PermissionMissing, PageChanged: nothing more may be done; as ``TABLE`` says.
@@ -273,7 +273,7 @@ def decide(page: Page, progress: Progress) -> Action:
     if progress.steps > _MOST_STEPS:
         raise PageChanged("sign-in does not end; run check()", step="sign-in")
     if rule.action in _TYPES_PASSWORD:
-        # Whichever form asks next: a second wrong password may lock the account.
+        # On any form: a second wrong password may lock the account.
         if progress.password_typed:
             raise rule.otherwise()
         progress.password_typed = True
@@ -284,7 +284,7 @@ def decide(page: Page, progress: Progress) -> Action:
 def signed_out(
     status: int, path: str, content_type: str, body: bytes, shown: FetchedPage | None, site: SiteMap
 ) -> Page | None:
-    """Whether an answer means "sign in first" (or a wall before it); the page it shows, ``None`` where it does not.
+    """Whether an answer means "sign in first" (or shows a challenge); the page it shows, ``None`` where it does not.
 
     Four faces (seen live on amazon.in, 2026): a redirect to the sign-in address, 200 with the sign-in page, 401, and a
     JSON 403 whose reason is ``sign_in``.

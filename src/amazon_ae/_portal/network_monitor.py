@@ -16,7 +16,8 @@ __all__ = ["NetworkMonitor"]
 
 
 class NetworkMonitor:
-    """What a page, its scripts and frames ask ``origins`` for. A page that still waits for it is slow, not changed.
+    """Tracks the requests of a page, its scripts and frames to ``origins``. A page that still waits for it is slow, not
+    changed.
 
     Attributes:
         server_error: the last status of 500 and above; 0 without one.
@@ -50,7 +51,7 @@ class NetworkMonitor:
 
     def _asked(self, request: Request) -> None:
         if request.is_navigation_request() and request.frame == self._page.main_frame:
-            self._waiting.clear()  # the page that asked for them goes away
+            self._waiting.clear()  # their page has been left
             self.server_error = 0
         if request.resource_type in ("fetch", "xhr", "document") and origin_of(request.url) in self._origins:
             self._waiting.add(request)

@@ -1,4 +1,4 @@
-"""Pace and kill switch: every request to the site waits here first."""
+"""Rate limit and kill switch of every request to the site."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["RequestPacer"]
 
 
 class RequestPacer:
-    """The kill switch and the pace: nothing is sent to the site without passing.
+    """The kill switch and the rate limit: every request passes here.
 
     Args:
         burst: requests at once after a quiet time.
@@ -28,7 +28,7 @@ class RequestPacer:
         self._is_stopped = False
 
     def stop(self) -> None:
-        """Let nothing pass any more."""
+        """Refuse every request from now on."""
         self._is_stopped = True
 
     def resume(self) -> None:

@@ -38,7 +38,7 @@ async def fetch_packing_slip(context: FetchContext, order_id: str) -> bytes:
     """The printed page.
 
     Raises:
-        DocumentInvalid: what is shown is no packing slip, or was cut short.
+        DocumentInvalid: the page is not a packing slip, or was cut short.
         PageChanged: the address leads to another page of the app.
     """
     async with context.open_page(True) as page:
@@ -70,7 +70,7 @@ async def _check_address(context: FetchContext, page: Page, order_id: str) -> No
 
 
 async def _check_content(context: FetchContext, page: Page, network: NetworkMonitor, order_id: str) -> None:
-    """Wait until the page lists goods and names the order. One that does neither is judged by what is printed."""
+    """Wait until the page lists goods and names the order. Otherwise the printed page is checked."""
     selectors = context.site.selectors
     arguments = {
         "orderId": order_id,

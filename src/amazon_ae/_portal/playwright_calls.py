@@ -1,4 +1,4 @@
-"""Await Playwright with a time limit, and turn its errors into this library's."""
+"""Awaits Playwright with a time limit, and turns its errors into this library's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["PageClosed", "run_step"]
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-# Playwright tells these apart by text only. "Target page, context or browser has been closed" does not say which.
+# Playwright distinguishes these by text only. "Target page, context or browser has been closed" does not say which.
 _CLOSED: Final = ("has been closed", "crashed", "Target closed", "frame was detached")
 _LOST: Final = ("Connection closed", "browser has disconnected")
 _NETWORK: Final = (
@@ -42,7 +42,7 @@ _ASYNCIO_GRACE: Final = 1.0
 
 
 class PageClosed(PortalUnavailable):
-    """A page went away underneath: closed, crashed, or its browser died. Only a look at the browser tells which."""
+    """A page ended during the call: closed, crashed, or its browser ended. Only a check of the browser shows which."""
 
 
 async def run_step(work: Awaitable[T], step: str, timeout_seconds: float) -> T:

@@ -21,7 +21,7 @@ _STEP = "printing"
 class ChromiumPrinter:
     """Makes PDFs of HTML. The browser starts with the first one and stays until ``aclose``.
 
-    Whatever the HTML refers to is not fetched: pictures are data URIs in it.
+    Nothing that the HTML refers to is fetched: pictures are data URIs.
 
     Args:
         browser: which one; any Chromium will do.
@@ -76,7 +76,7 @@ async def _print(page: Page, html: str) -> bytes:
     await page.route("**/*", _refuse)
     await page.set_content(html, wait_until="load")
     content = await page.pdf(format="A4", print_background=True, prefer_css_page_size=True)
-    await page.set_content("")  # no buyer's name stays in an idle page
+    await page.set_content("")  # keep no buyer's name in an idle page
     await page.unroute("**/*")
     return content
 

@@ -1,4 +1,4 @@
-"""Remove the browser profiles that a killed driver left in the temporary folder: cookies, and some megabytes each."""
+"""Removes the browser profiles that a killed driver left in the temporary folder: cookies, and some megabytes each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ _LEAST_AGE_UNSEEN_SECONDS: Final = 86_400.0
 def remove_orphaned_profiles(folder: Path | None = None) -> list[Path]:
     """Remove every profile of this user that no living browser uses; returns them. Never raises.
 
-    On Linux the command lines of all processes tell; elsewhere a folder of a day ago counts as left behind.
+    On Linux the command lines of all processes show which are in use; elsewhere a folder that is a day old counts as
+    left.
     """
     used = _used_profiles()
     least_age = _LEAST_AGE_SECONDS if used is not None else _LEAST_AGE_UNSEEN_SECONDS
@@ -39,7 +40,7 @@ def remove_orphaned_profiles(folder: Path | None = None) -> list[Path]:
 
 
 def _used_profiles() -> set[str] | None:
-    """The profile folders that living processes name; ``None`` where that cannot be read."""
+    """The profile folders that running processes name; ``None`` where that cannot be read."""
     if sys.platform != "linux":
         return None
     used: set[str] = set()

@@ -1,8 +1,8 @@
-"""``SellerPortalScraper``: packing slip, invoice and shipping label of an order, out of Seller Central.
+"""``SellerPortalScraper``: fetches packing slip, invoice and shipping label of an order from Seller Central.
 
 Seller Central has no interface for programs. Whether a program may use it is for the seller to decide with Amazon's
-policies at hand (``docs/explanation/portal-policy.md``): nothing here starts by itself, hides what it is, solves a
-captcha, or goes faster than it is told.
+policies (``docs/explanation/portal-policy.md``): nothing here starts by itself, hides what it is, solves a captcha, or
+exceeds the rate that you set.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _ALL: Final = tuple(DocumentKind)
 
 
 class SellerPortalScraper:
-    """Fetches the papers of orders from Seller Central. Implements ``DocumentSource``.
+    """Fetches the documents of orders from Seller Central. Implements ``DocumentSource``.
 
     ::
 
@@ -74,9 +74,9 @@ class SellerPortalScraper:
     at the next call.
 
     Args:
-        marketplace: where credentials are typed: at its ``portal_origin`` and nowhere else.
+        marketplace: credentials are typed on its ``portal_origin`` and nowhere else.
         sessions: keeps the session between runs; by default it lives as long as this object.
-        clock: every wait between requests; the browser's own time-outs are real time.
+        clock: times the waits between requests; the browser's own time-outs are real time.
         browser: which browser; by default an installed one is found.
         site: addresses and selectors; ``SITE.override(...)`` changes them.
         account: names the session in the store and in events; by default made of marketplace and a hash of the e-mail.
@@ -189,11 +189,11 @@ class SellerPortalScraper:
         """The verified papers of one order, fetched side by side.
 
         Returns:
-            Per kind the document or its own error. A lost session is mended once, unseen.
+            Per kind the document or its own error. A lost session is renewed once, without an error.
 
         Raises:
             ConfigurationError: ``order_id`` is not 3-7-7 digits, a kind is unknown, or pypdf is missing.
-            BrowserNotFound, PortalStopped: nothing could be tried.
+            BrowserNotFound, PortalStopped: nothing was tried.
             ChallengeRequired, LoginRejected: there is no session. Nothing is tried again until ``login()``, or a newer
                 session in the store.
         """
@@ -244,8 +244,8 @@ class SellerPortalScraper:
         """Have a good session, with a fresh attempt after an earlier refusal.
 
         Args:
-            headed: show the browser. What only a person passes (captcha, device approval, ...) a person passes there;
-                everything else goes on by itself. Needs a screen.
+            headed: show the browser. A person passes captcha, device approval and the like there; all
+                other steps are automatic. Needs a screen.
             person: how long the person may take per page; seconds or ``timedelta``.
 
         Raises:
@@ -475,7 +475,7 @@ class SellerPortalScraper:
                 running.session_generation = generation
 
     async def _running(self) -> RunningBrowser:
-        """The browser, with the session it was started with noted."""
+        """The browser, with the generation of its session."""
         running = await self._browser.get()
         if running.session_generation < 0:
             running.session_generation = self._session.generation

@@ -1,13 +1,13 @@
-"""The one session of an account: taken from the store, mended when it is lost, by one task of one process at a time.
+"""The session of an account: loaded from the store, renewed when it is lost, by one task of one process at a time.
 
-How a lost session is mended::
+How a lost session is renewed::
 
-    who notices -> wait for the lock of this object -> somebody mended meanwhile? then go on
+    noticed     -> wait for the lock of this object -> renewed meanwhile? then continue
                 -> wait for the lock of the store   -> another process signed in meanwhile? then take its session
                 -> open the home page; sign in only if that asks for it -> save
 
-Whoever waited on a sign-in that failed gets the same error: ten waiting packers are one attempt. After a refusal or a
-challenge nothing is tried again until ``login()`` is called or somebody saves a newer session.
+Callers that waited for a failed sign-in get the same error: ten waiting packers make one attempt. After a refusal or a
+challenge nothing is tried again until ``login()`` is called or a newer session is saved.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["PortalSession"]
 
 _log = logging.getLogger(__name__)
-# Cookies change with every answer. Saved this often, a crash loses little and a packer waits for no disk.
+# Cookies change with every answer. Saved this often, a crash loses little and no caller waits for a disk.
 _SAVE_EVERY: Final = timedelta(seconds=60)
 _SAVE_TIMEOUT_SECONDS: Final = 2.0
 # A hung site after a right password is worth another attempt, an account that may get locked is not worth many.
@@ -54,7 +54,7 @@ _MOST_PASSWORDS: Final = 3
 
 
 class PortalSession:
-    """Holds one account's session. ``generation`` names the session in use; it grows with every mend."""
+    """One account's session. ``generation`` numbers the session in use; it grows with every renewal."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class PortalSession:
         self._on_sign_in = on_sign_in
         self._lock = asyncio.Lock()
         self._saved = SavedSession()
-        # Which sign-in the store held when it was last read or written: another one there is somebody else's.
+        # Which sign-in the store held when it was last read or written: a different one is another process's.
         self._stored_at: str | None = None
         self._saved_at: datetime | None = None
         self._refusal: AmazonAeError | None = None
@@ -81,7 +81,7 @@ class PortalSession:
         self._passwords = 0
         self._last_failure: AmazonAeError | None = None
         self.last_views: list[PageView] = []
-        """The looks of the newest sign-in, for ``check()``."""
+        """The snapshots of the newest sign-in, for ``check()``."""
         self.last_evidence: SignInEvidence | None = None
         """The page on which it ended, where it failed."""
         self.generation: int = 0
@@ -101,7 +101,7 @@ class PortalSession:
         return None if self._saved.state is None else Hidden(self._saved.state)
 
     def invalidate(self, generation: int) -> None:
-        """Somebody saw that the session of ``generation`` is gone."""
+        """The session of ``generation`` was found to be lost."""
         if generation == self.generation:
             self.usable = False
 
@@ -118,7 +118,7 @@ class PortalSession:
         *,
         generation: int,
     ) -> bool:
-        """Have a good session; at once if the one in use is newer than ``generation``.
+        """Make sure of a valid session; at once if the one in use is newer than ``generation``.
 
         Args:
             cookies: the session in the browser.
@@ -128,7 +128,7 @@ class PortalSession:
             Whether the session in ``cookies`` is the newest; ``False`` where another browser or caller got it.
 
         Raises:
-            PortalError: why there is none; see ``SignIn.run``.
+            PortalError: there is none; see ``SignIn.run``.
             StorageError: the store failed.
         """
         attempts = self._attempts
@@ -152,12 +152,12 @@ class PortalSession:
             return True
 
     def _refusal_after(self, error: AmazonAeError) -> AmazonAeError | None:
-        """What every further call gets without an attempt of its own; ``None`` if the next one may try."""
+        """The error of every further call, without an attempt of its own; ``None`` if the next one may try."""
         if isinstance(error, LoginRejected | ChallengeRequired | ConfigurationError):
             return error
         if not self._passwords:
             return None
-        # The password was typed, and the page after it was none we know: each call would type it again.
+        # The password was typed, and the page after it was unknown: each call would type it again.
         if not (isinstance(error, StorageError) or getattr(error, "retryable", False)):
             return error
         if self._passwords >= _MOST_PASSWORDS:
@@ -189,7 +189,7 @@ class PortalSession:
                 await close_page(page)
 
     async def import_state(self, cookies: SessionCookies | None, state: SessionState) -> None:
-        """Take a session that a person made elsewhere, and keep it."""
+        """Use a session that a person made in another browser, and save it."""
         async with self._lock, self._store.lock(self._account):
             saved = await self._load()
             if cookies is not None:
@@ -220,7 +220,7 @@ class PortalSession:
     ) -> None:
         saved = await self._load()
         if saved.state is not None and saved.signed_in_at != self._stored_at:
-            # Another process, or a person, signed in: the home page will tell whether it is still good.
+            # Another process, or a person, signed in: the home page will show whether it is still valid.
             await cookies.replace(Hidden(saved.state))
             self._refusal = None
         elif self._refusal is not None:
@@ -289,7 +289,7 @@ class PortalSession:
         self._stored_at = saved.signed_in_at
 
     async def _load(self) -> SavedSession:
-        """What the store holds. A store that fails is an empty one: a sign-in is due, no parcel has to wait."""
+        """The stored session. A store that fails counts as empty: a sign-in is due, and no parcel has to wait."""
         try:
             return SavedSession.from_bytes(await self._store.load(self._account))
         except Exception as error:

@@ -1,8 +1,8 @@
-"""Where a signed-in session is kept between runs, and the lock that lets one process at a time sign in.
+"""Keeps a signed-in session between runs, with a lock so that one process at a time signs in.
 
 A saved session is as good as a password: whoever reads it is signed in. ``FileSessionStore`` keeps it readable by its
 owner only; a host that wants it encrypted, or in its database, writes a ``SessionStore`` of its own in a few lines,
-because a store sees nothing but bytes.
+because a store gets only bytes.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class SessionStore(Protocol):
     """Keeps bytes per account. They hold live cookies: treat them as a password."""
 
     async def load(self, account: str) -> bytes | None:
-        """What was saved last; ``None`` if nothing was."""
+        """The bytes saved last; ``None`` if there are none."""
         ...
 
     async def save(self, account: str, data: bytes) -> None:
-        """Replace what was saved, all or nothing; durable when it returns. Called only while ``lock`` is held.
+        """Replace the saved bytes, all or nothing; durable when it returns. Called only while ``lock`` is held.
 
         Raises:
             StorageError: nothing was changed.
@@ -44,10 +44,10 @@ class SessionStore(Protocol):
         ...
 
     def lock(self, account: str) -> AbstractAsyncContextManager[None]:
-        """Hold the account: at most one task of one process at a time. A holder that dies gives it back.
+        """Lock the account: at most one task of one process at a time. The lock of a process ends with it.
 
         Raises:
-            PortalTimeout: somebody else held it for too long.
+            PortalTimeout: another process held it for too long.
         StorageError: there can be no lock.
         """
         ...
@@ -55,11 +55,11 @@ class SessionStore(Protocol):
 
 @attrs.frozen(kw_only=True)
 class SavedSession:
-    """What the library keeps in a store.
+    """The stored session of one account.
 
     Attributes:
         state: cookies and local storage, in the shape of Playwright's ``storage_state``; ``None`` before a sign-in.
-        signed_in_at: when the sign-in ended that ``state`` comes from, ISO 8601; names the session.
+        signed_in_at: when the sign-in of ``state`` ended, ISO 8601; identifies the session.
         last_counter: the newest one-time-code counter that any process typed.
     """
 
@@ -73,7 +73,7 @@ class SavedSession:
 
     @classmethod
     def from_bytes(cls, data: bytes | None) -> SavedSession:
-        """Read back; nothing saved, or bytes that are no session, give an empty one (then a sign-in is due)."""
+        """Parse saved bytes; missing or invalid ones give an empty session (then a sign-in is due)."""
         try:
             values = json.loads(data or b"{}")
         except ValueError:
@@ -96,7 +96,7 @@ class MemorySessionStore:
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def load(self, account: str) -> bytes | None:
-        """What was saved last."""
+        """The bytes saved last."""
         return self._data.get(account)
 
     async def save(self, account: str, data: bytes) -> None:
@@ -119,7 +119,7 @@ class FileSessionStore:
     """One file per account in a folder only its owner may enter (0700); files are 0600 and replaced atomically.
 
     The lock is the operating system's, on a file beside it: it works across processes of one machine and ends with its
-    process. On a network drive its worth depends on the drive.
+    process. On a network drive it depends on the drive.
 
     Args:
         folder: created if missing; ``~`` is the home folder.
@@ -201,7 +201,7 @@ class FileSessionStore:
             raise StorageError(f"the session lock {path} cannot be opened: {error.strerror}") from error
         try:
             while True:
-                # Never a blocking call: a cancelled wait would leave a thread that takes the lock later, for nobody.
+                # Never a blocking call: a cancelled wait would leave a thread that takes the lock later.
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break

@@ -61,7 +61,7 @@ async def fetch_label(context: FetchContext, order_id: str, order: OrderPage) ->
 
 
 async def _drawn_links(context: FetchContext, order: OrderPage) -> list[str]:
-    """The links as the order's page shows them once its scripts ran; none if a pickup is still to be scheduled."""
+    """The links of the order's page once its scripts ran; none if a pickup is still to be scheduled."""
     names = context.site.selectors
     async with context.open_page(False) as page:
         with NetworkMonitor(page, {context.origin}) as network:
@@ -124,7 +124,7 @@ async def _from_batch(context: FetchContext, order_id: str, answer: Answer) -> A
 async def _first_label(
     context: FetchContext, order_id: str, page_url: str, links: tuple[str, ...], refused: set[str]
 ) -> Answer | None:
-    """The first label that is this order's; what is another's is not fetched again."""
+    """The first label that is this order's; another order's label is not fetched again."""
     for link in links:
         url = context.http.absolute(link, page_url)
         if url in refused:

@@ -1,4 +1,4 @@
-"""Perform one action of the sign-in on a page. Only here something is typed.
+"""Performs one action of the sign-in on a page. Credentials are typed only here.
 
 Credentials go into a field only if, at that moment, its page and its form belong to an allowed origin. A one-time
 code's counter is stored before the code is typed. What is typed is hidden from the frames that error trackers collect.
@@ -48,7 +48,7 @@ _FORM_ORIGIN: Final = """element => [location.origin,
 
 @attrs.frozen(kw_only=True)
 class SignInPlan:
-    """What one sign-in needs; no part of it changes.
+    """The inputs of one sign-in; constant.
 
     Attributes:
         origins: where credentials may be typed.
@@ -97,7 +97,7 @@ class SignInActions:
         """Whether a credential was typed."""
 
     async def perform(self, action: Action, view: PageView) -> None:
-        """Do it. What the page makes of it is for the next look at the page."""
+        """Perform the action. The next snapshot shows its effect."""
         work = {
             Action.TYPE_EMAIL: self._type_email,
             Action.TYPE_PASSWORD: self._type_password,
@@ -188,7 +188,7 @@ class SignInActions:
         await self._press(confirm.last)
 
     async def _settled_rows(self, name: str) -> tuple[Locator, list[PickerRow]]:
-        """The rows once two looks at them agree: of two accounts one may be drawn first."""
+        """The rows once two snapshots agree: one of two accounts may be drawn first."""
         rows = await self._rows(name)
         read = await self._read_rows(rows)
         for _ in range(int(_DRAW_SECONDS / _PICKER_SECONDS)):
@@ -270,7 +270,7 @@ class SignInActions:
         return self._page.locator(selector).locator("visible=true").first
 
     async def _rows(self, name: str) -> Locator:
-        """What the first fitting selector finds; not all of them at once, for one may lie inside another."""
+        """The elements of the first matching selector; not all of them at once, for one may lie inside another."""
         for selector in self._plan.site.selectors[name]:
             rows = self._page.locator(selector).locator("visible=true")
             if await self._count(rows):

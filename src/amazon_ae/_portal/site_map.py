@@ -1,8 +1,9 @@
 """Seller Central as data: every address, selector and page signature this library relies on.
 
-The site has no published contract. What is here was read off public code for the marketplaces named beside each entry;
-the UAE's own label and invoice addresses are UNVERIFIED, so links are discovered from the order's page. A host mends a
-change of the site without a release of this library::
+The site has no published contract. The entries were read from public code for the marketplaces named beside each;
+the UAE's own label and invoice addresses are UNVERIFIED, so links are discovered from the order's page. A host adapts
+to
+a change of the site without a release of this library::
 
     site = SITE.override(selectors={"email": ["#new_email_field"]})
     SellerPortalScraper(AE, credentials, site=site, ...)
@@ -39,7 +40,7 @@ T = TypeVar("T")
 
 
 class Page(StrEnum):
-    """Every page that can come up between the first address and a signed-in page."""
+    """Every page that can appear between the first address and a signed-in page."""
 
     AGENT_POLICY = "agent policy notice"
     CAPTCHA = "captcha"
@@ -72,9 +73,10 @@ class Page(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class PageSignature:
-    """What a page is recognised by: one of ``paths`` or ``phrases``, or (all of ``visible`` and ``present``).
+    """The features by which a page is recognised: one of ``paths`` or ``phrases``, or all of ``visible`` and
+    ``present``.
 
-    A page that may be another one is better called unknown: it is looked at again until it has settled.
+    An ambiguous page counts as unknown: it is observed again until it has settled.
 
     Attributes:
         paths: beginnings of the address's path.
@@ -95,7 +97,7 @@ class PageSignature:
 
 
 PAGE_SIGNATURES: Final[tuple[PageSignature, ...]] = (
-    # The order is the rule: what only a person may pass comes first, then choosers, then permission, sign-in, the app.
+    # The order is the rule: pages for a person come first, then pickers, then permission, sign-in, the app.
     PageSignature(page=Page.AGENT_POLICY, visible=("agent_policy",)),
     PageSignature(page=Page.AGENT_POLICY, phrases=("agent_policy",), missing=("app_navigation",)),
     PageSignature(page=Page.CAPTCHA, paths=("/errors/validateCaptcha",), visible=("captcha",)),
@@ -118,7 +120,7 @@ PAGE_SIGNATURES: Final[tuple[PageSignature, ...]] = (
     PageSignature(page=Page.PICKER_FAULT, visible=("picker_fault",)),
     PageSignature(page=Page.PICKER, visible=("picker_row",)),
     PageSignature(page=Page.OLD_PICKER, visible=("old_picker_row",)),
-    # Its rows come by script, later than the shell of the app that it stands in.
+    # Its rows come by script, later than the shell of the app around it.
     PageSignature(page=Page.PICKER_PENDING, paths=("/account-switcher/", "/merchant-picker", "/global-picker")),
     PageSignature(page=Page.PICKER_PENDING, present=("picker_shell",)),
     PageSignature(page=Page.NO_PERMISSION, paths=("/authorization/failed",)),
@@ -140,7 +142,7 @@ PHRASE_SELECTORS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "code_by_app": ("h1, h2, label, p, form span",),
     }
 )
-"""Where a phrase counts if it is part of a text."""
+"""The selectors whose text may contain a phrase."""
 BUTTON_PHRASES: Final = ("not_now",)
 """Phrases that count if they are the whole text of a visible button or link."""
 BUTTONS: Final = "a, button, input[type=submit], input[type=button], kat-button, kat-link, [role=button]"
@@ -161,8 +163,8 @@ class SiteMap:
     Attributes:
         urls: addresses below the marketplace's portal origin; ``{order_id}`` is filled in.
         selectors: CSS, several per name, tried in their order.
-        phrases: texts of the few pages and buttons without an id; ``PHRASE_SELECTORS`` says where each counts.
-        marketplace_names: how the pickers name a marketplace, in every language, by marketplace code.
+        phrases: texts of the few pages and buttons without an id; ``PHRASE_SELECTORS`` has the elements of each.
+        marketplace_names: the names of a marketplace in the pickers, in every language, by marketplace code.
     """
 
     urls: Mapping[str, str] = attrs.field(converter=_texts)
@@ -263,7 +265,7 @@ SITE: Final = SiteMap(
         # Which device sent the code is not in an id (UNVERIFIED): a hidden field names it, or the page's words do.
         "code_by_message": ["input[name=otpDeviceContext][value*=SMS]", "input[name=otpDeviceContext][value*=VOICE]"],
         "code_submit": ["#auth-signin-button", "form#auth-mfa-form [type=submit]"],
-        # What a person must pass.
+        # Pages that only a person may pass.
         "captcha": [
             "img#auth-captcha-image",
             "#auth-captcha-guess",
@@ -382,7 +384,7 @@ SITE: Final = SiteMap(
         "agent_policy": ["access by an unauthorized AI agent"],
         "waf": ["gokuProps"],
         "waf_block": ["Request blocked"],
-        # What stands above the field of a code that was sent; UNVERIFIED.
+        # The text above the field of a code that was sent; UNVERIFIED.
         "code_by_message": [
             "text message",
             "SMS",
@@ -395,7 +397,7 @@ SITE: Final = SiteMap(
             "رقم الهاتف",
             "ينتهي",
         ],
-        # Whichever comes first counts: a page may offer the other way below.
+        # The first one counts: a page may offer the other way below.
         "code_by_app": ["authenticator", "تطبيق المصادقة"],
         # The whole text of a button or link.
         "not_now": ["Not now", "Maybe later", "No thanks", "Skip", "Skip for now", "ليس الآن", "تخطي", "لاحقاً"],

@@ -1,4 +1,4 @@
-"""See a live page in one round trip: which known selectors match; and take pictures of it that hold no text."""
+"""Takes a snapshot of a live page in one round trip (which known selectors match), and pictures without text."""
 
 from __future__ import annotations
 
@@ -110,10 +110,10 @@ _PICTURE_SECONDS: Final = 5.0
 
 @attrs.frozen(kw_only=True)
 class PageView:
-    """One look at a live page.
+    """One snapshot of a live page.
 
     Attributes:
-        matched: per visible name, which of its selectors fits; -1 where the page's words do.
+        matched: per visible name, the index of its matching selector; -1 where a phrase matched.
         origin: scheme and host of the address.
         born: when the document was made; another number is another document.
     """
@@ -127,13 +127,13 @@ class PageView:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """Equal for two looks between which nothing of interest happened."""
+        """Equal for two snapshots between which nothing relevant changed."""
         return self.born, self.snapshot
 
 
 @attrs.frozen(kw_only=True)
 class Offer:
-    """What a page offers to get at a document: addresses, or a form, or the selector of something to click on."""
+    """A page's offer of a document: addresses, a form, or the selector of an element to click."""
 
     links: tuple[str, ...] = attrs.field(default=(), repr=False)
     form: Form | None = None
@@ -151,7 +151,7 @@ class Offer:
 
 
 async def observe(page: BrowserPage, site: SiteMap, marketplace: Marketplace) -> PageView:
-    """See the page, in one round trip."""
+    """Take a snapshot, in one round trip."""
     seen: dict[str, Any] = await page.evaluate(
         _LOOK,
         {
@@ -184,7 +184,7 @@ async def observe(page: BrowserPage, site: SiteMap, marketplace: Marketplace) ->
 async def discover(
     frame: Frame, *, links: tuple[str, ...], forms: tuple[str, ...], clicks: tuple[str, ...]
 ) -> Offer | None:
-    """Every link, else the first form, else the first thing to click; ``None`` where there is none of them."""
+    """Every link, else the first form, else the first element to click; ``None`` where there is none of them."""
     found: dict[str, Any] | None = await frame.evaluate(
         _DISCOVER, {"links": list(links), "forms": list(forms), "clicks": list(clicks)}
     )
@@ -200,7 +200,7 @@ def origin_of(url: str) -> str:
 
 
 async def picture(page: BrowserPage) -> bytes | None:
-    """A PNG that shows the page's layout and not a letter of it; ``None`` if the page gives none in time."""
+    """A PNG of the page's layout without any text; ``None`` if the page gives none in time."""
     with contextlib.suppress(Exception):
         return await run_step(
             page.screenshot(

@@ -1,12 +1,13 @@
-"""One-time codes: read the seller's secret in any form it is handed out, and say which code to use when.
+"""One-time codes: parses the seller's secret in any form, and plans which code to use when.
 
 The rules (RFC 6238; Amazon uses SHA1, 6 digits, 30 seconds):
 
-1. A code belongs to a counter, ``unix time // period``. A counter is used once, ever, whoever used it.
+1. A code belongs to a counter, ``unix time // period``. A counter is used once ever, by any process.
 2. Near the end of a step the code may be stale on arrival: wait for the next step.
 3. A refused code is followed by the next counter at the earliest, and after two refusals by nothing.
-   A step that is waited for is entered by two seconds, so that a clock slightly ahead does not type it too early.
-4. Where the site's ``Date`` header and this clock differ by more than half a step, blame the clock, not the secret.
+   A step that is waited for is entered by two seconds, so that a clock slightly ahead does not cause it to be typed too
+   early.
+4. Where the site's ``Date`` header and this clock differ by more than half a step, the error names the clock.
 
 Nothing here reads the time or waits: the caller passes an instant in and gets seconds to wait back.
 """
@@ -73,7 +74,7 @@ class TotpSecret:
     @classmethod
     @sealed
     def parse(cls, text: str, *, account: str | None = None) -> TotpSecret:
-        """Read a secret as people have it.
+        """Parse a secret in any usual form.
 
         Base32 in groups as Amazon shows it, ``otpauth://totp/...``, a part of that (``secret=...&digits=6``), or
         Google Authenticator's ``otpauth-migration://offline?data=...``; with quotes, blanks, dashes and invisible
@@ -109,7 +110,7 @@ class TotpSecret:
         return cls(key=_base32(text))
 
     def counter_at(self, instant: datetime) -> int:
-        """The step that ``instant`` (aware) lies in."""
+        """The step of ``instant`` (aware)."""
         return int(instant.timestamp() // self.period)
 
     def code(self, counter: int) -> str:
@@ -130,7 +131,7 @@ class CodePlan:
 def plan_code(
     secret: TotpSecret, now: datetime, *, last_counter: int | None, fresh_seconds: float = _FRESH_SECONDS
 ) -> CodePlan:
-    """Which step's code may be typed, and how long to wait for it.
+    """The step whose code may be typed, and how long to wait for it.
 
     Args:
         now: the present instant, aware.
@@ -161,7 +162,7 @@ def is_ahead(secret: TotpSecret, counter: int, now: datetime) -> bool:
 
 
 def refused_codes_text(skew_seconds: float | None) -> str:
-    """Why Amazon refused two codes, as far as the clocks tell. While they differ, the secret is not blamed."""
+    """The likely reason why Amazon refused two codes: the clocks if they differ, else the secret."""
     if skew_seconds is not None and abs(skew_seconds) > _SAME_TIME_SECONDS:
         side = "ahead of" if skew_seconds > 0 else "behind"
         return (
@@ -205,7 +206,7 @@ def _base32(text: str) -> bytes:
 
 
 def _counts(sign: str) -> bool:
-    """Whether a character is part of the secret: not a blank, a dash, a quote or one that nobody sees."""
+    """Whether a character is part of the secret: not a blank, a dash, a quote or an invisible one."""
     category = unicodedata.category(sign)
     return not (sign.isspace() or sign in _QUOTES + _FILLERS or category[0] in "CMZ" or category in ("Pd", "Pi", "Pf"))
 

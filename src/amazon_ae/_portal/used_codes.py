@@ -1,4 +1,4 @@
-"""Which one-time codes were typed, known to everyone on this machine who has the same secret.
+"""The one-time codes that were typed, shared by all programs of this machine with the same secret.
 
 Amazon takes a code once. Several scrapers may share a secret without sharing a session store (two objects of one
 program, two programs, two names for one user), so the newest counter is also kept in a small file of this machine's
@@ -45,10 +45,10 @@ class UsedCodes:
         self._name = hashlib.sha256(text).hexdigest()[:32] if text else ""
 
     async def reserve(self, last_counter: int | None) -> CodePlan:
-        """Plan a code that nobody typed before. Where nothing is to be waited for, it counts as typed from now on.
+        """Plan a code that nobody typed before. If no wait is needed, it counts as typed from now on.
 
         Args:
-            last_counter: the newest counter that the session store knows of.
+            last_counter: the newest counter in the session store.
 
         Raises:
             ConfigurationError: as ``plan_code``.
@@ -94,7 +94,7 @@ class UsedCodes:
 
 
 def _timeline(clock: Clock) -> str:
-    """Names the time that a clock tells: counters of different times say nothing about each other."""
+    """A name of the clock's time line: counters of different time lines are not compared."""
     if isinstance(clock, SystemClock):
         return "system"
     speed, origin = getattr(clock, "speed", None), getattr(clock, "origin", None)

@@ -35,7 +35,7 @@ class _Walk:
 
     def __init__(self, rng: random.Random, queue: TrialQueue) -> None:
         self._rng = rng
-        self._desk = queue
+        self._queue = queue
         self._memory = MemoryStorage(clock=queue.trial.clock)
         self._open: list[tuple[StoredBatch, StoredBatch]] = []
         self._number = 0
@@ -75,7 +75,7 @@ class _Walk:
 
     async def _open_one(self) -> str:
         self._number += 1
-        batch_id = f"{self._desk.account}-{self._number}"
+        batch_id = f"{self._queue.account}-{self._number}"
         keys = self._rng.sample(KEYS, 2) if self._rng.random() < 0.3 else None
         options: dict[str, Any] = {"batch_id": batch_id, "limit": 10, "lease_seconds": 9.0, "keys": keys}
         one, two = await self._both("open", exclusive=self._rng.random() < 0.3, **options)
@@ -89,7 +89,7 @@ class _Walk:
             return "nothing to settle"
         one, two = self._open.pop(self._rng.randrange(len(self._open)))
         outcomes = self._outcomes(one)
-        ours = await self._desk.store.settle(one.batch_id, one.fence, outcomes)
+        ours = await self._queue.store.settle(one.batch_id, one.fence, outcomes)
         expect_equal(list(ours), list(await self._memory.settle(two.batch_id, two.fence, outcomes)), f"{outcomes}")
         return f"settle {outcomes}"
 
@@ -98,7 +98,7 @@ class _Walk:
             return "nothing to settle"
         one, two = self._rng.choice(self._open)
         outcomes = self._outcomes(one)[:1]
-        ours = await self._desk.store.settle_some(one.batch_id, one.fence, outcomes, lease_seconds=9.0)
+        ours = await self._queue.store.settle_some(one.batch_id, one.fence, outcomes, lease_seconds=9.0)
         wanted = await self._memory.settle_some(two.batch_id, two.fence, outcomes, lease_seconds=9.0)
         expect_equal(list(ours), list(wanted), f"{outcomes}")
         return f"settle some {outcomes}"
@@ -136,14 +136,14 @@ class _Walk:
         return f"reject {outcomes}"
 
     async def _both(self, verb: str, *arguments: Any, **options: Any) -> tuple[Any, Any]:
-        queue = self._desk
+        queue = self._queue
         await queue.trial.elapse(0.001)
         one = await getattr(queue.store, verb)(queue.account, queue.kind, *arguments, **options)
         two = await getattr(self._memory, verb)(queue.account, queue.kind, *arguments, **options)
         return one, two
 
     async def _agree(self, where: str) -> None:
-        queue, memory = self._desk, self._memory
+        queue, memory = self._queue, self._memory
         ours = {key: await queue.store.item(queue.account, queue.kind, key) for key in KEYS}
         wanted = {key: await memory.item(queue.account, queue.kind, key) for key in KEYS}
         expect_equal(_timeless(ours), _timeless(wanted), where)
