@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.marketplaces import EG
-from amazon_ae._scheduling.eligibility import pickup_evidence, refusals
+from amazon_ae._scheduling.eligibility import PickupEvidence, pickup_evidence, refusals
 from amazon_ae._scheduling.pickup_days import PickupCalendar
 from amazon_ae.testing._builders import make_order
 
@@ -98,6 +98,22 @@ def test_a_status_that_nobody_knows_says_nothing_of_the_pickup(status: str | Non
     """Amazon's list of words grows: its own answer decides, not a guess."""
     order = make_order("171-0000000-0000001", easy_ship_shipment_status=status)
     assert refusals([order.amazon_order_id], [order]) == []
+
+
+@pytest.mark.parametrize(
+    "status", ["pendingpickup", " PendingPickUp ", "PENDING_PICK_UP", "Scheduled", "\u200bPickedUp"]
+)
+def test_a_status_in_another_spelling_is_no_evidence(status: str) -> None:
+    """Neither that Amazon has the pickup nor that it has none: nothing is refused, nothing sent again."""
+    order = make_order("171-0000000-0000001", easy_ship_shipment_status=status)
+    assert refusals([order.amazon_order_id], [order]) == []
+    assert set(pickup_evidence([order.amazon_order_id], [order]).values()) == {PickupEvidence.UNCLEAR}
+
+
+def test_an_order_without_a_status_is_no_evidence() -> None:
+    """An answer that leaves out what no order can lack does not show that a pickup is missing."""
+    order = attrs.evolve(make_order("171-0000000-0000001"), order_status="")
+    assert set(pickup_evidence([order.amazon_order_id], [order]).values()) == {PickupEvidence.UNCLEAR}
 
 
 @pytest.mark.parametrize("status", ["PendingPickUp", "PendingDropOff", "AtOriginFC", "Delivered", "Lost", "Damaged"])

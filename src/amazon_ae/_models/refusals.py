@@ -6,7 +6,7 @@ Codes are opaque (no list is published), so Amazon's text decides, and the few c
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import attrs
@@ -74,6 +74,11 @@ class RetryBudget:
     def apply(self, outcomes: Sequence[ItemOutcome]) -> tuple[ItemOutcome, ...]:
         """The outcomes, with those beyond the limit as ``REJECTED``: they become dead letters."""
         return tuple([self._one(outcome) for outcome in outcomes])
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """These begin anew: something was said about them."""
+        for key in keys:
+            self._attempts.pop(key, None)
 
     def _one(self, outcome: ItemOutcome) -> ItemOutcome:
         if outcome.outcome is not Outcome.RETRY:

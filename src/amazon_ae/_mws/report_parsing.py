@@ -6,6 +6,7 @@ UNVERIFIED). ``processing_reports`` decides what a report means for each item.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Generator, Sequence
 from typing import Final, TypeVar
@@ -138,6 +139,12 @@ _NAMES: Final = {
 }
 
 
+_ROW: Final = re.compile(r"<Result>.*?</Result>", re.DOTALL)
+_ROW_NUMBER: Final = re.compile(r"<MessageID>\s*(\d{1,20})")
+_ROW_CODE: Final = re.compile(r"<ResultMessageCode>\s*(\w+)")
+_ROW_WARNING: Final = re.compile(r"<ResultCode>\s*Warning\b", re.IGNORECASE)
+
+
 class _XmlReader:
     """Collects the known elements by local name; unknown ones are skipped."""
 
@@ -201,13 +208,19 @@ class _XmlReader:
 
 
 def _read_xml(body: bytes) -> Generator[None, None, ProcessingReport]:
+    broken: list[ReportRow] = []
     try:
         reader = yield from _parse(body, None)
     except (expat.ExpatError, LookupError, ValueError):
+        text = cleaned(body)
         try:
-            reader = yield from _parse(cleaned(body).encode(), "utf-8")
-        except (expat.ExpatError, LookupError, ValueError) as error:
-            raise UnreadableResponse(f"processing report: not well-formed XML: {error}", retryable=True) from None
+            reader = yield from _parse(text.encode(), "utf-8")
+        except (expat.ExpatError, LookupError, ValueError):
+            try:
+                text, broken = _without_broken_rows(text)
+                reader = yield from _parse(text.encode(), "utf-8")
+            except (expat.ExpatError, LookupError, ValueError) as error:
+                raise UnreadableResponse(f"processing report: not well-formed XML: {error}", retryable=True) from None
     if reader.root not in ("AmazonEnvelope", "EasyShipProcessingReport") or not reader.seen_report:
         raise UnreadableResponse(f"not a processing report: its root is <{reader.root[:60]}>")
     values = reader.values
@@ -219,9 +232,38 @@ def _read_xml(body: bytes) -> Generator[None, None, ProcessingReport]:
         processed=processed,
         successful=_count(values.get("MessagesSuccessful")),
         with_error=_count(values.get("MessagesWithError")),
-        rows=tuple(reader.rows),
+        rows=(*reader.rows, *broken),
         references=tuple(reader.references),
     )
+
+
+def _without_broken_rows(text: str) -> tuple[str, list[ReportRow]]:
+    """The report without the rows that no parser reads, and what can be told of each of these.
+
+    Raises:
+        ValueError: there is no such row; its structure is broken elsewhere, or it was cut off.
+    """
+    rows: list[ReportRow] = []
+
+    def judge(found: re.Match[str]) -> str:
+        with contextlib.suppress(expat.ExpatError):
+            expat.ParserCreate().Parse(found[0].encode(), True)
+            return found[0]
+        number, code = _ROW_NUMBER.search(found[0]), _ROW_CODE.search(found[0])
+        rows.append(
+            ReportRow(
+                message_id=_count(number[1]) if number else None,
+                is_error=_ROW_WARNING.search(found[0]) is None,
+                code=code[1][:40] if code else "",
+                text="Amazon's words about this item cannot be read",
+            )
+        )
+        return ""
+
+    plain = _ROW.sub(judge, text)
+    if not rows:
+        raise ValueError("it is broken outside of its rows")
+    return plain, rows
 
 
 def _parse(body: bytes, encoding: str | None) -> Generator[None, None, _XmlReader]:

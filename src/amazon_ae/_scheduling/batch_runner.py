@@ -19,6 +19,7 @@ from amazon_ae._exceptions import (
 )
 from amazon_ae._models import events
 from amazon_ae._models.feeds import BatchTerms, FeedState, ItemKind, ItemOutcome, Outcome
+from amazon_ae._models.refusals import RetryBudget
 from amazon_ae._models.stored import StoredBatch
 from amazon_ae._scheduling.batch_phases import BatchEvent, BatchPhase
 from amazon_ae._scheduling.context import SchedulerContext
@@ -36,6 +37,8 @@ logger: Final[logging.Logger] = logging.getLogger(__name__)
 
 # A report that stays unreadable is given up on after so many attempts, about a quarter of an hour.
 _REPORT_ATTEMPTS: Final = 6
+# After so many unreadable reports in a row the stock of a feed is not sent again: it becomes dead letters.
+_UNREADABLE_REPORTS: Final = 5
 _RETRY_FIRST: Final = 30.0
 _RETRY_LIMIT: Final = 900.0
 # Amazon cancelled a feed: a person may have to do something first.
@@ -48,7 +51,7 @@ _P, _E = BatchPhase, BatchEvent
 class BatchRunner:
     """The batches that this process carries, by batch id."""
 
-    __slots__ = ("_cooldowns", "_lookup", "_steps", "_waiters", "batches", "context", "shared")
+    __slots__ = ("_cooldowns", "_lookup", "_steps", "_unreadable", "_waiters", "batches", "context", "shared")
 
     def __init__(
         self,
@@ -63,6 +66,7 @@ class BatchRunner:
         self._cooldowns = cooldowns
         self._lookup = lookup
         self._waiters = waiters
+        self._unreadable = RetryBudget(_UNREADABLE_REPORTS)
         self.batches: dict[str, InFlightBatch] = {}
         self._steps: dict[BatchPhase, Callable[[InFlightBatch], Awaitable[None]]] = {
             _P.SUBMITTED: self._store_feed_id,
@@ -213,6 +217,7 @@ class BatchRunner:
             outcomes: Sequence[ItemOutcome] = report.outcomes
             if batch.kind is ItemKind.PICKUP:
                 outcomes = await self._lookup.accepted_before(outcomes)
+            self._unreadable.forget(outcome.key for outcome in outcomes)
             batch.decide(_E.REPORTED, outcomes)
             return
         except StorageError:
@@ -224,10 +229,24 @@ class BatchRunner:
             batch.failures += not (isinstance(error, AmazonError) and error.retryable)
         logger.warning("the report of feed %s: %s", batch.feed_id, type(failure).__name__)
         self.report_delay(batch)
-        if batch.failures >= _REPORT_ATTEMPTS:
-            self.give_up(batch, "ReportUnreadable", "Amazon processed the feed, but its report cannot be read")
+        if batch.failures >= _REPORT_ATTEMPTS or self._is_overdue(batch, failure):
+            self._give_up_report(batch)
         else:
             self.later(batch, max(1, batch.failures))
+
+    def _is_overdue(self, batch: InFlightBatch, failure: AmazonAeError) -> bool:
+        """Whether stock waits no longer for a report that Amazon itself fails to give."""
+        age = (self.context.now() - batch.since).total_seconds()
+        stock = batch.kind is ItemKind.INVENTORY and isinstance(failure, AmazonError)
+        return stock and age >= self.context.timing.pass_after_seconds
+
+    def _give_up_report(self, batch: InFlightBatch) -> None:
+        code, message = "ReportUnreadable", "Amazon processed the feed, but its report cannot be read"
+        if batch.kind is ItemKind.PICKUP:
+            self.give_up(batch, code, message)
+            return
+        outcomes = [ItemOutcome(key, Outcome.RETRY, code, message) for key in batch.open_keys]
+        batch.decide(_E.GIVEN_UP, self._unreadable.apply(outcomes))
 
     async def _settle(self, batch: InFlightBatch) -> None:
         context = self.context

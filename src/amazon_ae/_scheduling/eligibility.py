@@ -52,7 +52,7 @@ class PickupEvidence(Enum):
     SCHEDULED = auto()  # Amazon has it
     UNSCHEDULED = auto()  # Amazon does not have it
     GONE = auto()  # the order is unknown or cancelled: no pickup can be scheduled
-    UNCLEAR = auto()  # a status that is not in the table
+    UNCLEAR = auto()  # a status that is not in the table, or an order without any
 
 
 def may_be_easy_ship(order: Order) -> bool:
@@ -89,6 +89,8 @@ def _evidence(order: Order | None) -> PickupEvidence:
     status = order.easy_ship_shipment_status
     if status in _SCHEDULED or order.order_status == "Shipped":
         return PickupEvidence.SCHEDULED
+    if not order.order_status:
+        return PickupEvidence.UNCLEAR  # an answer that leaves out what no order can lack proves nothing
     return PickupEvidence.UNSCHEDULED if not status or status in _UNSCHEDULED else PickupEvidence.UNCLEAR
 
 

@@ -28,7 +28,7 @@ from amazon_ae._models.text import ORDER_ID
 from amazon_ae._spapi.bulk_pickups import EasyShipBulkPickup
 from amazon_ae._spapi.client import SpApiClient
 from amazon_ae._spapi.pickups import HandoverPickup
-from amazon_ae._spapi.stock_feeds import StockFeeds, UnclearSkus
+from amazon_ae._spapi.stock_feeds import StockFeeds, UnclearSkus, all_unclear
 from amazon_ae._spapi.stock_outcomes import UNCLEAR
 from amazon_ae._spapi.stock_patches import PatchBatch
 from amazon_ae._spapi.stock_terms import (
@@ -44,6 +44,7 @@ from amazon_ae._spapi.stock_values import StockFormat
 __all__ = ["SpApiGateway"]
 
 _PICKUP_ANSWER_SECONDS = 120.0
+_MOST_UNREADABLE = 3
 _PATCH = "patchListingsItem"
 
 
@@ -81,6 +82,7 @@ class SpApiGateway:
         self._form = stock_format or StockFormat()
         self._feeds = StockFeeds(client, self._form)
         self._unclear = UnclearSkus(self._routing.unclear_limit)
+        self._unreadable_reports: dict[str, int] = {}
         self._retry_budget = RetryBudget(max_report_retries)
         # Beside SKUs that Amazon takes: an outage is not counted. Each time means minutes of attempts.
         self._fault_budget = RetryBudget(4 * max_report_retries)
@@ -150,13 +152,26 @@ class SpApiGateway:
         """One outcome per item; see ``FeedGateway.report``."""
         if batch.kind is ItemKind.PICKUP:
             return await self._pickups.report(self._client, feed_id, batch)
-        report = await self._feeds.report(feed_id, batch)
+        report = await self._stock_report(feed_id, batch)
         outcomes = tuple(
             outcome if outcome.code == UNCLEAR else self._retry_budget.apply([outcome])[0]
             for outcome in report.outcomes
         )
         self._unclear.note(outcomes)
         return attrs.evolve(report, outcomes=outcomes)
+
+    async def _stock_report(self, feed_id: str, batch: FeedBatch) -> FeedReport:
+        """A report that stays unreadable leaves all items unclear: patches say more."""
+        try:
+            report = await self._feeds.report(feed_id, batch)
+        except UnreadableResponse as error:
+            failures = self._unreadable_reports.pop(feed_id, 0) + 1
+            if failures < _MOST_UNREADABLE:
+                self._unreadable_reports[feed_id] = failures
+                raise
+            return FeedReport(outcomes=all_unclear(batch, str(error)))
+        self._unreadable_reports.pop(feed_id, None)
+        return report
 
     async def recent(self, kind: ItemKind, since: datetime) -> Sequence[FeedStatus]:
         """The stock feeds since ``since``, oldest first; none for pickups, which spend no feed."""

@@ -25,7 +25,7 @@ from amazon_ae._spapi.stock_outcomes import UNCLEAR, read_listings_report, repor
 from amazon_ae._spapi.stock_values import LISTINGS_FEED, StockFormat, listings_feed
 from amazon_ae._transport.slicing import feed_slices
 
-__all__ = ["StockFeeds", "UnclearSkus", "status_of"]
+__all__ = ["StockFeeds", "UnclearSkus", "all_unclear", "status_of"]
 
 # feeds_2021-06-30.json, "processingStatus"; what is not here, known or new, is still being processed.
 _STATES: Final = {"DONE": FeedState.DONE, "CANCELLED": FeedState.CANCELLED, "FATAL": FeedState.FAILED}
@@ -108,13 +108,13 @@ class StockFeeds:
         feed = self._seen.get(feed_id) or await self._client.feeds.get(feed_id)
         if feed.result_document_id is None:
             why = f"feed {feed_id} ended {feed.processing_status} without a report"
-            return FeedReport(outcomes=_all_unclear(batch, why))
+            return FeedReport(outcomes=all_unclear(batch, why))
         try:
             report = read_listings_report(await self._client.feeds.download(feed.result_document_id))
         except UnreadableResponse as error:
             if error.retryable:
                 raise
-            return FeedReport(outcomes=_all_unclear(batch, str(error)))
+            return FeedReport(outcomes=all_unclear(batch, str(error)))
         if report.feed_id not in (None, feed_id):
             raise UnreadableResponse(f"the report of feed {feed_id} is that of feed {report.feed_id}", retryable=True)
         # A feed that ended FATAL did some, none or all: its counts say which.
@@ -127,5 +127,6 @@ class StockFeeds:
         return sorted(found, key=lambda status: status.submitted_at or since)
 
 
-def _all_unclear(batch: FeedBatch, why: str) -> tuple[ItemOutcome, ...]:
+def all_unclear(batch: FeedBatch, why: str) -> tuple[ItemOutcome, ...]:
+    """Nothing was said about any item."""
     return tuple(ItemOutcome(item.key, Outcome.RETRY, UNCLEAR, why) for item in batch.items)
