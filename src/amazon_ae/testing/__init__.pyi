@@ -16,6 +16,15 @@ from ._document_contract import (
 from ._fake_portal import (
     FakeSellerPortal as FakeSellerPortal,
 )
+from ._faulty_network import (
+    FaultyNetwork as FaultyNetwork,
+    NetworkFaults as NetworkFaults,
+)
+from ._hosts import (
+    HostKilled as HostKilled,
+    SimulatedHost as SimulatedHost,
+    SimulatedHosts as SimulatedHosts,
+)
 from ._mws import (
     FAKE_CREDENTIALS as FAKE_CREDENTIALS,
     FAKE_PICKUP_FEED_TYPE as FAKE_PICKUP_FEED_TYPE,

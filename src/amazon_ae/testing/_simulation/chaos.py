@@ -33,12 +33,12 @@ from amazon_ae._scheduling import FeedScheduler
 from amazon_ae._storage.memory import MemoryStorage
 from amazon_ae.testing._builders import make_order, make_order_id
 from amazon_ae.testing._clocks import VirtualClock
+from amazon_ae.testing._faulty_network import FaultyNetwork, NetworkFaults
+from amazon_ae.testing._hosts import HostKilled, SimulatedHost, SimulatedHosts
 from amazon_ae.testing._mws import FakeMws
 from amazon_ae.testing._network import Exchange
 from amazon_ae.testing._simulation.chaos_checks import Evidence, Put, Told, find_violations
 from amazon_ae.testing._simulation.chaos_plan import ChaosPlan
-from amazon_ae.testing._simulation.hosts import HostKilled, SimulatedHost, SimulatedHosts
-from amazon_ae.testing._simulation.network import FaultyNetwork, NetworkFaults
 
 __all__ = ["ChaosPlan", "ChaosReport", "run_chaos"]
 

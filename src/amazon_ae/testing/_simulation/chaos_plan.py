@@ -6,7 +6,7 @@ import random
 
 import attrs
 
-from amazon_ae.testing._simulation.network import NetworkFaults
+from amazon_ae.testing._faulty_network import NetworkFaults
 
 __all__ = ["ChaosPlan"]
 

@@ -14,11 +14,14 @@ from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from amazon_ae._ports import Clock, Storage
 from amazon_ae.testing._clocks import VirtualClock
-from amazon_ae.testing._simulation.network import Amazon, FaultyNetwork, NetworkFaults
+from amazon_ae.testing._faulty_network import FaultyNetwork, NetworkFaults
+
+if TYPE_CHECKING:
+    from amazon_ae.testing._faulty_network import Amazon
 
 __all__ = ["HostKilled", "SimulatedHost", "SimulatedHosts"]
 
@@ -43,7 +46,7 @@ class SimulatedHosts:
             second.freeze(600)
 
     A program is your own start-up code; it takes clock, storage and network from its `SimulatedHost`. Leaving the block
-    kills whoever still runs, and raises the first exception that ended a program.
+    kills whoever still runs, and raises the first exception that ended a program, unless ``finished`` did.
 
     Args:
         clock: the world's, shared with the fake.
@@ -121,7 +124,7 @@ class SimulatedHost:
         world: the world's clock, for the test.
         clock: this host's, skewed; it stops while the process is frozen. For the program.
         steps: how many checkpoints it has passed, one before and one after everything that it does to the outside.
-        main: the program's task.
+        main: the program's task; ``None`` once ``finished`` has raised its exception.
     """
 
     def __init__(self, hosts: SimulatedHosts, name: str, skew_seconds: float, rng: random.Random) -> None:
@@ -191,9 +194,11 @@ class SimulatedHost:
         Raises:
             Exception: the program's own.
         """
-        assert self.main is not None
+        if self.main is None:
+            return None
         await asyncio.wait({self.main})
         if (failure := self.failure()) is not None:
+            self.main = None
             raise failure
         return None if not self._alive or self.main.cancelled() else self.main.result()
 

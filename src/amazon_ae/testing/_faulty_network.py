@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 import httpx
@@ -14,22 +13,16 @@ from amazon_ae.testing._network import Exchange, deliver
 if TYPE_CHECKING:
     import asyncio
 
-    from amazon_ae.testing._simulation.hosts import SimulatedHost
+    from amazon_ae.testing._hosts import SimulatedHost
+    from amazon_ae.testing._mws import FakeMws
+    from amazon_ae.testing._spapi import FakeSpApi
 
-__all__ = ["Amazon", "FaultyNetwork", "NetworkFaults"]
+    Amazon: TypeAlias = FakeMws | FakeSpApi
+
+__all__ = ["FaultyNetwork", "NetworkFaults"]
 
 _FATES = ("refused", "unavailable", "garbled", "answer_lost", "arrives_late")
 _READ_TIMEOUT_SECONDS = 60.0
-
-
-class Amazon(Protocol):
-    """What a host reaches: ``FakeMws`` or ``FakeSpApi``."""
-
-    def exchange(
-        self, method: str, url: str, headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes = b""
-    ) -> Exchange:
-        """Answer one request, and say what happens to it on its way."""
-        ...
 
 
 @attrs.frozen(kw_only=True)
@@ -105,7 +98,9 @@ class FaultyNetwork(httpx.AsyncBaseTransport):
 
     def pass_on(self, request: httpx.Request, body: bytes) -> Exchange:
         """The request reaches Amazon."""
-        return self.amazon.exchange(request.method, str(request.url), request.headers.multi_items(), body)
+        url = request.url  # as it goes over the wire: nothing is unquoted, nothing quoted again
+        whole = f"{url.scheme}://{url.netloc.decode()}{url.raw_path.decode('ascii')}"
+        return self.amazon.exchange(request.method, whole, request.headers.multi_items(), body)
 
     async def _pause(self, at_most: float) -> None:
         await self.host.world.sleep(self.rng.uniform(0.02, at_most))
