@@ -10,7 +10,7 @@ import pytest
 from amazon_ae._models.marketplaces import AE
 from amazon_ae._portal.browser import BrowserOptions, new_page, start_browser
 from amazon_ae._portal.html import parse_html, read_form
-from amazon_ae._portal.login_rules import classify, snapshot_of_document
+from amazon_ae._portal.sign_in_rules import classify, snapshot_of_document
 from amazon_ae._portal.site_map import SITE
 from amazon_ae._portal.snapshot import observe
 

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from amazon_ae._portal.login_rules import TABLE
-from amazon_ae._portal.site_map import Page
+from amazon_ae._portal.sign_in_rules import TABLE
+from amazon_ae._portal.site_map import PageKind
 
 DOCS = Path(__file__).parents[2] / "docs"
 TEXT = (DOCS / "reference" / "portal.md").read_text(encoding="utf-8")
@@ -39,8 +39,8 @@ def test_the_table_of_pages_says_what_the_code_does() -> None:
     """One row per page, in the order of the marks, with the table's own numbers."""
     rows = re.findall(r"^\| ([^|]+?) \| [^|]* \| [^|]* \| (\d*) \| [^|]* \|$", TEXT, re.MULTILINE)
     counts = {name: count for name, count in rows if count}
-    named = {page.value: page for page in Page}
-    named |= {"reminder": Page.REMIND_NAG, "the same without an authenticator": Page.NO_AUTHENTICATOR}
+    named = {page.value: page for page in PageKind}
+    named |= {"reminder": PageKind.REMIND_NAG, "the same without an authenticator": PageKind.NO_AUTHENTICATOR}
     for name, count in counts.items():
         assert TABLE[named[name]].at_most == int(count), name
-    assert len(counts) == len(Page) - 2  # without the app and the unknown page
+    assert len(counts) == len(PageKind) - 2  # without the app and the unknown page

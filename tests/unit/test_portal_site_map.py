@@ -9,7 +9,7 @@ import pytest
 
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._portal.html import parse_html
-from amazon_ae._portal.site_map import PAGE_SIGNATURES, SITE, Page
+from amazon_ae._portal.site_map import PAGE_SIGNATURES, SITE, PageKind
 
 
 def test_every_selector_is_in_the_subset_that_fetched_html_is_read_with() -> None:
@@ -31,7 +31,10 @@ def test_every_name_in_a_mark_is_in_the_map() -> None:
 
 def test_every_page_has_a_mark() -> None:
     """Except the unknown page, and another marketplace, which is a state of the app's page."""
-    assert {signature.page for signature in PAGE_SIGNATURES} == set(Page) - {Page.UNKNOWN, Page.WRONG_MARKETPLACE}
+    assert {signature.page for signature in PAGE_SIGNATURES} == set(PageKind) - {
+        PageKind.UNKNOWN,
+        PageKind.WRONG_MARKETPLACE,
+    }
 
 
 def test_a_host_overrides_single_entries() -> None:

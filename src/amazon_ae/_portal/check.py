@@ -32,14 +32,14 @@ from amazon_ae._portal.check_rules import (
     keys_of,
     why_not,
 )
-from amazon_ae._portal.fetch_context import DRAW_SECONDS, FetchContext, OrderPage
+from amazon_ae._portal.fetch_context import DRAW_SECONDS, FetchContext, FetchedOrderPage
 from amazon_ae._portal.http import Answer
-from amazon_ae._portal.login_flow import SignInEvidence
 from amazon_ae._portal.navigation import navigate
 from amazon_ae._portal.network_monitor import NetworkMonitor
 from amazon_ae._portal.page_controls import Control, PageContent, path_shape, paths_alike, read_content
 from amazon_ae._portal.playwright_calls import run_step
-from amazon_ae._portal.site_map import SITE, Page, SiteMap
+from amazon_ae._portal.sign_in_flow import SignInEvidence
+from amazon_ae._portal.site_map import SITE, PageKind, SiteMap
 from amazon_ae._portal.snapshot import Offer, PageView, discover, origin_of, picture
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class CheckRecorder:
         if error is None:
             return
         last = views[-1] if views else None
-        if evidence is not None and last is not None and last.page is Page.UNKNOWN:
+        if evidence is not None and last is not None and last.page is PageKind.UNKNOWN:
             self._unknown_page(views, evidence)
         if not any(step.verdict is Verdict.MISSING for step in self._steps):
             self.failed("sign-in", error)
@@ -160,7 +160,7 @@ class CheckRecorder:
         for kind in ("sign_in", "claim"):
             if view.snapshot.path.startswith(self._site.urls[kind]):
                 self.fits(page, f"urls[{kind!r}]", self._site.urls[kind])
-        fields = view.page in (Page.EMAIL, Page.EMAIL_AND_PASSWORD, Page.PASSWORD)
+        fields = view.page in (PageKind.EMAIL, PageKind.EMAIL_AND_PASSWORD, PageKind.PASSWORD)
         if fields and not view.snapshot.path.startswith((self._site.urls["sign_in"], self._site.urls["claim"])):
             self.missing(page, "urls['sign_in']", f"the page's path is {path_shape(view.snapshot.path)}", ends=False)
         for name in view.snapshot.phrases & PHRASES_OF.get(view.page, frozenset()):
@@ -175,7 +175,7 @@ class CheckRecorder:
             PageContent(present=present, controls=controls),
             None if evidence is None else evidence.picture,
         )
-        if view.page in (Page.PICKER, Page.OLD_PICKER) and evidence is None:
+        if view.page in (PageKind.PICKER, PageKind.OLD_PICKER) and evidence is None:
             names = self._site.marketplace_names[self._code]
             self.fits(page, f"marketplace_names[{self._code!r}]", f"one of {len(names)} names")
 
@@ -408,7 +408,7 @@ class PageWalk:
                 quiet = 0.0 if network.busy else quiet + _OBSERVE_SECONDS
 
         with NetworkMonitor(page, {context.origin}) as network:
-            await context.show(page, OrderPage(answer.url, answer.body, answer.document), name)
+            await context.show(page, FetchedOrderPage(answer.url, answer.body, answer.document), name)
             content = await run_step(drawn(network), name, context.timeout_seconds)
         self._controls.extend(content.controls)
         if "tour_close" in content.present:

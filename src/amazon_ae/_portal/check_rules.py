@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from amazon_ae._portal.page_controls import Control, PageContent, alike, words_of
-from amazon_ae._portal.site_map import SITE, Page, SiteMap
+from amazon_ae._portal.site_map import SITE, PageKind, SiteMap
 
 __all__ = [
     "HOME",
@@ -43,42 +43,42 @@ INVOICES: Final[Groups] = (("invoice_link", "invoice_form", "invoice_click"),)
 LABELS: Final[Groups] = (("batch_refresh",), ("batch_link",))
 SLIP: Final[Groups] = (("slip_content",),)
 
-SIGN_IN_GROUPS: Final[Mapping[Page, Groups]] = MappingProxyType(
+SIGN_IN_GROUPS: Final[Mapping[PageKind, Groups]] = MappingProxyType(
     {
-        Page.EMAIL: (("email",), ("email_next",)),
-        Page.EMAIL_AND_PASSWORD: (("email",), ("password",), ("sign_in",), ("remember_me",)),
-        Page.PASSWORD: (("password",), ("sign_in",), ("remember_me",)),
-        Page.DEVICE_CHOICE: (("device_form",), ("device_totp",), ("device_send",)),
-        Page.NO_AUTHENTICATOR: (("device_form",), ("device_totp",)),
-        Page.CODE: (("code",), ("code_submit",), ("remember_device",)),
-        Page.IDENTITY_CHOICE: (("identity_row",),),
-        Page.PICKER: (("picker_row",), ("picker_confirm",), ("picker_shell",)),
-        Page.PICKER_FAULT: (("picker_fault",),),
-        Page.OLD_PICKER: (("old_picker_row",), ("old_picker_confirm",)),
-        Page.WRONG_MARKETPLACE: (("marketplace_switch",),),
-        Page.PHONE_NAG: (("phone_nag_skip",),),
-        Page.REMIND_NAG: (("remind_nag_skip",),),
-        Page.PASSKEY_NUDGE: (("passkey_hint",), ("not_now",)),
-        Page.APP: (("app",),),
+        PageKind.EMAIL: (("email",), ("email_next",)),
+        PageKind.EMAIL_AND_PASSWORD: (("email",), ("password",), ("sign_in",), ("remember_me",)),
+        PageKind.PASSWORD: (("password",), ("sign_in",), ("remember_me",)),
+        PageKind.DEVICE_CHOICE: (("device_form",), ("device_totp",), ("device_send",)),
+        PageKind.NO_AUTHENTICATOR: (("device_form",), ("device_totp",)),
+        PageKind.CODE: (("code",), ("code_submit",), ("remember_device",)),
+        PageKind.IDENTITY_CHOICE: (("identity_row",),),
+        PageKind.PICKER: (("picker_row",), ("picker_confirm",), ("picker_shell",)),
+        PageKind.PICKER_FAULT: (("picker_fault",),),
+        PageKind.OLD_PICKER: (("old_picker_row",), ("old_picker_confirm",)),
+        PageKind.WRONG_MARKETPLACE: (("marketplace_switch",),),
+        PageKind.PHONE_NAG: (("phone_nag_skip",),),
+        PageKind.REMIND_NAG: (("remind_nag_skip",),),
+        PageKind.PASSKEY_NUDGE: (("passkey_hint",), ("not_now",)),
+        PageKind.APP: (("app",),),
         # Walls: what they are known by.
-        Page.CAPTCHA: (("captcha",),),
-        Page.WAF: (("waf",),),
-        Page.DEVICE_APPROVAL: (("approval",),),
-        Page.CODE_BY_MESSAGE: (("code",), ("code_by_message",)),
-        Page.SMS_CODE: (("cvf_code",),),
-        Page.PASSKEY: (("passkey",),),
-        Page.AGENT_POLICY: (("agent_policy",),),
-        Page.UNKNOWN_ACCOUNT: (("unknown_account",),),
+        PageKind.CAPTCHA: (("captcha",),),
+        PageKind.WAF: (("waf",),),
+        PageKind.DEVICE_APPROVAL: (("approval",),),
+        PageKind.CODE_BY_MESSAGE: (("code",), ("code_by_message",)),
+        PageKind.SMS_CODE: (("cvf_code",),),
+        PageKind.PASSKEY: (("passkey",),),
+        PageKind.AGENT_POLICY: (("agent_policy",),),
+        PageKind.UNKNOWN_ACCOUNT: (("unknown_account",),),
     }
 )
 """What each page of a sign-in should show."""
 
-PHRASES_OF: Final[Mapping[Page, frozenset[str]]] = MappingProxyType(
+PHRASES_OF: Final[Mapping[PageKind, frozenset[str]]] = MappingProxyType(
     {
-        Page.CODE: frozenset({"code_by_app"}),
-        Page.CODE_BY_MESSAGE: frozenset({"code_by_message"}),
-        Page.AGENT_POLICY: frozenset({"agent_policy"}),
-        Page.WAF: frozenset({"waf", "waf_block"}),
+        PageKind.CODE: frozenset({"code_by_app"}),
+        PageKind.CODE_BY_MESSAGE: frozenset({"code_by_message"}),
+        PageKind.AGENT_POLICY: frozenset({"agent_policy"}),
+        PageKind.WAF: frozenset({"waf", "waf_block"}),
     }
 )
 """Which phrases say something about which page."""
@@ -175,7 +175,11 @@ def guess_missing(content: PageContent, site: SiteMap) -> str | None:
     best, most = None, 0
     for page, groups in SIGN_IN_GROUPS.items():
         for name in (name for group in groups for name in group):
-            if name in content.present or name in OPTIONAL or page in (Page.PICKER_FAULT, Page.WRONG_MARKETPLACE):
+            if (
+                name in content.present
+                or name in OPTIONAL
+                or page in (PageKind.PICKER_FAULT, PageKind.WRONG_MARKETPLACE)
+            ):
                 continue
             known = [*site.selectors[name], *SITE.selectors.get(name, ())]
             for control in alike(name, known, content.controls, at_most=1):

@@ -14,7 +14,7 @@ import attrs
 from amazon_ae._exceptions import DocumentInvalid, PortalError, PortalUnavailable
 from amazon_ae._models.documents import DocumentKind
 from amazon_ae._pdf import PdfFacts, inspect_pdf
-from amazon_ae._portal.html import Document as HtmlDocument
+from amazon_ae._portal.html import HtmlDocument
 from amazon_ae._portal.http import Answer, PortalHttp, RawResponse
 from amazon_ae._portal.navigation import RETRY_SECONDS, navigate
 from amazon_ae._portal.network_monitor import NetworkMonitor
@@ -27,7 +27,7 @@ from amazon_ae._ports import Clock
 if TYPE_CHECKING:
     from playwright.async_api import Page, Route
 
-__all__ = ["DRAW_SECONDS", "FetchContext", "FetchedDocument", "OrderPage", "hrefs"]
+__all__ = ["DRAW_SECONDS", "FetchContext", "FetchedDocument", "FetchedOrderPage", "hrefs"]
 
 DRAW_SECONDS: Final = 3.0
 """How long a page without pending requests may take to show the element that was asked for."""
@@ -36,7 +36,7 @@ _MOST_CANDIDATES: Final = 4
 
 
 @attrs.frozen
-class OrderPage:
+class FetchedOrderPage:
     """The order's page as fetched: its final address, its bytes and its tree."""
 
     url: str
@@ -98,7 +98,7 @@ class FetchContext:
         await self.clock.sleep(RETRY_SECONDS)
         return await self._goto_once(page, url, step)
 
-    async def show(self, page: Page, order: OrderPage, step: str) -> None:
+    async def show(self, page: Page, order: FetchedOrderPage, step: str) -> None:
         """Open the order's page as it was fetched already: its scripts run, and the site is not asked again."""
 
         async def answer(route: Route) -> None:

@@ -18,7 +18,7 @@ from amazon_ae._exceptions import ConfigurationError
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-__all__ = ["Document", "Element", "Form", "check_selector", "parse_html", "read_form"]
+__all__ = ["Element", "Form", "HtmlDocument", "check_selector", "parse_html", "read_form"]
 
 _INVISIBLE: Final = frozenset(["head", "meta", "link", "script", "style", "template", "title", "noscript"])
 _HIDDEN_STYLE: Final = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
@@ -106,7 +106,7 @@ class Element:
 
 
 @attrs.frozen(eq=False)
-class Document:
+class HtmlDocument:
     """A parsed page. Use it in one thread at a time."""
 
     _parser: LexborHTMLParser = attrs.field(repr=False)
@@ -133,7 +133,7 @@ class Form:
     fields: dict[str, str] = attrs.field(repr=False)
 
 
-def parse_html(content: str | bytes) -> Document:
+def parse_html(content: str | bytes) -> HtmlDocument:
     """The page's tree; broken markup gives the tree a browser would make of it, never an error.
 
     Takes about 40 ms of processor time per megabyte; the interpreter's lock is released meanwhile, so that a thread
@@ -149,7 +149,7 @@ def parse_html(content: str | bytes) -> Document:
         from selectolax.lexbor import LexborHTMLParser
     except ImportError:
         raise ConfigurationError("pages are read with selectolax: pip install 'amazon-ae[portal]'") from None
-    return Document(LexborHTMLParser(content, scripting=True, encoding=True))
+    return HtmlDocument(LexborHTMLParser(content, scripting=True, encoding=True))
 
 
 def check_selector(selector: str) -> None:

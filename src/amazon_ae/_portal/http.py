@@ -20,12 +20,12 @@ from amazon_ae._exceptions import (
     PortalError,
     PortalUnavailable,
 )
-from amazon_ae._portal.html import Document as HtmlDocument, Form
-from amazon_ae._portal.login_rules import FetchedPage, signed_out
+from amazon_ae._portal.html import Form, HtmlDocument
 from amazon_ae._portal.navigation import RETRY_SECONDS
 from amazon_ae._portal.pacing import RequestPacer
 from amazon_ae._portal.playwright_calls import run_step
-from amazon_ae._portal.site_map import Page, SiteMap
+from amazon_ae._portal.sign_in_rules import FetchedPage, signed_out
+from amazon_ae._portal.site_map import PageKind, SiteMap
 from amazon_ae._portal.snapshot import origin_of
 from amazon_ae._ports import Clock
 
@@ -43,7 +43,7 @@ _PARSED_INLINE_BYTES: Final = 50_000
 class SignedOut(Exception):
     """There is no usable session, or a challenge blocks it. It is renewed once; a host never sees this error."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: PageKind) -> None:
         super().__init__(page.value)
         self.page = page
 
@@ -171,12 +171,12 @@ class PortalHttp:
             # There is no list of the addresses to which a site redirects signed-out users; any other foreign address is
             # an error.
             if path.startswith((self._site.urls["sign_in"], self._site.urls["claim"])):
-                raise SignedOut(Page.EMAIL)
+                raise SignedOut(PageKind.EMAIL)
             raise DocumentInvalid("the answer came from another address than the marketplace's", step=step)
         if page := signed_out(status, path, raw.content_type, raw.body, shown, self._site):
             raise SignedOut(page)
         if raw.headers.get("x-amzn-waf-action"):
-            raise SignedOut(Page.WAF)
+            raise SignedOut(PageKind.WAF)
         if path.startswith("/authorization/failed"):
             raise PermissionMissing(
                 "this user may not open it; the account's owner grants it under Settings, User Permissions", step=step

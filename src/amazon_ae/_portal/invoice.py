@@ -9,7 +9,7 @@ from amazon_ae._exceptions import DocumentNotReady, PageChanged, PortalUnavailab
 from amazon_ae._models.documents import DocumentKind
 from amazon_ae._portal.click_download import click_for_answer
 from amazon_ae._portal.clicking import click
-from amazon_ae._portal.fetch_context import FetchContext, OrderPage, hrefs
+from amazon_ae._portal.fetch_context import FetchContext, FetchedOrderPage, hrefs
 from amazon_ae._portal.html import read_form
 from amazon_ae._portal.http import Answer, RawResponse
 from amazon_ae._portal.network_monitor import NetworkMonitor
@@ -26,7 +26,7 @@ _STEP: Final = str(_KIND)
 _NOT_UPLOADED_RETRY_SECONDS: Final = 300.0
 
 
-async def fetch_invoice(context: FetchContext, order_id: str, order: OrderPage) -> bytes:
+async def fetch_invoice(context: FetchContext, order_id: str, order: FetchedOrderPage) -> bytes:
     """The bytes of the invoice.
 
     Raises:
@@ -44,7 +44,7 @@ async def fetch_invoice(context: FetchContext, order_id: str, order: OrderPage) 
     return (await _by_browser(context, order_id, order)).body
 
 
-async def _by_browser(context: FetchContext, order_id: str, order: OrderPage) -> Answer:
+async def _by_browser(context: FetchContext, order_id: str, order: FetchedOrderPage) -> Answer:
     """Open the order's page, press the button, and use the list's offer."""
     async with context.open_page(False) as page:
         found: Offer | None = None
@@ -54,7 +54,7 @@ async def _by_browser(context: FetchContext, order_id: str, order: OrderPage) ->
             # The list is filled by a request of the page's own; a session lost just then leaves it empty.
             fresh = await context.http.get(order.url, step=_STEP)
             if fresh.document is not None:
-                found = await _offer(context, page, OrderPage(fresh.url, fresh.body, fresh.document))
+                found = await _offer(context, page, FetchedOrderPage(fresh.url, fresh.body, fresh.document))
         if found is None:
             raise PageChanged(
                 "the order's page offers no invoice this version knows; run check()",
@@ -72,7 +72,7 @@ async def _by_browser(context: FetchContext, order_id: str, order: OrderPage) ->
     return answer
 
 
-async def _offer(context: FetchContext, page: Page, order: OrderPage) -> Offer | None:
+async def _offer(context: FetchContext, page: Page, order: FetchedOrderPage) -> Offer | None:
     """The offer of the opened list, or of the page once its scripts ran; ``None`` if there is no known one."""
     names = context.site.selectors
     links, forms = names["invoice_link"], names["invoice_form"]

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import attrs
 
 from amazon_ae._models.text import ORDER_ID
-from amazon_ae._portal.html import Document, Element
+from amazon_ae._portal.html import Element, HtmlDocument
 
 __all__ = ["BatchLinks", "batch_links", "poll_pause_seconds"]
 
@@ -33,7 +33,7 @@ class BatchLinks:
     unsure: tuple[str, ...] = ()
 
 
-def batch_links(page: Document, selectors: Sequence[str], *, page_url: str, order_id: str) -> BatchLinks:
+def batch_links(page: HtmlDocument, selectors: Sequence[str], *, page_url: str, order_id: str) -> BatchLinks:
     """The links of a batch page that may be this order's. None is, as long as its own row has no link yet."""
     sure: dict[str, None] = {}
     unsure: dict[str, None] = {}

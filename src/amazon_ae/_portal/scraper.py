@@ -40,15 +40,15 @@ from amazon_ae._portal.check import CheckRecorder, PageWalk
 from amazon_ae._portal.check_report import CheckReport
 from amazon_ae._portal.cookies import SessionCookies, read_session
 from amazon_ae._portal.document_fetchers import fetch_document, fetch_order_page
-from amazon_ae._portal.fetch_context import FetchContext, OrderPage
+from amazon_ae._portal.fetch_context import FetchContext, FetchedOrderPage
 from amazon_ae._portal.http import PortalHttp, SignedOut
-from amazon_ae._portal.login_flow import SignInPlan
-from amazon_ae._portal.login_rules import CHALLENGES, TABLE
 from amazon_ae._portal.pacing import RequestPacer
 from amazon_ae._portal.playwright_calls import PageClosed, run_step
 from amazon_ae._portal.session import PortalSession
 from amazon_ae._portal.session_store import MemorySessionStore, SessionStore
-from amazon_ae._portal.site_map import SITE, Page, SiteMap
+from amazon_ae._portal.sign_in_flow import SignInPlan
+from amazon_ae._portal.sign_in_rules import CHALLENGES, TABLE
+from amazon_ae._portal.site_map import SITE, PageKind, SiteMap
 from amazon_ae._portal.snapshot import origin_of
 from amazon_ae._portal.totp import TotpSecret
 from amazon_ae._ports import Clock
@@ -206,9 +206,9 @@ class SellerPortalScraper:
         elif wanted and running.session_generation != self._session.generation:
             await self._take_newest(running)
         # Per session: the forms of a page hold tokens that end with the session they were made for.
-        shared: dict[int, asyncio.Task[OrderPage]] = {}
+        shared: dict[int, asyncio.Task[FetchedOrderPage]] = {}
 
-        async def order_page() -> OrderPage:
+        async def order_page() -> FetchedOrderPage:
             generation = self._session.generation
             task = shared.get(generation)
             if task is None or task.cancelled() or (task.done() and task.exception() is not None):
@@ -371,7 +371,11 @@ class SellerPortalScraper:
     # One document
 
     async def _document(
-        self, running: RunningBrowser, order_id: str, kind: DocumentKind, order_page: Callable[[], Awaitable[OrderPage]]
+        self,
+        running: RunningBrowser,
+        order_id: str,
+        kind: DocumentKind,
+        order_page: Callable[[], Awaitable[FetchedOrderPage]],
     ) -> Document:
         started = self._clock.now()
         outcome: Document | None = None
@@ -421,7 +425,7 @@ class SellerPortalScraper:
         except SignedOut:
             self._session.invalidate(generation)
         await self._renew(running, generation)
-        wall = Page.EMAIL
+        wall = PageKind.EMAIL
         try:
             return await self._on_open_page(running, work)
         except SignedOut as error:

@@ -32,9 +32,9 @@ from amazon_ae._models.events import SignInEvent
 from amazon_ae._models.hidden import Hidden
 from amazon_ae._portal.browser import close_page, new_page
 from amazon_ae._portal.cookies import SessionCookies, SessionState
-from amazon_ae._portal.login_flow import SignIn, SignInEvidence, SignInPlan
 from amazon_ae._portal.pacing import RequestPacer
 from amazon_ae._portal.session_store import SavedSession, SessionStore
+from amazon_ae._portal.sign_in_flow import SignIn, SignInEvidence, SignInPlan
 from amazon_ae._portal.snapshot import PageView
 from amazon_ae._portal.totp import CodePlan
 from amazon_ae._portal.used_codes import UsedCodes

@@ -7,7 +7,7 @@ from typing import Final
 
 from amazon_ae._exceptions import DocumentError, DocumentInvalid, DocumentNotReady, PageChanged, PortalError
 from amazon_ae._models.documents import DocumentKind
-from amazon_ae._portal.fetch_context import FetchContext, OrderPage, hrefs
+from amazon_ae._portal.fetch_context import FetchContext, FetchedOrderPage, hrefs
 from amazon_ae._portal.html import read_form
 from amazon_ae._portal.http import Answer
 from amazon_ae._portal.label_batch import batch_links, poll_pause_seconds
@@ -23,7 +23,7 @@ _IN_THE_MAKING_RETRY_SECONDS: Final = 5.0
 _MOST_BATCHES: Final = 1000
 
 
-async def fetch_label(context: FetchContext, order_id: str, order: OrderPage) -> bytes:
+async def fetch_label(context: FetchContext, order_id: str, order: FetchedOrderPage) -> bytes:
     """The bytes of the label.
 
     Raises:
@@ -60,7 +60,7 @@ async def fetch_label(context: FetchContext, order_id: str, order: OrderPage) ->
     return (await _from_batch(context, order_id, answer)).body
 
 
-async def _drawn_links(context: FetchContext, order: OrderPage) -> list[str]:
+async def _drawn_links(context: FetchContext, order: FetchedOrderPage) -> list[str]:
     """The links of the order's page once its scripts ran; none if a pickup is still to be scheduled."""
     names = context.site.selectors
     async with context.open_page(False) as page:

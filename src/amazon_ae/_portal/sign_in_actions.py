@@ -16,10 +16,10 @@ from amazon_ae._models.hidden import Hidden
 from amazon_ae._models.marketplaces import Marketplace, PortalCredentials
 from amazon_ae._portal.account_picker import PickerRow, choose_account_row, choose_user_row, is_marketplace_row
 from amazon_ae._portal.clicking import click
-from amazon_ae._portal.login_rules import Action
 from amazon_ae._portal.network_monitor import NetworkMonitor
 from amazon_ae._portal.pacing import RequestPacer
 from amazon_ae._portal.playwright_calls import run_step
+from amazon_ae._portal.sign_in_rules import Action
 from amazon_ae._portal.site_map import BUTTONS, SiteMap
 from amazon_ae._portal.snapshot import PageView, origin_of
 from amazon_ae._portal.totp import CodePlan, TotpSecret

@@ -31,7 +31,7 @@ __all__ = [
     "PAGE_SIGNATURES",
     "PHRASE_SELECTORS",
     "SITE",
-    "Page",
+    "PageKind",
     "PageSignature",
     "SiteMap",
 ]
@@ -39,7 +39,7 @@ __all__ = [
 T = TypeVar("T")
 
 
-class Page(StrEnum):
+class PageKind(StrEnum):
     """Every page that can appear between the first address and a signed-in page."""
 
     AGENT_POLICY = "agent policy notice"
@@ -87,7 +87,7 @@ class PageSignature:
         missing: names of selectors that must match nothing at all; for phrases too.
     """
 
-    page: Page
+    page: PageKind
     paths: tuple[str, ...] = ()
     phrases: tuple[str, ...] = ()
     visible: tuple[str, ...] = ()
@@ -98,37 +98,37 @@ class PageSignature:
 
 PAGE_SIGNATURES: Final[tuple[PageSignature, ...]] = (
     # The order is the rule: pages for a person come first, then pickers, then permission, sign-in, the app.
-    PageSignature(page=Page.AGENT_POLICY, visible=("agent_policy",)),
-    PageSignature(page=Page.AGENT_POLICY, phrases=("agent_policy",), missing=("app_navigation",)),
-    PageSignature(page=Page.CAPTCHA, paths=("/errors/validateCaptcha",), visible=("captcha",)),
-    PageSignature(page=Page.WAF, phrases=("waf", "waf_block"), present=("waf",), missing=("app",)),
-    PageSignature(page=Page.DEVICE_APPROVAL, present=("approval",)),
-    PageSignature(page=Page.PASSWORD_CHANGE, paths=("/forgotpassword/reverification", "/ap/forgotpassword")),
-    PageSignature(page=Page.DEVICE_CHOICE, visible=("device_form",), present=("device_totp",)),
-    PageSignature(page=Page.NO_AUTHENTICATOR, visible=("device_form",)),
-    PageSignature(page=Page.CODE_BY_MESSAGE, visible=("code", "code_by_message")),
-    PageSignature(page=Page.CODE, visible=("code",)),
-    PageSignature(page=Page.SMS_CODE, visible=("cvf_code",)),
-    PageSignature(page=Page.PASSKEY_NUDGE, visible=("not_now",), present=("passkey_hint",), absent=("password",)),
+    PageSignature(page=PageKind.AGENT_POLICY, visible=("agent_policy",)),
+    PageSignature(page=PageKind.AGENT_POLICY, phrases=("agent_policy",), missing=("app_navigation",)),
+    PageSignature(page=PageKind.CAPTCHA, paths=("/errors/validateCaptcha",), visible=("captcha",)),
+    PageSignature(page=PageKind.WAF, phrases=("waf", "waf_block"), present=("waf",), missing=("app",)),
+    PageSignature(page=PageKind.DEVICE_APPROVAL, present=("approval",)),
+    PageSignature(page=PageKind.PASSWORD_CHANGE, paths=("/forgotpassword/reverification", "/ap/forgotpassword")),
+    PageSignature(page=PageKind.DEVICE_CHOICE, visible=("device_form",), present=("device_totp",)),
+    PageSignature(page=PageKind.NO_AUTHENTICATOR, visible=("device_form",)),
+    PageSignature(page=PageKind.CODE_BY_MESSAGE, visible=("code", "code_by_message")),
+    PageSignature(page=PageKind.CODE, visible=("code",)),
+    PageSignature(page=PageKind.SMS_CODE, visible=("cvf_code",)),
+    PageSignature(page=PageKind.PASSKEY_NUDGE, visible=("not_now",), present=("passkey_hint",), absent=("password",)),
     PageSignature(
-        page=Page.PASSKEY, paths=("/ap/passkey", "/ax/claim/webauthn"), visible=("passkey",), absent=("password",)
+        page=PageKind.PASSKEY, paths=("/ap/passkey", "/ax/claim/webauthn"), visible=("passkey",), absent=("password",)
     ),
-    PageSignature(page=Page.UNKNOWN_ACCOUNT, visible=("unknown_account",)),
-    PageSignature(page=Page.PHONE_NAG, visible=("phone_nag_skip",)),
-    PageSignature(page=Page.REMIND_NAG, visible=("remind_nag_skip",)),
-    PageSignature(page=Page.IDENTITY_CHOICE, visible=("identity_row",)),
-    PageSignature(page=Page.PICKER_FAULT, visible=("picker_fault",)),
-    PageSignature(page=Page.PICKER, visible=("picker_row",)),
-    PageSignature(page=Page.OLD_PICKER, visible=("old_picker_row",)),
+    PageSignature(page=PageKind.UNKNOWN_ACCOUNT, visible=("unknown_account",)),
+    PageSignature(page=PageKind.PHONE_NAG, visible=("phone_nag_skip",)),
+    PageSignature(page=PageKind.REMIND_NAG, visible=("remind_nag_skip",)),
+    PageSignature(page=PageKind.IDENTITY_CHOICE, visible=("identity_row",)),
+    PageSignature(page=PageKind.PICKER_FAULT, visible=("picker_fault",)),
+    PageSignature(page=PageKind.PICKER, visible=("picker_row",)),
+    PageSignature(page=PageKind.OLD_PICKER, visible=("old_picker_row",)),
     # Its rows come by script, later than the shell of the app around it.
-    PageSignature(page=Page.PICKER_PENDING, paths=("/account-switcher/", "/merchant-picker", "/global-picker")),
-    PageSignature(page=Page.PICKER_PENDING, present=("picker_shell",)),
-    PageSignature(page=Page.NO_PERMISSION, paths=("/authorization/failed",)),
+    PageSignature(page=PageKind.PICKER_PENDING, paths=("/account-switcher/", "/merchant-picker", "/global-picker")),
+    PageSignature(page=PageKind.PICKER_PENDING, present=("picker_shell",)),
+    PageSignature(page=PageKind.NO_PERMISSION, paths=("/authorization/failed",)),
     # The app asks for e-mails too (invitations, filters); no page of the sign-in is a page of the app.
-    PageSignature(page=Page.EMAIL_AND_PASSWORD, visible=("email", "password"), missing=("app",)),
-    PageSignature(page=Page.PASSWORD, visible=("password",), missing=("app",)),
-    PageSignature(page=Page.EMAIL, visible=("email",), missing=("app",)),
-    PageSignature(page=Page.APP, present=("app",)),
+    PageSignature(page=PageKind.EMAIL_AND_PASSWORD, visible=("email", "password"), missing=("app",)),
+    PageSignature(page=PageKind.PASSWORD, visible=("password",), missing=("app",)),
+    PageSignature(page=PageKind.EMAIL, visible=("email",), missing=("app",)),
+    PageSignature(page=PageKind.APP, present=("app",)),
 )
 
 

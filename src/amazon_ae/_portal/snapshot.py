@@ -10,9 +10,9 @@ import attrs
 
 from amazon_ae._models.marketplaces import Marketplace
 from amazon_ae._portal.html import Form
-from amazon_ae._portal.login_rules import Snapshot, classify
 from amazon_ae._portal.playwright_calls import run_step
-from amazon_ae._portal.site_map import BUTTON_PHRASES, BUTTONS, PHRASE_SELECTORS, Page, SiteMap
+from amazon_ae._portal.sign_in_rules import Snapshot, classify
+from amazon_ae._portal.site_map import BUTTON_PHRASES, BUTTONS, PHRASE_SELECTORS, PageKind, SiteMap
 
 if TYPE_CHECKING:
     from playwright.async_api import Frame, Page as BrowserPage
@@ -119,7 +119,7 @@ class PageView:
     """
 
     snapshot: Snapshot
-    page: Page
+    page: PageKind
     matched: dict[str, int]
     origin: str
     born: float

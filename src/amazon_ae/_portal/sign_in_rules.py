@@ -1,7 +1,7 @@
 """Sign-in as a table: the page seen decides the action, not the place in a script.
 
 ``classify`` recognises the page of a snapshot; ``TABLE`` has the action for it, how often it may be taken, and the
-error if the page is still there afterwards. Both are pure; ``login_flow`` takes snapshots and performs the actions.
+error if the page is still there afterwards. Both are pure; ``sign_in_flow`` takes snapshots and performs the actions.
 
 A page is recognised by ids and addresses, never by its words, so Arabic and English are the same. That a password was
 refused is read from the fact that the password page is back, not from an error text.
@@ -17,13 +17,13 @@ from typing import Final
 import attrs
 
 from amazon_ae._exceptions import ChallengeRequired, LoginRejected, PageChanged, PermissionMissing, PortalError
-from amazon_ae._portal.html import Document, parse_html
+from amazon_ae._portal.html import HtmlDocument, parse_html
 from amazon_ae._portal.site_map import (
     BUTTON_PHRASES,
     BUTTONS,
     PAGE_SIGNATURES,
     PHRASE_SELECTORS,
-    Page,
+    PageKind,
     PageSignature,
     SiteMap,
 )
@@ -35,8 +35,8 @@ __all__ = [
     "UNSETTLED",
     "Action",
     "FetchedPage",
-    "Progress",
     "Rule",
+    "SignInProgress",
     "Snapshot",
     "classify",
     "comes_first",
@@ -68,10 +68,10 @@ class Snapshot:
     marketplace: bool | None = None
 
 
-def classify(snapshot: Snapshot, signatures: Collection[PageSignature] = PAGE_SIGNATURES) -> Page:
-    """The first signature that fits names the page; ``Page.UNKNOWN`` if none does."""
-    page = next((signature.page for signature in signatures if _fits(snapshot, signature)), Page.UNKNOWN)
-    return Page.WRONG_MARKETPLACE if page is Page.APP and snapshot.marketplace is False else page
+def classify(snapshot: Snapshot, signatures: Collection[PageSignature] = PAGE_SIGNATURES) -> PageKind:
+    """The first signature that fits names the page; ``PageKind.UNKNOWN`` if none does."""
+    page = next((signature.page for signature in signatures if _fits(snapshot, signature)), PageKind.UNKNOWN)
+    return PageKind.WRONG_MARKETPLACE if page is PageKind.APP and snapshot.marketplace is False else page
 
 
 def _fits(snapshot: Snapshot, signature: PageSignature) -> bool:
@@ -90,8 +90,8 @@ def _fits(snapshot: Snapshot, signature: PageSignature) -> bool:
 class FetchedPage:
     """A page that was fetched and not opened: its tree, and which page it is. Parsed once, read by all."""
 
-    document: Document = attrs.field(repr=False)
-    page: Page
+    document: HtmlDocument = attrs.field(repr=False)
+    page: PageKind
 
     @classmethod
     def read(cls, path: str, content: str | bytes, site: SiteMap) -> FetchedPage:
@@ -100,7 +100,7 @@ class FetchedPage:
         return cls(document, classify(snapshot_of_document(path, document, site)))
 
 
-def snapshot_of_document(path: str, document: Document, site: SiteMap) -> Snapshot:
+def snapshot_of_document(path: str, document: HtmlDocument, site: SiteMap) -> Snapshot:
     """The same snapshot from fetched HTML, for answers without a browser page."""
     present: set[str] = set()
     visible: set[str] = set()
@@ -121,7 +121,7 @@ def snapshot_of_document(path: str, document: Document, site: SiteMap) -> Snapsh
     return Snapshot(path=path, visible=frozenset(visible), present=frozenset(present), phrases=frozenset(phrases))
 
 
-def _first(document: Document, selectors: Sequence[str], phrases: Collection[str]) -> int | None:
+def _first(document: HtmlDocument, selectors: Sequence[str], phrases: Collection[str]) -> int | None:
     """The position of the first of these phrases in the text of such elements."""
     said = "\n".join(element.text for element in document.find(selectors)).casefold()
     return min((at for phrase in phrases if (at := said.find(phrase.casefold())) >= 0), default=None)
@@ -181,40 +181,40 @@ def _changed(what: str) -> Callable[[], PortalError]:
     return lambda: PageChanged(f"{what}; run check() and override the selectors that no longer fit", step="sign-in")
 
 
-TABLE: Final[Mapping[Page, Rule]] = MappingProxyType(
+TABLE: Final[Mapping[PageKind, Rule]] = MappingProxyType(
     {
         # Only a person passes these: no attempt, no retry.
-        Page.AGENT_POLICY: _challenge("agent_policy", "consent of a person: its notice about automated agents"),
-        Page.CAPTCHA: _challenge("captcha", "a captcha"),
-        Page.WAF: _challenge("waf", "a robot check"),
-        Page.PASSKEY: _challenge("passkey", "a passkey"),
-        Page.DEVICE_APPROVAL: _challenge("device_approval", "approval on another device"),
-        Page.PASSWORD_CHANGE: _challenge("password_change", "a new password"),
-        Page.CODE_BY_MESSAGE: _challenge("sms_code", "a code sent by SMS or call in place of the authenticator's"),
-        Page.SMS_CODE: _challenge("sms_code", "a code sent by mail or SMS"),
-        Page.NO_AUTHENTICATOR: _challenge("sms_code", "a code by SMS or call: this user has no authenticator app"),
+        PageKind.AGENT_POLICY: _challenge("agent_policy", "consent of a person: its notice about automated agents"),
+        PageKind.CAPTCHA: _challenge("captcha", "a captcha"),
+        PageKind.WAF: _challenge("waf", "a robot check"),
+        PageKind.PASSKEY: _challenge("passkey", "a passkey"),
+        PageKind.DEVICE_APPROVAL: _challenge("device_approval", "approval on another device"),
+        PageKind.PASSWORD_CHANGE: _challenge("password_change", "a new password"),
+        PageKind.CODE_BY_MESSAGE: _challenge("sms_code", "a code sent by SMS or call in place of the authenticator's"),
+        PageKind.SMS_CODE: _challenge("sms_code", "a code sent by mail or SMS"),
+        PageKind.NO_AUTHENTICATOR: _challenge("sms_code", "a code by SMS or call: this user has no authenticator app"),
         # The ordinary way.
         # Twice: a sign-in whose beginning the site forgot starts again here, and an e-mail alone locks no account.
-        Page.EMAIL: Rule(Action.TYPE_EMAIL, 2, _refused("Amazon refused the e-mail")),
-        Page.EMAIL_AND_PASSWORD: Rule(
+        PageKind.EMAIL: Rule(Action.TYPE_EMAIL, 2, _refused("Amazon refused the e-mail")),
+        PageKind.EMAIL_AND_PASSWORD: Rule(
             Action.TYPE_EMAIL_AND_PASSWORD, 1, _refused("Amazon refused the e-mail or the password")
         ),
-        Page.PASSWORD: Rule(Action.TYPE_PASSWORD, 1, _refused("Amazon refused the password")),
-        Page.UNKNOWN_ACCOUNT: Rule(None, 0, _refused("Amazon knows no account with this e-mail")),
-        Page.DEVICE_CHOICE: Rule(Action.CHOOSE_AUTHENTICATOR, 2, _changed("the choice of code device came back")),
-        Page.CODE: Rule(
+        PageKind.PASSWORD: Rule(Action.TYPE_PASSWORD, 1, _refused("Amazon refused the password")),
+        PageKind.UNKNOWN_ACCOUNT: Rule(None, 0, _refused("Amazon knows no account with this e-mail")),
+        PageKind.DEVICE_CHOICE: Rule(Action.CHOOSE_AUTHENTICATOR, 2, _changed("the choice of code device came back")),
+        PageKind.CODE: Rule(
             Action.TYPE_CODE, 2, _refused("Amazon refused two one-time codes: the authenticator secret is wrong")
         ),
-        Page.IDENTITY_CHOICE: Rule(Action.PICK_IDENTITY, 1, _changed("the choice of user came back")),
-        Page.PHONE_NAG: Rule(Action.SKIP_PHONE, 2, _changed("the request for a phone number cannot be skipped")),
-        Page.REMIND_NAG: Rule(Action.SKIP_REMINDER, 2, _changed("the reminder cannot be put off")),
-        Page.PASSKEY_NUDGE: Rule(Action.SKIP_PASSKEY, 2, _changed("the offer of a passkey cannot be declined")),
-        Page.PICKER_PENDING: Rule(None, 0, _changed("the account picker shows no rows")),
-        Page.PICKER: Rule(Action.PICK_MARKETPLACE, 2, _changed("the account picker came back")),
-        Page.PICKER_FAULT: Rule(Action.RELOAD, 2, _changed("the account picker does not load")),
-        Page.OLD_PICKER: Rule(Action.PICK_MARKETPLACE_OLD, 2, _changed("the account picker came back")),
-        Page.WRONG_MARKETPLACE: Rule(Action.SWITCH_MARKETPLACE, 1, _changed("the marketplace cannot be switched")),
-        Page.NO_PERMISSION: Rule(
+        PageKind.IDENTITY_CHOICE: Rule(Action.PICK_IDENTITY, 1, _changed("the choice of user came back")),
+        PageKind.PHONE_NAG: Rule(Action.SKIP_PHONE, 2, _changed("the request for a phone number cannot be skipped")),
+        PageKind.REMIND_NAG: Rule(Action.SKIP_REMINDER, 2, _changed("the reminder cannot be put off")),
+        PageKind.PASSKEY_NUDGE: Rule(Action.SKIP_PASSKEY, 2, _changed("the offer of a passkey cannot be declined")),
+        PageKind.PICKER_PENDING: Rule(None, 0, _changed("the account picker shows no rows")),
+        PageKind.PICKER: Rule(Action.PICK_MARKETPLACE, 2, _changed("the account picker came back")),
+        PageKind.PICKER_FAULT: Rule(Action.RELOAD, 2, _changed("the account picker does not load")),
+        PageKind.OLD_PICKER: Rule(Action.PICK_MARKETPLACE_OLD, 2, _changed("the account picker came back")),
+        PageKind.WRONG_MARKETPLACE: Rule(Action.SWITCH_MARKETPLACE, 1, _changed("the marketplace cannot be switched")),
+        PageKind.NO_PERMISSION: Rule(
             None,
             0,
             lambda: PermissionMissing(
@@ -222,25 +222,28 @@ TABLE: Final[Mapping[Page, Rule]] = MappingProxyType(
                 step="sign-in",
             ),
         ),
-        Page.APP: Rule(Action.DONE, _MOST_STEPS, _changed("sign-in does not end")),
-        Page.UNKNOWN: Rule(None, 0, _changed("the page is not one this version knows")),
+        PageKind.APP: Rule(Action.DONE, _MOST_STEPS, _changed("sign-in does not end")),
+        PageKind.UNKNOWN: Rule(None, 0, _changed("the page is not one this version knows")),
     }
 )
 
-CHALLENGES: Final = frozenset({Page.AGENT_POLICY, Page.CAPTCHA, Page.WAF, Page.PASSKEY, Page.DEVICE_APPROVAL})
+CHALLENGES: Final = frozenset(
+    {PageKind.AGENT_POLICY, PageKind.CAPTCHA, PageKind.WAF, PageKind.PASSKEY, PageKind.DEVICE_APPROVAL}
+)
 """Challenges that may block any page, signed in or not."""
 
-UNSETTLED: Final = frozenset({Page.UNKNOWN, Page.PICKER_PENDING})
+UNSETTLED: Final = frozenset({PageKind.UNKNOWN, PageKind.PICKER_PENDING})
 """Pages that may still be being drawn."""
 
 SIGNED_OUT: Final = frozenset(
     # A captcha or a robot check is no proof of being signed out, but the sign-in flow is where it is named and raised.
-    set(Page) - {Page.APP, Page.WRONG_MARKETPLACE, Page.UNKNOWN, Page.NO_PERMISSION, Page.PICKER_FAULT}
+    set(PageKind)
+    - {PageKind.APP, PageKind.WRONG_MARKETPLACE, PageKind.UNKNOWN, PageKind.NO_PERMISSION, PageKind.PICKER_FAULT}
 )
 """The pages with which the site answers a request without a usable session."""
 
 
-class Progress:
+class SignInProgress:
     """How often each page was acted on in this sign-in, and whether the password was typed.
 
     Args:
@@ -248,18 +251,18 @@ class Progress:
     """
 
     def __init__(self, *, password_typed: bool = False) -> None:
-        self.acted: dict[Page, int] = {}
+        self.acted: dict[PageKind, int] = {}
         self.steps = 0
         self.password_typed = password_typed
 
 
-def ends(page: Page, progress: Progress) -> bool:
+def ends(page: PageKind, progress: SignInProgress) -> bool:
     """Whether ``decide`` would end the sign-in on this page, well or with an error."""
     rule = TABLE[page]
     return rule.action in (None, Action.DONE) or progress.acted.get(page, 0) >= rule.at_most
 
 
-def decide(page: Page, progress: Progress) -> Action:
+def decide(page: PageKind, progress: SignInProgress) -> Action:
     """The action for ``page`` now; counts it.
 
     Raises:
@@ -283,7 +286,7 @@ def decide(page: Page, progress: Progress) -> Action:
 
 def signed_out(
     status: int, path: str, content_type: str, body: bytes, shown: FetchedPage | None, site: SiteMap
-) -> Page | None:
+) -> PageKind | None:
     """Whether an answer means "sign in first" (or shows a challenge); the page it shows, ``None`` where it does not.
 
     Four faces (seen live on amazon.in, 2026): a redirect to the sign-in address, 200 with the sign-in page, 401, and a
@@ -295,7 +298,7 @@ def signed_out(
         shown: the page, where the answer is HTML.
     """
     if status == 401 or path.startswith((site.urls["sign_in"], site.urls["claim"])):
-        return Page.EMAIL
+        return PageKind.EMAIL
     if status == 403 and "json" in content_type and b'"sign_in"' in body:
-        return Page.EMAIL
+        return PageKind.EMAIL
     return shown.page if shown is not None and shown.page in SIGNED_OUT else None

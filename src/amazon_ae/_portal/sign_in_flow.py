@@ -1,4 +1,4 @@
-"""Performs the sign-in that ``login_rules`` decides: recognise the page, decide, act, until the app is reached."""
+"""Performs the sign-in that ``sign_in_rules`` decides: recognise the page, decide, act, until the app is reached."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from amazon_ae._exceptions import (
     PortalUnavailable,
 )
 from amazon_ae._portal.http import retry_after_seconds
-from amazon_ae._portal.login_rules import UNSETTLED, Action, Progress, decide, ends
 from amazon_ae._portal.navigation import RETRY_SECONDS, navigate
 from amazon_ae._portal.network_monitor import NetworkMonitor
 from amazon_ae._portal.pacing import RequestPacer
 from amazon_ae._portal.page_controls import PageContent, read_content
 from amazon_ae._portal.playwright_calls import run_step
 from amazon_ae._portal.sign_in_actions import SIGN_IN_STEP, SignInActions, SignInPlan
-from amazon_ae._portal.site_map import Page
+from amazon_ae._portal.sign_in_rules import UNSETTLED, Action, SignInProgress, decide, ends
+from amazon_ae._portal.site_map import PageKind
 from amazon_ae._portal.snapshot import PageView, observe, origin_of, picture
 from amazon_ae._portal.totp import CodePlan, clock_skew_seconds, refused_codes_text
 from amazon_ae._ports import Clock
@@ -79,14 +79,14 @@ class SignIn:
         self._plan = plan
         self._clock = clock
         self._pacer = pacer
-        self._progress = Progress()
+        self._progress = SignInProgress()
         self._status = 0
         self._retry_after: str | None = None
         self._network = NetworkMonitor(page, plan.origins)
         self._actions = SignInActions(
             page, plan, clock=clock, pacer=pacer, network=self._network, reserve_code=reserve_code
         )
-        self.pages: list[Page] = []
+        self.pages: list[PageKind] = []
         """The pages seen, in order."""
         self.views: list[PageView] = []
         """The snapshots by which they were recognised."""
@@ -109,7 +109,7 @@ class SignIn:
         """Open the home page and handle each page until the app is reached.
 
         Raises:
-            ChallengeRequired, LoginRejected, PermissionMissing, PageChanged: as ``login_rules.TABLE`` says;
+            ChallengeRequired, LoginRejected, PermissionMissing, PageChanged: as ``sign_in_rules.TABLE`` says;
                 the first and the last carry a picture without text.
             PortalTimeout, PortalUnavailable, BrowserLost, PortalStopped: nothing is decided; try again later.
         """
@@ -152,16 +152,16 @@ class SignIn:
             self.evidence = SignInEvidence(path=path, status=self._status, content=content, picture=error.picture)
 
     def _decide(self, view: PageView) -> Action:
-        if view.page is Page.APP and view.origin != self._plan.marketplace.portal_origin:
+        if view.page is PageKind.APP and view.origin != self._plan.marketplace.portal_origin:
             raise PageChanged("the app's page is on another address than the marketplace's", step=SIGN_IN_STEP)
-        refused = self._actions.codes_typed if view.page is Page.CODE else 0
+        refused = self._actions.codes_typed if view.page is PageKind.CODE else 0
         if refused > 1 or (refused and self._clock_is_wrong()):
             raise LoginRejected(refused_codes_text(self.skew_seconds), step=SIGN_IN_STEP)
         return decide(view.page, self._progress)
 
     async def _confirmed(self, view: PageView) -> PageView:
         """The page once it has settled. Misrecognising a page that is still being drawn would end the sign-in."""
-        bare = view.page is Page.APP and "app_navigation" not in view.snapshot.present
+        bare = view.page is PageKind.APP and "app_navigation" not in view.snapshot.present
         needed = _BARE_APP_SECONDS if bare else _SETTLED_SECONDS
 
         async def settled() -> PageView:
@@ -191,12 +191,12 @@ class SignIn:
             error.picture = await picture(self._page)
             raise error
         try:
-            if view.page is Page.CAPTCHA and "password" in view.matched and not self._progress.password_typed:
+            if view.page is PageKind.CAPTCHA and "password" in view.matched and not self._progress.password_typed:
                 await self._actions.fill_for_person(view)
                 self._progress.password_typed = True
                 view = await self._observe()
             # A new start for every page: what the person did is not this program's repeated attempt.
-            self._progress = Progress(password_typed=self._progress.password_typed)
+            self._progress = SignInProgress(password_typed=self._progress.password_typed)
             return await self._next(view, self._plan.person_seconds, pause_seconds=_PERSON_OBSERVE_SECONDS)
         except PortalError:
             raise error from None
@@ -223,7 +223,7 @@ class SignIn:
 
     def _check_health(self, view: PageView) -> None:
         """Raise the site's own fault, so that its error page is not taken for a changed page."""
-        if view.page is not Page.UNKNOWN:
+        if view.page is not PageKind.UNKNOWN:
             return
         if self._status >= 500 or self._status in (403, 429):
             raise PortalUnavailable(
