@@ -41,7 +41,7 @@ class CircuitPolicy:
         limit_seconds: the longest pause; also the pause where a person must act.
 
     Raises:
-        ConfigurationError: a value that makes no sense.
+        ConfigurationError: a value outside its bounds; the message states them.
     """
 
     failures: int = 3

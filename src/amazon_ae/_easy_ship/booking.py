@@ -104,7 +104,7 @@ class PickupBooking:
         packed_items: Callable[[str], Awaitable[Sequence[PackageItem]]] | None = None,
     ) -> None:
         if lead < timedelta(0):
-            raise ConfigurationError("lead must not be negative")
+            raise ConfigurationError(f"lead must not be negative: {lead}")
         self._lead = lead
         self._packed_items = packed_items
         self._failing = FailingOrders()

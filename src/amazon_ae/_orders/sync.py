@@ -64,7 +64,7 @@ class OrderSync:
         clock: for pauses and the first poll.
 
     Raises:
-        ConfigurationError: no ``account``, and the gateway has none; or a value that makes no sense.
+        ConfigurationError: no ``account``, and the gateway has none; or a value out of bounds.
     """
 
     def __init__(

@@ -94,7 +94,7 @@ class SellerPortalScraper:
         on_event: gets a ``SignInEvent`` per sign-in and a ``DocumentEvent`` per document.
 
     Raises:
-        ConfigurationError: the authenticator secret cannot be read, or an option makes no sense.
+        ConfigurationError: the authenticator secret cannot be read, or an option is out of bounds.
     """
 
     def __init__(

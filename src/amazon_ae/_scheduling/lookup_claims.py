@@ -73,7 +73,7 @@ class LookupClaims:
         return json.dumps({"v": _VERSION, "orders": orders}, separators=(",", ":"))
 
     def claim(self, keys: Sequence[str], now: datetime, seconds: float) -> tuple[LookupClaims, Claimed]:
-        """Claim every order that nobody looks up and nobody has looked up, for ``seconds``."""
+        """Claim, for ``seconds``, every order that no process looks up or has looked up."""
         longest = max(_ELIGIBLE_FOR, timedelta(seconds=seconds))
         # An end beyond what is ever granted was written before the store's clock was set back.
         live = {key: entry for key, entry in self.entries if now < entry.until <= now + longest}

@@ -14,7 +14,7 @@ The policy in six rules. Each was found by simulation, and ``docs/explanation/qu
 2. *The more items wait, the sooner the feed leaves*; a single one waits a little longer.
 3. *No feed queues at Amazon if its items could travel with others.* Amazon processes feeds of one type one after
    another. A second feed behind an unfinished one finishes no earlier than one that leaves just before its turn, but
-   whoever asks meanwhile would need a third. So it leaves when that costs less than noticing the end late.
+   items that come meanwhile would need a third. So it leaves when that costs less than noticing the end late.
 4. *Stock is spread evenly over what prompt and foreign feeds leave of the hour.* Spending the burst first is bad
    spending: what leaves in a bunch comes back in a bunch, an hour later, forever.
 5. *Stock never takes the last slot*, unless the next one is back before a prompt feed may leave.

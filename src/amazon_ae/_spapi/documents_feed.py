@@ -96,7 +96,10 @@ class SpApiDocumentsFeed:
         if isinstance(media_types, str) or not media_types or not set(media_types) <= set(MediaType):
             raise ConfigurationError(f"media_types is a list of {', '.join(MediaType)}, not {media_types!r}")
         if most_orders < 1 or min(gather_seconds, wait_seconds) < 0 or poll_seconds <= 0:
-            raise ConfigurationError("SpApiDocumentsFeed: a limit or a time that makes no sense")
+            raise ConfigurationError(
+                "SpApiDocumentsFeed: most_orders must be at least 1, poll_seconds above 0, gather_seconds and "
+                "wait_seconds must not be negative"
+            )
         self._client = client
         self._storage = storage
         self._archives = archives

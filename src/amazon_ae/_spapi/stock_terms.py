@@ -66,9 +66,13 @@ class StockRouting:
         if not 1 <= self.feed_records <= MOST_MESSAGES:
             raise ConfigurationError(f"StockRouting: feed_records must be 1-{MOST_MESSAGES:,}")
         if self.patches_per_batch < 1 or self.feed_from < 0 or self.unclear_limit < 1 or self.coalesce_seconds < 0:
-            raise ConfigurationError("StockRouting: a number under which nothing could leave")
+            raise ConfigurationError(
+                "StockRouting: patches_per_batch and unclear_limit must be at least 1, feed_from and coalesce_seconds "
+                "must not be negative"
+            )
         if self.feed_bucket is None and self.feed_window is None:
-            raise ConfigurationError("StockRouting: createFeed has a bucket, a window or both")
+            raise ConfigurationError("StockRouting: give feed_bucket, feed_window or both: without either nothing limits
+            createFeed")
 
 
 def takes_feed(waiting: int, routing: StockRouting, *, unclear: bool) -> bool:

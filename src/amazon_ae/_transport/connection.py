@@ -84,7 +84,7 @@ class HttpConnection:
             ConfigurationError: the host's client belongs to another event loop, or no client can be opened.
         """
         if self._closed:
-            raise ClosedClient(f"this {self._owner} is closed")
+            raise ClosedClient(f"this {self._owner} is closed: make a new one")
         loop = asyncio.get_running_loop()
         return HttpTransport(
             self._own_in(loop) if self._given is None else self._given_in(self._given, loop),

@@ -66,7 +66,7 @@ class VirtualClock:
         await sleeper
 
     def jump(self, seconds: float) -> None:
-        """Move the clock without running anybody.
+        """Move the clock without running any task.
 
         Sleepers that are due wake at the loop's next turns, in their order.
         """
@@ -126,12 +126,13 @@ class VirtualClock:
             self._watch = loop.call_soon(self._jump_if_idle, loop)
 
     def _jump_if_idle(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Runs once per turn of the loop: jumps when the loop is idle, stops when nobody sleeps."""
+        """Runs once per turn of the loop: jumps when the loop is idle, stops when no task sleeps."""
         self._watch = None
         if self._pause_count or not self._drop_gone():
             return
         self._quiet_turns += 1
-        # asyncio's own loops keep a queue of what is ready; empty during our turn, twice, means that nobody else runs.
+        # asyncio's own loops keep a queue of what is ready; empty during our turn, twice, means that no other task
+        # runs.
         ready = getattr(loop, "_ready", None)
         idle = self._quiet_turns >= _QUIET_TURNS if ready is None else not ready and self._quiet_turns >= 2
         if ready:

@@ -42,7 +42,7 @@ async def serve(app: AsgiApp, *, host: str = "127.0.0.1", port: int = 0) -> Asyn
 
     Raises:
         ModuleNotFoundError: uvicorn is missing; the message has the command that gets it.
-        OSError: nobody may listen there, or somebody does already; the message names host and port.
+        OSError: the address may not be used, or is in use; the message names host and port.
     """
     try:
         import uvicorn

@@ -25,7 +25,7 @@ __all__ = ["fake_mws", "fake_portal", "fake_spapi", "memory_storage", "mws_gatew
 
 @pytest.fixture
 def virtual_clock() -> VirtualClock:
-    """A clock that jumps as soon as nobody has anything else to do: an hour of quota passes in a millisecond."""
+    """A clock that jumps as soon as all tasks sleep: an hour of quota passes in a millisecond."""
     return VirtualClock()
 
 

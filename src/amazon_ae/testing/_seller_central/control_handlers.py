@@ -181,7 +181,7 @@ class ControlHandlers:
             f'<ul>{planned}</ul><form method="post" action="/__sandbox/faults"><div class="line">'
             f'<select name="where">{kinds}</select>'
             f'<input type="text" name="path" placeholder="or a path, /orders-v3"><select name="fault">{faults}</select>'
-            '<input type="text" name="times" placeholder="times: 1, 0 = for ever">'
+            '<input type="text" name="times" placeholder="times: 1, 0 = forever">'
             '<input type="text" name="seconds" placeholder="seconds">'
             '<input type="text" name="order_id" placeholder="only this order"></div><p>'
             '<input type="submit" class="primary" value="Plan the fault"></p></form>'
