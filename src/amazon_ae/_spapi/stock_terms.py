@@ -71,8 +71,9 @@ class StockRouting:
                 "must not be negative"
             )
         if self.feed_bucket is None and self.feed_window is None:
-            raise ConfigurationError("StockRouting: give feed_bucket, feed_window or both: without either nothing limits
-            createFeed")
+            raise ConfigurationError(
+                "StockRouting: give feed_bucket, feed_window or both; else nothing limits createFeed"
+            )
 
 
 def takes_feed(waiting: int, routing: StockRouting, *, unclear: bool) -> bool:
