@@ -112,3 +112,29 @@ async def test_a_resync_by_feed_keeps_the_daily_trickle_moving(shop: Shop) -> No
                     await shop.clock.sleep(0.5)
                 assert (shop.clock.now() - started).total_seconds() < 10
             assert [feed.status for feed in fake.feeds] == ["IN_PROGRESS"]
+
+
+async def test_stock_goes_on_by_patch_while_amazon_does_not_end_a_feed(shop: Shop) -> None:
+    """Every later feed would queue behind it, for days. When it ends, feeds carry stock again."""
+    fake = FakeSpApi(state=shop.state, processing_seconds=30)
+    async with httpx.AsyncClient(transport=fake) as http:
+        gateway = SpApiGateway(SpApiClient(fake.credentials, fake.marketplace, http=http, clock=shop.clock))
+        for number in range(800):
+            shop.state.add_sku(f"SKU-{number}")
+        fake.end_feeds("IN_PROGRESS")
+        async with FeedScheduler(shop.storage, gateway, clock=shop.clock):
+            await shop.buffer.put_many(InventoryUpdate(f"SKU-{number}", 5) for number in range(400))
+            await shop.clock.sleep(4000)
+            await shop.buffer.put_many(InventoryUpdate(f"SKU-{number}", 6) for number in range(400, 800))
+            await shop.clock.sleep(200)
+            assert [fake.stock[f"SKU-{number}"] for number in range(400, 800)] == [6] * 400
+            await shop.clock.sleep(3600)  # the feed is passed
+            assert [fake.stock[f"SKU-{number}"] for number in range(400)] == [5] * 400
+            (stuck,) = fake.feeds
+            fake.release(stuck.feed_id)
+            await shop.clock.sleep(4 * 3600)
+            await shop.buffer.put_many(InventoryUpdate(f"SKU-{number}", 7) for number in range(800))
+            await shop.clock.sleep(600)
+        assert len(fake.feeds) == 3  # the stuck one, what it brought late once more, the newest values
+        assert {fake.stock[f"SKU-{number}"] for number in range(800)} == {7}
+        assert not [seen for seen in fake.requests if seen.status == 429]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from urllib.parse import unquote
 
+import attrs
 import pytest
 from hypothesis import given, strategies as st
 
+from amazon_ae import InventoryUpdate, SpApiClient, spapi_throttles
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._spapi.operations import OPERATIONS, find_operation
+from amazon_ae.testing import FakeSpApi, serve
 
 PRINTABLE = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=40).filter(
     lambda sku: sku == sku.strip()
@@ -74,3 +78,26 @@ def test_only_what_may_arrive_twice_is_sent_again() -> None:
     assert {"createFeed", "createScheduledPackage", "createScheduledPackageBulk", "createReport"} <= once
     assert find_operation("patchListingsItem").repeatable
     assert {row.name for row in OPERATIONS if row.restricted} == {"createScheduledPackageBulk"}
+
+
+@pytest.mark.slow
+async def test_every_printable_sku_arrives_as_it_is_through_a_real_server() -> None:
+    """Each character alone, in the middle and among others, over a socket and a server's own URL parser."""
+    codes = (*range(0x20, 0x7F), *range(0xA0, 0x100), 0x621, 0x64A, 0x200D, 0x4E2D, 0x1F600)
+    characters, chance = [chr(code) for code in codes], random.Random(14)
+    wanted = [f"a{each}b" for each in characters] + [each for each in characters if each.isprintable()]
+    wanted += ["x" + "".join(chance.choices(characters, k=chance.randint(1, 38))) + "y" for _ in range(100)]
+    wanted += [".", "..", "%2F", "%", "a%20b", "../x", "a/../b", "a?b=c", "a#b", "a;b", "a+b", "a&b", "\\", "//", "/"]
+    skus = {sku for sku in wanted if sku == sku.strip()}
+    fake = FakeSpApi()
+    for sku in skus:
+        fake.add_sku(sku, 0)
+    unpaced = spapi_throttles(attrs.evolve(row, rate=1e6, burst=100_000) for row in OPERATIONS)
+    fake.set_rate("patchListingsItem", 1e6, 100_000)
+    async with serve(fake) as origin:
+        market = attrs.evolve(fake.marketplace, spapi_endpoint=origin, lwa_endpoint=origin)
+        async with SpApiClient(fake.credentials, market, throttles=unpaced) as client:
+            for sku in sorted(skus):
+                found = await client.listings.patch_stock(InventoryUpdate(sku, 7))
+                assert (found.status, found.sku) == ("ACCEPTED", sku)
+    assert fake.stock == dict.fromkeys(skus, 7)

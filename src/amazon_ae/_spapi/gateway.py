@@ -114,7 +114,8 @@ class SpApiGateway:
                 answers_by_item=True,
             )
         owner = self._client.quota_owner
-        if takes_feed(waiting, self._routing, unclear=bool(self._unclear)):
+        stuck = self._feeds.is_stuck(self._routing.stuck_seconds)
+        if takes_feed(waiting, self._routing, unclear=bool(self._unclear), stuck=stuck):
             return feed_terms(owner, self._client.restore_seconds("createFeed"), self._routing)
         restore, burst = self._client.restore_seconds(_PATCH), self._client.burst(_PATCH)
         return patch_terms(owner, restore, burst, self._routing, urgent=urgent)

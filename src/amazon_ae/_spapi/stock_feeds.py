@@ -5,7 +5,7 @@ often.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from amazon_ae._exceptions import UnreadableResponse
@@ -30,6 +30,7 @@ __all__ = ["StockFeeds", "UnclearSkus", "all_unclear", "status_of"]
 # feeds_2021-06-30.json, "processingStatus"; what is not here, known or new, is still being processed.
 _STATES: Final = {"DONE": FeedState.DONE, "CANCELLED": FeedState.CANCELLED, "FATAL": FeedState.FAILED}
 _MOST_REMEMBERED: Final = 100
+_ASKED_LATELY: Final = timedelta(hours=3)  # a feed that is passed is asked about once an hour
 
 
 class UnclearSkus:
@@ -76,6 +77,7 @@ class StockFeeds:
         self._client = client
         self._form = form
         self._seen: dict[str, SpApiFeed] = {}
+        self._under_way: dict[str, tuple[datetime, datetime]] = {}  # created, last asked
 
     async def submit(self, batch: FeedBatch) -> FeedReceipt:
         """Upload the feed and have it processed, once.
@@ -93,10 +95,28 @@ class StockFeeds:
         """The status of one feed."""
         feed = await self._client.feeds.get(feed_id)
         if feed.final:
+            self._under_way.pop(feed_id, None)
             self._seen[feed_id] = feed
             while len(self._seen) > _MOST_REMEMBERED:
                 del self._seen[next(iter(self._seen))]
+        else:
+            now = self._client.clock.now()
+            created_at, _ = self._under_way.get(feed_id, (feed.created_at or now, now))
+            self._under_way[feed_id] = (created_at, now)
+            while len(self._under_way) > _MOST_REMEMBERED:
+                del self._under_way[next(iter(self._under_way))]
         return status_of(feed)
+
+    def is_stuck(self, seconds: float) -> bool:
+        """Whether Amazon has a feed that is older than so many seconds and, when it was asked lately, had not ended.
+
+        In memory: a process that starts anew learns it with its first polls, and another process may see the end.
+        """
+        now = self._client.clock.now()
+        return any(
+            (now - created_at).total_seconds() > seconds and now - asked_at < _ASKED_LATELY
+            for created_at, asked_at in self._under_way.values()
+        )
 
     async def report(self, feed_id: str, batch: FeedBatch) -> FeedReport:
         """One outcome per item. A feed without a report leaves all of them unclear.

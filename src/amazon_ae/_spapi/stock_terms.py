@@ -2,7 +2,8 @@
 
 1. ``spapi:patch`` sets one SKU per request, at once: for the daily trickle, and always first for stock gone to zero.
 2. ``spapi:feed`` (JSON_LISTINGS_FEED) carries up to 25,000 SKUs: for a resync, i.e. when more SKUs wait than patches
-   would carry within a minute.
+   would carry within a minute. It is not used behind a feed that Amazon does not end: some were stuck for days, and
+   all later ones with them (amzn/selling-partner-api-docs issues 1455, 3227).
 3. Amazon orders neither route against the other: the store keeps a SKU out of a batch while another one has it.
 4. Several processes share the rate of patches through the store: a batch takes its slots in one block, so that no
    single request costs a transaction. One block is on its way at a time. It is paced by its own process as from a full
@@ -46,6 +47,8 @@ class StockRouting:
             120.5 s.
         feed_window, feed_window_seconds: the feeds of this type in any window; ``None``: it has none.
         unclear_limit: a SKU whose outcome so many feeds left unclear goes by patch.
+        stuck_seconds: while Amazon has a feed of this age and does not end it, all stock goes by patch: Amazon
+            processes feeds of one type one after another, so another one would only queue behind it.
 
     Raises:
         ConfigurationError: a value under which nothing could leave.
@@ -61,6 +64,7 @@ class StockRouting:
     feed_window: int | None = 5
     feed_window_seconds: float = 300.0
     unclear_limit: int = 2
+    stuck_seconds: float = 3600.0
 
     def __attrs_post_init__(self) -> None:
         if not 1 <= self.feed_records <= MOST_MESSAGES:
@@ -70,19 +74,22 @@ class StockRouting:
                 "StockRouting: patches_per_batch and unclear_limit must be at least 1, feed_from and coalesce_seconds "
                 "must not be negative"
             )
+        if self.stuck_seconds <= 0:
+            raise ConfigurationError("StockRouting: stuck_seconds must be above 0")
         if self.feed_bucket is None and self.feed_window is None:
             raise ConfigurationError(
                 "StockRouting: give feed_bucket, feed_window or both; else nothing limits createFeed"
             )
 
 
-def takes_feed(waiting: int, routing: StockRouting, *, unclear: bool) -> bool:
+def takes_feed(waiting: int, routing: StockRouting, *, unclear: bool, stuck: bool) -> bool:
     """Whether a feed carries the waiting stock.
 
     Args:
         unclear: SKUs wait that feeds have left unclear too often.
+        stuck: Amazon does not end a feed that it has.
     """
-    return waiting > routing.feed_from and not unclear
+    return waiting > routing.feed_from and not unclear and not stuck
 
 
 def patch_terms(owner: str, restore_seconds: float, burst: int, routing: StockRouting, *, urgent: bool) -> BatchTerms:
