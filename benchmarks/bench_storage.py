@@ -17,6 +17,7 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from amazon_ae._inventory import InventoryBuffer
@@ -216,6 +217,44 @@ async def memory(folder: Path) -> None:
     print(f"\nPython memory at the peak of put_many: 30,000 changes {peaks[0]:.1f} MB, 300,000 {peaks[1]:.1f} MB")
 
 
+async def purge(folder: Path) -> None:
+    """How long puts of another store wait while one purges 1,000,000 rows, beside how long they take alone."""
+    path = folder / "purge.db"
+    async with SQLiteStorage(path, retention={}) as store, SQLiteStorage(path, retention={}) as other:
+        await store.load("x")
+        connection = raw_connection(path)
+        connection.execute(
+            "INSERT INTO amazon_ae_items (account, kind, key, version, state, value, urgent, put_at, accepted_version,"
+            " accepted_value, accepted_at, in_doubt, code, message)"
+            " WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)"
+            " SELECT ?, 'inventory', printf('SKU-%07d', i), 1, 'accepted', '{\"quantity\":1}', 0, 1, 1,"
+            " '{\"quantity\":1}', 1, 0, '', '' FROM n",
+            (ACCOUNT,),
+        )
+        connection.commit()
+        connection.close()
+        buffer = InventoryBuffer(other, "A2OTHER/AE")
+
+        async def put(number: int) -> float:
+            began = time.perf_counter()
+            await buffer.put(f"SKU-{number % 100}", number)
+            return time.perf_counter() - began
+
+        alone = sorted([await put(number) for number in range(500)])
+        began = time.perf_counter()
+        task = asyncio.create_task(store.purge(ACCOUNT, KIND, settled_before=datetime.now(UTC)))
+        beside: list[float] = []
+        while not task.done():
+            beside.append(await put(len(beside)))
+            await asyncio.sleep(0.002)
+        took = time.perf_counter() - began
+    beside.sort()
+    print(f"\na purge of {await task:,} rows takes {took:.0f} s; another store's puts meanwhile, and alone:")
+    for name, waits in (("meanwhile", beside), ("alone", alone)):
+        p50, p99 = waits[len(waits) // 2], waits[int(len(waits) * 0.99)]
+        print(f"{name}: p50 {p50 * 1e3:.1f}, p99 {p99 * 1e3:.1f}, max {waits[-1] * 1e3:.1f} ms ({len(waits):,} puts)")
+
+
 async def main(folder: Path) -> None:
     """Every measurement, one table."""
     print(f"SQLite {sqlite3.sqlite_version}, Python {sys.version.split()[0]}, interleaved runs\n")
@@ -225,6 +264,8 @@ async def main(folder: Path) -> None:
             await bench(table, Path(one))
     with tempfile.TemporaryDirectory(dir=folder) as one:
         await memory(Path(one))
+    with tempfile.TemporaryDirectory(dir=folder) as one:
+        await purge(Path(one))
 
 
 if __name__ == "__main__":

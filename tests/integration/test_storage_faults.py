@@ -262,3 +262,47 @@ async def test_a_read_only_server_is_said(postgres_uri: str, account: str) -> No
             await store.put(account, KIND, [Change("b", "1")])
         assert isinstance(caught.value.__cause__, psycopg.errors.ReadOnlySqlTransaction)
         assert (await store.stats(account, KIND)).waiting == 1
+
+
+async def test_a_server_whose_connections_are_all_in_use_says_so_and_passes(server: Server, account: str) -> None:
+    """Two hosts and six connections: the third host is told what to do, and works once there is room again."""
+    async with await psycopg.AsyncConnection.connect(server.uri, autocommit=True) as one:
+        await one.execute("ALTER SYSTEM SET max_connections = 6")
+    server.stop()
+    server.start()
+    try:
+        async with PostgresStorage(server.uri, timeout_seconds=0.5) as store:
+            others = [await psycopg.AsyncConnection.connect(server.uri) for _ in range(6)]
+            with pytest.raises(StorageError, match=r"too many clients.*lower max_connections.*pooler.*many hosts"):
+                await store.put(account, KIND, [Change("a", "1")])
+            for other in others:
+                await other.close()
+            for attempt in range(50):
+                try:
+                    await store.put(account, KIND, [Change("a", "1")])
+                    break
+                except StorageError:
+                    assert attempt < 49
+            assert (await store.stats(account, KIND)).waiting == 1
+    finally:
+        async with await psycopg.AsyncConnection.connect(server.uri, autocommit=True) as one:
+            await one.execute("ALTER SYSTEM RESET max_connections")
+        server.stop()
+        server.start()
+
+
+async def test_a_host_at_work_keeps_at_most_five_connections(postgres_uri: str, account: str, admin: Any) -> None:
+    """Four of the pool and one that listens, as the page on many hosts says, however much is asked at one time."""
+    name = f"count {account}"
+    async with PostgresStorage(psycopg.conninfo.make_conninfo(postgres_uri, application_name=name)) as store:
+        rang = asyncio.Event()
+        store.watch(account, rang.set)
+        await asyncio.gather(*(store.put(account, KIND, [Change(str(number), "1")]) for number in range(200)))
+        await asyncio.wait_for(rang.wait(), 10)
+        query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
+        for _ in range(500):
+            ((used,),) = await (await admin.execute(query, (name,))).fetchall()
+            if used == 5:
+                break
+            await asyncio.sleep(0.01)
+        assert used == 5

@@ -34,7 +34,7 @@ _PRAGMAS = (
     "PRAGMA journal_size_limit = 67108864",  # a log that a huge put made long is cut back to 64 MB
 )
 _NEEDED: Final = (3, 35)  # UPDATE ... RETURNING
-_PAUSE_SECONDS: Final = 0.01  # of the store's own thread, between two tries to open a locked file
+_PAUSE_SECONDS: Final = 0.01  # of the store's own thread, between two tries to open or lock a file
 
 
 class SqliteDatabase:
@@ -191,7 +191,7 @@ class SqliteDatabase:
             connection = self._connect()
             self._check_still_there()
             cursor = connection.cursor()
-            cursor.execute(begin)
+            self._begin(cursor, begin)
             try:
                 answer = work(cursor)
                 cursor.execute("COMMIT")
@@ -208,6 +208,29 @@ class SqliteDatabase:
             then(answer)
         return answer
 
+    def _begin(self, cursor: sqlite3.Cursor, begin: str) -> None:
+        """Begin a transaction; the lock of a writer is asked for every few milliseconds, for ``busy_seconds``.
+
+        SQLite's own waiting sleeps longer from try to try, up to 100 ms: it would miss the short pauses that a purge
+        leaves to others.
+        """
+        import sqlite3
+
+        if begin == "BEGIN":
+            cursor.execute(begin)
+            return
+        waited = 0.0
+        cursor.execute(f"PRAGMA busy_timeout = {round(_PAUSE_SECONDS * 1000)}")
+        while True:
+            try:
+                cursor.execute(begin)
+                break
+            except sqlite3.OperationalError as error:
+                waited += _PAUSE_SECONDS
+                if not _is_busy(error) or waited >= self._busy_seconds:
+                    raise
+        cursor.execute(f"PRAGMA busy_timeout = {round(self._busy_seconds * 1000)}")
+
     def _connect(self) -> sqlite3.Connection:
         """The open connection. A file that another process keeps locked is tried again for ``busy_seconds``.
 
@@ -221,8 +244,7 @@ class SqliteDatabase:
             try:
                 self._connection = self._open()
             except sqlite3.OperationalError as error:
-                busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-                if not busy or waited >= self._busy_seconds:
+                if not _is_busy(error) or waited >= self._busy_seconds:
                     raise
                 threading.Event().wait(_PAUSE_SECONDS)
                 waited += _PAUSE_SECONDS
@@ -311,6 +333,12 @@ def ensure_schema(cursor: sqlite3.Cursor, prefix: str, *, create: bool) -> None:
         )
     for statement in statements(prefix, after=version):
         cursor.execute(statement)
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    import sqlite3
+
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _file_id(path: Path) -> int | None:

@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 # Rows that one transaction of purge() reads, and the pause that it then makes for other writers: SQLite's lock has no
 # queue in which they would get their turn.
-_PURGE_PAGE: Final = 2_000
+_PURGE_PAGE: Final = 1_000
 _PURGE_PAUSE_SECONDS: Final = 0.02
 _DEAD: Final = (ItemState.REJECTED, ItemState.UNKNOWN)
 
@@ -407,7 +407,7 @@ class SQLiteStorage:
         return await self._database.read(work)
 
     async def purge(self, account: str, kind: ItemKind, *, settled_before: datetime) -> int:
-        """See ``ports.Storage.purge``; a transaction for every 2,000 items, with a pause for others in between."""
+        """See ``ports.Storage.purge``; a transaction for every 1,000 items, with a pause for others in between."""
         check_aware(settled_before=settled_before)
         before = micros(settled_before)
         purged, after = 0, ""
