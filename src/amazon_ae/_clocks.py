@@ -29,7 +29,7 @@ class SteadyTime:
     limiter.
 
     Args:
-        clock: tells the time.
+        clock: the time source.
     """
 
     def __init__(self, clock: Clock) -> None:

@@ -67,7 +67,7 @@ class MwsClient(ApiClient[MwsCredentials]):
         http: your client, with your proxies, certificates and timeouts; it is never closed here. Without one, this
             client opens its own at the first call, without reading proxy settings out of the environment, and closes
             it in ``aclose``.
-        clock: tells the time and sleeps.
+        clock: the time source, which also sleeps.
         app_name, app_version: the User-Agent that Amazon asks for; this library's own by default.
         pacer: share one between clients of the same seller in one process, since they share Amazon's quota.
         throttles: Amazon's limits; see ``MWS_THROTTLES``.

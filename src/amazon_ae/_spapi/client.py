@@ -61,7 +61,7 @@ class SpApiClient(ApiClient[SpApiCredentials]):
         http: your client, with your proxies, certificates and timeouts; it is never closed here. Without one, this
             client opens its own at the first call, without reading proxy settings out of the environment, and closes
             it in ``aclose``.
-        clock: tells the time and sleeps.
+        clock: the time source, which also sleeps.
         app_name, app_version: the User-Agent that Amazon asks for; this library's own by default.
         pacer: share one between the clients of a process that act for the same seller and application: they share
             Amazon's rates, and what one learns of them from an answer.

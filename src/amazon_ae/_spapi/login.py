@@ -41,7 +41,7 @@ class TokenSource:
         endpoint: scheme and host of Login with Amazon.
         transport: returns the transport; called for each request.
         agent: the User-Agent header.
-        clock: tells the time and sleeps.
+        clock: the time source, which also sleeps.
         retries: of exchanges that failed for a passing reason.
         random: gives numbers in [0, 1).
     """

@@ -39,7 +39,7 @@ class Transfers:
     Args:
         transport: returns the transport; called for each request.
         agent: the User-Agent header.
-        clock: tells the time and sleeps.
+        clock: the time source, which also sleeps.
         retries: of transfers that failed for a passing reason.
         random: gives numbers in [0, 1).
         max_body_bytes: the most that a document may have, unpacked.

@@ -156,7 +156,7 @@ class CallExecutor(Generic[C]):
         throttles: Amazon's limits.
         retries: of repeatable calls.
         random: gives numbers in [0, 1).
-        clock: tells the time and sleeps.
+        clock: the time source, which also sleeps.
         max_wait: the longest that a call without a deadline waits; ``None``: forever.
         thread_bytes: a larger body is read in a thread.
         on_request: called after every request with its record.

@@ -31,7 +31,7 @@ class Limiter(AsyncLimiter):
     """A leaky bucket, and a limit per rolling window where there is one.
 
     Args:
-        clock: tells the time and sleeps.
+        clock: the time source, which also sleeps.
         burst: slots after a long idle time.
         restore_seconds: one slot comes back per this many seconds.
         limit: slots in any ``window_seconds``; ``None``: the bucket alone limits.

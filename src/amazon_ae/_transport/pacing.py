@@ -23,7 +23,7 @@ class Pacer:
     """Rate limiters for any number of sellers in one process. Clients that share a pacer share the limits.
 
     Args:
-        clock: tells the time and sleeps.
+        clock: the time source, which also sleeps.
     """
 
     def __init__(self, clock: Clock) -> None:
