@@ -1,4 +1,4 @@
-"""Keep secrets and buyers' data out of what error trackers collect: the variables of every frame of a traceback.
+"""Keeps secrets and buyers' data out of the variables of traceback frames, which error trackers collect.
 
 Two means. A value that lives while other work goes on is carried as `Hidden`, whose repr does not show it. A function
 that only reads, checks or writes such a value is `sealed`: its errors come without its own frames.
@@ -28,9 +28,9 @@ class Hidden(Generic[T]):
 
 
 def sealed(function: F) -> F:
-    """``function``, whose errors lead to no frame of it nor to any below: their variables are secrets.
+    """Wrap ``function`` so that the tracebacks of its errors have no frame of it or below, whose variables are secrets.
 
-    For functions whose errors say all there is to say; the rest of the traceback stays.
+    For functions whose error messages are sufficient; the rest of the traceback stays.
     """
 
     @functools.wraps(function)
@@ -62,7 +62,7 @@ def sealed_init(cls: type[T]) -> type[T]:
 
 
 def without_frames(error: E) -> E:
-    """The error and all that it came from without frames. What each of them says stays."""
+    """The error and its causes without frames. Their messages stay."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -75,6 +75,6 @@ def without_frames(error: E) -> E:
 
 
 def _bare(error: BaseException) -> BaseException:
-    """The error alone, without frames and without what it came from."""
+    """The error alone, without frames and causes."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)

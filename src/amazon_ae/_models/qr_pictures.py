@@ -1,4 +1,4 @@
-"""Recognise a picture of an authenticator's QR code where its text is wanted."""
+"""Recognises a picture of an authenticator's QR code in place of its text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ QR_PICTURE: Final = (
     "'zbarimg --raw -q picture.png', and pass what begins with otpauth://; or let Amazon show the key as letters "
     '("can\'t scan the barcode") and pass those'
 )
-"""What to say to somebody who passes one."""
+"""The message for a caller who passes one."""
 
 _FILE_NAME: Final = re.compile(
     r"\.(png|jpe?g|gif|bmp|webp|tiff?|svg|heic|heif|avif|pdf)[\"'\s]*(\?\S*)?$", re.IGNORECASE

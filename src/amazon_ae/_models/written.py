@@ -1,7 +1,7 @@
-"""Texts, numbers and instants as others write them, for every backend. Pure.
+"""Parses texts, numbers and instants in the spellings of Amazon's answers, for every backend. Pure.
 
-A reader of numbers or instants gives ``None`` for what is not of its kind: one odd field never costs the answer that
-it came in.
+A reader of numbers or instants returns ``None`` for a value that is not of its kind, so that one odd field never spoils
+an answer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 __all__ = ["decimal_of", "drop_forbidden", "instant_of", "mixed_text", "whole"]
 
-# Beyond this no quantity, count or amount of Amazon's lies; a longer number is none, and calculating with it fails.
+# No quantity, count or amount of Amazon's is longer; a longer number is invalid, and calculating with it fails.
 _MOST_DIGITS: Final = 30
 # Groups of three behind an unchanging separator; then a decimal point or comma other than that separator.
 _GROUPED: Final = re.compile(r"([+-]?\d{1,3})(?:([,.' ])(\d{3}(?:\2\d{3})*))?(?:([.,])(\d+))?")

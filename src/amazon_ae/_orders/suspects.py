@@ -1,7 +1,7 @@
-"""Tells an order that spoils its own answer from an outage. Pure.
+"""Distinguishes an order that spoils its own answer from an outage. Pure.
 
-A read about one order that stays unreadable, or that Amazon answers with a fault of its own, may be that order's or
-everybody's. The rules:
+A read about one order that stays unreadable, or that Amazon answers with a fault of its own, may be about that
+order or about all of them. The rules:
 
 1. The first failure of that kind ends the poll: in an outage nothing else would come either.
 2. The order is then a suspect. When it fails again the poll goes on with the others, and the order waits.
@@ -27,7 +27,7 @@ _MOST: Final = 10_000
 
 
 def is_of_one_order(error: BaseException) -> bool:
-    """Whether asking about this one order failed, for a reason that no waiting heals."""
+    """Whether the request failed because of this one order, for a reason that waiting does not cure."""
     if isinstance(error, RegionNotSupported):
         return False
     return isinstance(error, ConfigurationError) or (
@@ -41,7 +41,7 @@ def may_be_of_one_order(error: BaseException) -> bool:
 
 
 class Suspects:
-    """What failed once. In memory: a process that starts anew meets each of them once more."""
+    """Orders whose request failed. In memory: a restarted process meets each of them once more."""
 
     def __init__(self) -> None:
         self._read = 0

@@ -1,4 +1,4 @@
-"""What ``check()`` found: one line per entry of the site map, for a person to act on."""
+"""The report of ``check()``: one line per entry of the site map."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ __all__ = ["CheckReport", "CheckStep", "Verdict"]
 
 
 class Verdict(StrEnum):
-    """How one line of the report ends."""
+    """The result of one line of the report."""
 
     FITS = "fits"
     MISSING = "MISSING"  # the site map is wrong here
-    FAILED = "FAILED"  # something else is in the way: a person, a permission, the site
+    FAILED = "FAILED"  # another obstacle: a challenge, a permission, the site
     SKIPPED = "not looked for"
 
 
 @attrs.frozen(kw_only=True)
 class CheckStep:
-    """One entry of the site map, or one thing that was tried.
+    """One entry of the site map, or one attempt.
 
     Attributes:
-        page: where, e.g. ``"e-mail"`` or ``"order page"``.
-        key: the argument of ``SITE.override``, e.g. ``"selectors['label_link']"``; ``""`` for what is no entry.
+        page: the page, e.g. ``"e-mail"`` or ``"order page"``.
+        key: the argument of ``SITE.override``, e.g. ``"selectors['label_link']"``; ``""`` for an attempt.
         found: the selector or path that fits.
-        detail: why not, what stands there instead, or why it was not looked for; never a text of the page.
-        override: the call that might mend it, where something alike was found.
-        picture: for a miss, a PNG of the page that shows no letter of it.
+        detail: the reason, what the page has instead, or why the entry was not checked; never a text of the page.
+        override: the call that may correct it, where a similar element was found.
+        picture: for a miss, a PNG of the page without text.
     """
 
     page: str
@@ -43,13 +43,13 @@ class CheckStep:
 
 @attrs.frozen
 class CheckReport:
-    """All lines: first what was seen, in its order, then what was not looked for. ``str(report)`` is for people."""
+    """All lines: first the checked entries in their order, then the others. ``str(report)`` is for people."""
 
     steps: tuple[CheckStep, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether everything that was looked for is there and nothing was in the way."""
+        """Whether every checked entry was found and there was no obstacle."""
         return not self.troubles
 
     @property

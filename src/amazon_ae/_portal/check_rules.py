@@ -1,4 +1,4 @@
-"""Which entry of the site map is looked for on which page, and why the others are not.
+"""Decides which entry of the site map is checked on which page, and why the others are not.
 
 Every entry is in one of two places: in a group of a page (of a group one entry is enough), or in ``why_not``.
 """
@@ -60,7 +60,7 @@ SIGN_IN_GROUPS: Final[Mapping[PageKind, Groups]] = MappingProxyType(
         PageKind.REMIND_NAG: (("remind_nag_skip",),),
         PageKind.PASSKEY_NUDGE: (("passkey_hint",), ("not_now",)),
         PageKind.APP: (("app",),),
-        # Walls: what they are known by.
+        # The entries by which challenges are recognised.
         PageKind.CAPTCHA: (("captcha",),),
         PageKind.WAF: (("waf",),),
         PageKind.DEVICE_APPROVAL: (("approval",),),
@@ -71,7 +71,7 @@ SIGN_IN_GROUPS: Final[Mapping[PageKind, Groups]] = MappingProxyType(
         PageKind.UNKNOWN_ACCOUNT: (("unknown_account",),),
     }
 )
-"""What each page of a sign-in should show."""
+"""The entries that each page of a sign-in should have."""
 
 PHRASES_OF: Final[Mapping[PageKind, frozenset[str]]] = MappingProxyType(
     {
@@ -81,7 +81,7 @@ PHRASES_OF: Final[Mapping[PageKind, frozenset[str]]] = MappingProxyType(
         PageKind.WAF: frozenset({"waf", "waf_block"}),
     }
 )
-"""Which phrases say something about which page."""
+"""The phrases that are checked on each page."""
 OPTIONAL: Final = frozenset({"remember_me", "remember_device", "picker_shell", "app_navigation"})
 """Entries whose absence stops nothing."""
 
@@ -108,13 +108,13 @@ _REASONS: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def why_not(key: str, *, code: str, signed_in: bool, blocked: str) -> str:
-    """Why an entry was not looked for.
+    """The reason why an entry was not checked.
 
     Args:
         key: as in ``keys_of``.
         code: the marketplace.
         signed_in: somebody signed in during the check.
-        blocked: what ended the check early; ``""`` if nothing did.
+        blocked: the reason why the check ended early; ``""`` if it did not.
     """
     kind, name = split_key(key)
     if kind == "marketplace_names" and name != code:
@@ -152,7 +152,7 @@ def split_key(key: str) -> tuple[str, str]:
 
 
 def instead_text(name: str, site: SiteMap, controls: Sequence[Control]) -> tuple[str, str]:
-    """What stands on the page in the place of an entry, and the override that would take the likeliest of it."""
+    """The elements on the page that may replace an entry, and the override for the likeliest one."""
     found = alike(name, [*site.selectors[name], *SITE.selectors.get(name, ())], controls)
     if not found:
         others = [control.selector for control in controls if control.selector][:3]

@@ -1,4 +1,4 @@
-"""What stands on a page, in names only: ids, attributes and paths of its controls, never a text or a value."""
+"""The controls of a page by name only: ids, attributes and paths, never a text or a value."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Control", "PageContent", "alike", "path_shape", "paths_alike", "read_content", "words_of"]
 
-# An attribute's value is taken for a name, not for somebody's data, if it looks like one.
+# An attribute's value counts as a name, not as personal data, if it looks like one.
 _NAME: Final = re.compile(r"[A-Za-z][\w.:-]{0,60}")
 _DIGITS: Final = re.compile(r"\d{3,}(-\d+)*")
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{2,}|[0-9]+")
-# Words that many names have and that tell nothing.
+# Words that many names have in common.
 _COMMON: Final = frozenset(
     {"button", "div", "form", "href", "id", "input", "link", "name", "span", "submit", "type", "test", "data", "class"}
     | {"not", "aria", "kat", "com", "www", "http", "https"}
 )
-# What an element must be to stand for an entry, by the ending of the entry's name.
+# The kind of element of an entry, by the ending of the entry's name.
 _KINDS: Final[Mapping[str, frozenset[str]]] = {
     **dict.fromkeys(("_link", "orders_row"), frozenset({"link"})),
     "_form": frozenset({"form"}),
@@ -70,7 +70,7 @@ class Control:
 
     @property
     def selector(self) -> str:
-        """CSS that names it, the most telling way first; ``""`` if nothing on it is a name."""
+        """CSS that names it, the most specific way first; ``""`` if nothing on it is a name."""
         if "id" in self.attributes:
             return f"{self.tag}#{self.attributes['id']}"
         for name in ("data-test-id", "name"):
@@ -133,7 +133,7 @@ def alike(name: str, selectors: Sequence[str], controls: Sequence[Control], *, a
 
 
 def paths_alike(name: str, url: str, controls: Sequence[Control]) -> list[str]:
-    """Where the controls lead that share most words with an address's name and path."""
+    """The paths of controls that share most words with an address's name and path."""
     wanted = words_of(f"{name} {url}")
     paths = dict.fromkeys(control.path for control in controls if control.path.startswith("/"))
     scored = sorted(((len(wanted & words_of(path)), path) for path in paths), key=lambda item: -item[0])

@@ -12,7 +12,7 @@ from amazon_ae._exceptions import ConfigurationError, StorageError
 from amazon_ae._models.feeds import ItemKind
 from amazon_ae._scheduling.context import SchedulerContext
 from amazon_ae._scheduling.dispatcher import Dispatcher
-from amazon_ae._scheduling.pass_limits import Turn, jitter, pass_limit
+from amazon_ae._scheduling.pass_limits import PassTurn, jitter, pass_limit
 from amazon_ae._scheduling.waiters import Waiters
 
 __all__ = ["SchedulerLoop"]
@@ -37,7 +37,7 @@ class SchedulerLoop:
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.Future[None] | None = None
         self._woken = False
-        self._turn = Turn()
+        self._turn = PassTurn()
         self._notice: asyncio.Task[None] | None = None
         self._noticed_at = context.now()
         self._unwatch: Callable[[], None] | None = None

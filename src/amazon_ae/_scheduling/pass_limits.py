@@ -12,14 +12,14 @@ from weakref import WeakKeyDictionary
 
 from amazon_ae._ports import Storage
 
-__all__ = ["PassLimit", "Turn", "jitter", "pass_limit"]
+__all__ = ["PassLimit", "PassTurn", "jitter", "pass_limit"]
 
 _CONCURRENT_PASSES: Final = 4
 # However many schedulers are woken, every so many turns one is an idle scheduler's, so that none waits forever.
 _IDLE_EVERY: Final = 4
 
 
-class Turn:
+class PassTurn:
     """One scheduler's turn at a ``PassLimit``; ``hurry`` moves a waiting one ahead of idle schedulers."""
 
     def __init__(self) -> None:
@@ -36,11 +36,11 @@ class PassLimit:
 
     def __init__(self, limit: int = _CONCURRENT_PASSES) -> None:
         self._free = limit
-        self._hurried: deque[Turn] = deque()
-        self._idle: deque[Turn] = deque()
+        self._hurried: deque[PassTurn] = deque()
+        self._idle: deque[PassTurn] = deque()
         self._given = 0
 
-    def hurry(self, turn: Turn) -> None:
+    def hurry(self, turn: PassTurn) -> None:
         """Let this scheduler's waiting turn, or its next one, go before idle ones."""
         if not turn.hurried:
             turn.hurried = True
@@ -49,7 +49,7 @@ class PassLimit:
                 self._hurried.append(turn)
 
     @asynccontextmanager
-    async def turn(self, turn: Turn) -> AsyncIterator[None]:
+    async def turn(self, turn: PassTurn) -> AsyncIterator[None]:
         """Wait for a turn, and keep it inside the block."""
         await self._wait(turn)
         turn.hurried = False
@@ -58,7 +58,7 @@ class PassLimit:
         finally:
             self._give_on()
 
-    async def _wait(self, turn: Turn) -> None:
+    async def _wait(self, turn: PassTurn) -> None:
         if self._free > 0:
             self._free -= 1
             return

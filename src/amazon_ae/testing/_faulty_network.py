@@ -1,4 +1,4 @@
-"""The way from a simulated host to Amazon: latency, and faults drawn from a seed."""
+"""The network between a simulated host and Amazon: latency, and faults drawn from a seed."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class FaultyNetwork(httpx.AsyncBaseTransport):
     Args:
         amazon: who answers.
         host: whose requests these are.
-        rng: draws each request's latency and fate.
+        rng: draws each request's latency and fault.
         faults: how often which fault strikes; may be replaced at any time.
     """
 
@@ -62,7 +62,7 @@ class FaultyNetwork(httpx.AsyncBaseTransport):
         self.rng = rng
         self.faults = faults
         self.late: set[asyncio.Task[None]] = set()
-        """Requests that are still on their way although their sender has given them up."""
+        """Requests that arrive later although their sender has given them up."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Deliver one request, or the fault that was drawn for it."""

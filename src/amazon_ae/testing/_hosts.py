@@ -28,7 +28,7 @@ __all__ = ["HostKilled", "SimulatedHost", "SimulatedHosts"]
 T = TypeVar("T")
 
 _CURRENT: ContextVar[SimulatedHost | None] = ContextVar("amazon_ae_simulated_host", default=None)
-# What a storage is asked for; everything else of it is the simulator's own business.
+# The verbs of a storage that pass a checkpoint.
 _STORE_VERBS: Final = frozenset(name for name in vars(Storage) if not name.startswith("_")) - {"watch", "aclose"}
 
 
@@ -46,14 +46,14 @@ class SimulatedHosts:
             second.freeze(600)
 
     A program is your own start-up code; it takes clock, storage and network from its `SimulatedHost`. Leaving the block
-    kills whoever still runs, and raises the first exception that ended a program, unless ``finished`` did.
+    kills every process that still runs, and raises the first exception that ended a program, unless ``finished`` did.
 
     Args:
         clock: the world's, shared with the fake.
         seed: decides latencies, faults and the order in which storage verbs complete.
 
     Attributes:
-        counts: how often which fault of the network has struck.
+        counts: the number of network faults by kind.
     """
 
     def __init__(self, clock: VirtualClock, *, seed: int = 0) -> None:
