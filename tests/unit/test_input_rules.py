@@ -308,6 +308,23 @@ async def test_a_pickup_that_cannot_be_is_refused_before_it_is_stored(
     assert storage.stored == 0
 
 
+@pytest.mark.parametrize("order_id", ["403-1", f"\u200b{ORDER}", f"{ORDER} ", "x\0", "\ud800", "", None, 5])
+async def test_every_verb_of_a_pickup_refuses_a_mistyped_order_id(order_id: Any) -> None:
+    """``False`` or ``None`` would say that the pickup was never asked for."""
+    scheduler, storage = scheduler_of(VirtualClock(NOW))
+    async with scheduler:
+        for verb in (
+            lambda: scheduler.withdraw_pickup(order_id),
+            lambda: scheduler.drop_pickup(order_id),
+            lambda: scheduler.outcome(order_id),
+            lambda: scheduler.resolve(order_id, scheduled=True),
+            lambda: scheduler.reschedule_pickup(order_id, pickup_date=date(2021, 11, 22)),
+        ):
+            with pytest.raises(ConfigurationError, match="3-7-7"):
+                await verb()
+    assert storage.stored == 0
+
+
 async def test_a_scheduler_that_does_not_run_says_so() -> None:
     """Outside of ``async with`` nothing would ever bring an outcome; the pickup stays queued for one that runs."""
     scheduler, storage = scheduler_of(VirtualClock(NOW))

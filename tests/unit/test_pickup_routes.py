@@ -211,7 +211,8 @@ async def test_easy_ship_takes_the_slot_of_the_time_that_was_asked_for(
         assert not world.fake.requests
     else:
         pickup = world.fake.pickups[make_order_id(1)]
-        assert (outcome.outcome, pickup.date, pickup.time) == ("accepted", day, time)
+        assert (pickup.date, pickup.time) == (day, time)
+        assert outcome.code == ("" if day == "2021-11-19" else "OtherPickupDay")
 
 
 async def test_easy_ship_sends_the_serial_numbers_that_the_host_knows(world: World) -> None:
@@ -241,7 +242,8 @@ async def test_the_lead_keeps_off_slots_that_begin_too_soon(world: World) -> Non
     assert told(await world.by_easy_ship(batch_of(request(1, pickup_date=today)))) == [("accepted", "")]
     assert world.fake.pickups[make_order_id(1)].date == "2021-11-18"
     outcomes = await world.by_easy_ship(batch_of(request(2, pickup_date=today)), lead=timedelta(hours=2))
-    assert told(outcomes) == [("accepted", "")]
+    assert told(outcomes) == [("accepted_with_warnings", "OtherPickupDay")]
+    assert "collects on 2021-11-19, not on 2021-11-18" in outcomes[0].message
     pickup = world.fake.pickups[make_order_id(2)]
     assert (pickup.date, pickup.time) == ("2021-11-19", "10:00 AM")
 
@@ -330,7 +332,7 @@ async def test_slots_that_vanish_are_asked_for_again_once(world: World) -> None:
     world.clock.jump(50 * 60)
     world.wire.before["CreateScheduledPackage"] = lambda: world.clock.jump(11 * 60)
     outcomes = await world.by_easy_ship(batch_of(request(1, pickup_date=date(2021, 11, 18))))
-    assert told(outcomes) == [("accepted", "")]
+    assert told(outcomes) == [("accepted_with_warnings", "OtherPickupDay")]
     assert world.fake.pickups[make_order_id(1)].date == "2021-11-19"
     assert world.fake.count("ListPickupSlots") == 2
 

@@ -14,6 +14,7 @@ import pytest
 from amazon_ae import (
     AccessDenied,
     ConfigurationError,
+    Event,
     FeedScheduler,
     HandoverPickup,
     InventoryUpdate,
@@ -26,6 +27,7 @@ from amazon_ae import (
     Outcome,
     OutcomeUnknown,
     PackageItem,
+    PickupJoined,
     PickupRejected,
     PickupRequest,
     RegionNotSupported,
@@ -470,6 +472,34 @@ async def test_the_scheduler_moves_a_pickup_that_amazon_has(shop: Shop) -> None:
         with pytest.raises(PickupRejected, match="NoPickupSlot"):
             await scheduler.reschedule_pickup(order_id, pickup_date=date(2026, 12, 20))
         assert (await gateway.client.easy_ship.get_scheduled_package(order_id)).package_pickup_slot == second
+
+
+async def test_where_a_pickup_was_moved_to_is_known_afterwards(shop: Shop) -> None:
+    """In any process: by ``outcome``, and by a repeat, which is told the day that stands."""
+    (order_id,) = add_orders(shop, 1)
+    gateway, storage = shop.gateway(), MemoryStorage(clock=shop.clock)
+    parcel: dict[str, Any] = {"weight_grams": 500, "length_cm": 20, "width_cm": 10, "height_cm": 5}
+    joined: list[Event] = []
+
+    def process() -> FeedScheduler:
+        return FeedScheduler(storage, gateway, orders=gateway, clock=shop.clock, on_event=joined.append)
+
+    async with process() as scheduler:
+        await scheduler.schedule_pickup(order_id, pickup_date=TOMORROW, **parcel)
+        await scheduler.reschedule_pickup(order_id, pickup_date=date(2026, 11, 30), pickup_time="2:00 PM")
+    async with process() as scheduler:
+        known = await scheduler.outcome(order_id)
+        assert known is not None
+        assert (known.pickup_date, known.pickup_time) == (date(2026, 11, 30), "2:00 PM")
+        again = await scheduler.schedule_pickup(order_id, pickup_date=date(2026, 12, 1), **parcel)
+        assert again.pickup_date == date(2026, 11, 30)
+        await scheduler.reschedule_pickup(order_id, pickup_date=date(2026, 12, 1))
+        known = await scheduler.outcome(order_id)
+        assert known is not None
+        assert (known.pickup_date, known.pickup_time) == (date(2026, 12, 1), None)
+    assert [(each.pickup_date, each.asked_date) for each in joined if isinstance(each, PickupJoined)] == [
+        (date(2026, 11, 30), date(2026, 12, 1))
+    ]
 
 
 async def test_serial_numbers_travel(shop: Shop) -> None:

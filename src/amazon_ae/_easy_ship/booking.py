@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from amazon_ae._easy_ship.failing_orders import FailingOrders
-from amazon_ae._easy_ship.slots import Parcel, choose_slot, parcel_of
+from amazon_ae._easy_ship.slots import Parcel, choose_slot, other_day, parcel_of
 from amazon_ae._exceptions import (
     AmazonAeError,
     AmazonError,
@@ -215,7 +215,14 @@ class PickupBooking:
             # An order that is booked already may be offered none.
             return await _look_up(api, ItemOutcome(parcel.order_id, Outcome.REJECTED, "NoPickupSlot", text))
         await api.book(parcel, slot)
-        return ItemOutcome(parcel.order_id, Outcome.ACCEPTED)
+        return _booked(parcel, slot)
+
+
+def _booked(parcel: Parcel, slot: PickupSlot) -> ItemOutcome:
+    text = other_day(slot, parcel.requested_at)
+    if text:
+        return ItemOutcome(parcel.order_id, Outcome.ACCEPTED_WITH_WARNINGS, "OtherPickupDay", text)
+    return ItemOutcome(parcel.order_id, Outcome.ACCEPTED)
 
 
 async def _look_up(api: EasyShipApi, otherwise: ItemOutcome) -> ItemOutcome:

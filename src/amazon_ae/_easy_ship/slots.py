@@ -22,7 +22,7 @@ import attrs
 from amazon_ae._models.easy_ship import PackageDimensions, PackageItem, PackageWeight, PickupSlot
 from amazon_ae._models.feeds import ItemOutcome, Outcome, PickupRequest
 
-__all__ = ["Parcel", "choose_slot", "clock_time", "parcel_of"]
+__all__ = ["Parcel", "choose_slot", "clock_time", "other_day", "parcel_of"]
 
 _TIME: Final = re.compile(r"([0-9]{1,2}):([0-9]{2})(?: ?([AaPp][Mm]))?")
 
@@ -84,6 +84,15 @@ def choose_slot(slots: Iterable[PickupSlot], requested_at: datetime, *, soonest:
         if slot.pickup_time_end is not None and begin <= requested_at < slot.pickup_time_end:
             return slot
     return next((slot for begin, slot in usable if begin >= requested_at), None)
+
+
+def other_day(slot: PickupSlot | None, wanted: datetime) -> str:
+    """In words, that a slot lies on another day than ``wanted``, whose time zone counts; ``""`` where it does not."""
+    begin = None if slot is None else slot.pickup_time_start
+    day = None if begin is None else begin.astimezone(wanted.tzinfo).date()
+    if day is None or day == wanted.date():
+        return ""
+    return f"Amazon collects on {day}, not on {wanted.date()}: the earliest slot that it offers"
 
 
 def clock_time(text: str) -> time | None:

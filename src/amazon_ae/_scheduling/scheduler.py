@@ -16,12 +16,13 @@ from amazon_ae._exceptions import ConfigurationError, NotSupported, PickupReject
 from amazon_ae._models import events
 from amazon_ae._models.checks import check_storage_first, deadline_at
 from amazon_ae._models.events import EventSink
-from amazon_ae._models.feeds import ItemKind, Outcome, PickupRequest
+from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome, PickupRequest
 from amazon_ae._models.notifications import FeedFinished, Notification
 from amazon_ae._models.orders import Order
 from amazon_ae._models.pickups import Forecast, PickupOutcome, SchedulerStats
 from amazon_ae._models.refusals import may_pass
 from amazon_ae._models.stored import Change, ItemState, ReceiptState
+from amazon_ae._models.text import check_order_id
 from amazon_ae._ports import Clock, FeedGateway, OrderGateway, PickupRescheduling, Storage
 from amazon_ae._scheduling.context import SchedulerContext
 from amazon_ae._scheduling.cooldowns import Cooldowns
@@ -297,7 +298,13 @@ class FeedScheduler:
         )
 
     async def outcome(self, order_id: str) -> PickupOutcome | None:
-        """An order's pickup as stored, whichever process asked for it; ``None`` if none did."""
+        """An order's pickup as stored, whichever process asked for it; ``None`` if none did.
+
+        Raises:
+            ConfigurationError: that is not an Amazon order id.
+            StorageError: the store failed; ask again.
+        """
+        check_order_id(order_id)
         return await self._waiters.outcome(order_id)
 
     async def resolve(self, order_id: str, *, scheduled: bool) -> bool:
@@ -308,7 +315,12 @@ class FeedScheduler:
 
         Returns:
             Whether there was such a pickup.
+
+        Raises:
+            ConfigurationError: that is not an Amazon order id.
+            StorageError: the store failed; call again.
         """
+        check_order_id(order_id)
         item = await self._context.storage.item(self.account, ItemKind.PICKUP, order_id)
         if item is None or item.state is not ItemState.UNKNOWN:
             return False
@@ -325,8 +337,10 @@ class FeedScheduler:
             Whether it was withdrawn; ``False`` if it was never asked for, is on its way, or has its outcome.
 
         Raises:
+            ConfigurationError: that is not an Amazon order id.
             StorageError: the store failed; call again.
         """
+        check_order_id(order_id)
         return bool(await self._context.storage.withdraw(self.account, ItemKind.PICKUP, [order_id]))
 
     async def drop_pickup(self, order_id: str) -> bool:
@@ -336,8 +350,10 @@ class FeedScheduler:
             Whether there was such a pickup.
 
         Raises:
+            ConfigurationError: that is not an Amazon order id.
             StorageError: the store failed; call again.
         """
+        check_order_id(order_id)
         outcome = Outcome.REJECTED
         return bool(await self._context.storage.resolve(self.account, ItemKind.PICKUP, [order_id], outcome=outcome))
 
@@ -361,8 +377,8 @@ class FeedScheduler:
             PickupRejected: Amazon refused the change; the earlier slot is kept.
             StorageError: the store failed; call again.
         """
-        item = await self._context.storage.item(self.account, ItemKind.PICKUP, order_id)
         check_pickup(order_id, pickup_date, now=self._context.now(), days=self._pickup_days)
+        item = await self._context.storage.item(self.account, ItemKind.PICKUP, order_id)
         if item is None or item.state in (ItemState.REJECTED, ItemState.UNKNOWN):
             raise ConfigurationError(f"there is no pickup of {order_id} to reschedule: call schedule_pickup")
         request = attrs.evolve(
@@ -372,10 +388,14 @@ class FeedScheduler:
             return await self._ask(request, item.reference, again=True)
         if item.state is not ItemState.ACCEPTED:
             raise NotSupported(f"the pickup of {order_id} is on its way: call again when it has its outcome")
-        await self._reschedule_at_amazon(request)
-        return attrs.evolve(outcome_of(item), pickup_date=pickup_date, pickup_time=pickup_time)
+        done = await self._reschedule_at_amazon(request)
+        moved = attrs.evolve(
+            outcome_of(item), pickup_date=pickup_date, pickup_time=pickup_time, code=done.code, message=done.message
+        )
+        await self._waiters.note_move(item, moved)
+        return moved
 
-    async def _reschedule_at_amazon(self, request: PickupRequest) -> None:
+    async def _reschedule_at_amazon(self, request: PickupRequest) -> ItemOutcome:
         gateway = self._context.gateway
         if not isinstance(gateway, PickupRescheduling):
             raise NotSupported(
@@ -385,6 +405,7 @@ class FeedScheduler:
         outcome = await gateway.reschedule(request)
         if outcome.outcome is Outcome.REJECTED:
             raise PickupRejected(request.order_id, outcome.code, outcome.message)
+        return outcome
 
     async def abandon(self, feed_id: str) -> bool:
         """Give up a feed that Amazon holds or does not finish: its stock is sent again, its pickups become

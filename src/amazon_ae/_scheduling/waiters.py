@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
+
+import attrs
 
 from amazon_ae._exceptions import PickupRejected, PickupUnknown, QuotaTimeout
 from amazon_ae._models import events
@@ -33,8 +36,26 @@ class Waiters:
 
     async def outcome(self, order_id: str) -> PickupOutcome | None:
         """An order's pickup as the store has it; ``None`` if it was never asked for."""
-        item = await self._context.storage.item(self._context.account, ItemKind.PICKUP, order_id)
-        return None if item is None else outcome_of(item)
+        storage, account = self._context.storage, self._context.account
+        item = await storage.item(account, ItemKind.PICKUP, order_id)
+        if item is None:
+            return None
+        moved = await storage.load(_moved_name(account, order_id)) if item.state is ItemState.ACCEPTED else None
+        return outcome_of(item) if moved is None else _moved(outcome_of(item), moved, item.accepted_version)
+
+    async def note_move(self, item: StoredItem, moved: PickupOutcome) -> None:
+        """Remember the slot that Amazon gave a pickup in place of the one that was asked for; durable."""
+        text = json.dumps(
+            {
+                "version": item.accepted_version,
+                "pickup_date": moved.pickup_date.isoformat(),
+                "pickup_time": moved.pickup_time,
+                "code": moved.code,
+                "message": moved.message,
+            }
+        )
+        name = _moved_name(self._context.account, item.key)
+        await self._context.storage.change(name, lambda _, __: (text, None))
 
     async def wait(self, order_id: str, until: datetime | None) -> PickupOutcome:
         """Wait for an order's outcome. Cancelling the wait changes nothing else.
@@ -149,6 +170,24 @@ def outcome_of(item: StoredItem) -> PickupOutcome:
         reference=item.reference,
         code=item.code,
         message=item.message,
+    )
+
+
+def _moved_name(account: str, order_id: str) -> str:
+    return f"pickup-moved/{account}/{order_id}"
+
+
+def _moved(outcome: PickupOutcome, text: str, version: int | None) -> PickupOutcome:
+    """The pickup with the slot that it was moved to, unless it was asked for anew since."""
+    moved = json.loads(text)
+    if moved["version"] != version:
+        return outcome
+    return attrs.evolve(
+        outcome,
+        pickup_date=date.fromisoformat(moved["pickup_date"]),
+        pickup_time=moved["pickup_time"],
+        code=moved["code"],
+        message=moved["message"],
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time
 
 import attrs
 
+from amazon_ae._easy_ship.slots import other_day
 from amazon_ae._exceptions import ConfigurationError, InvalidRequest, PickupRejected, UnreadableResponse
 from amazon_ae._models.checks import listed
 from amazon_ae._models.easy_ship import ScheduledPackage
@@ -225,11 +226,14 @@ class SpApiGateway:
     async def reschedule(self, request: PickupRequest) -> ItemOutcome:
         """Give a pickup that Amazon has the slot of ``request``; see ``PickupRescheduling``."""
         try:
-            await self.reschedule_pickup(
+            moved = await self.reschedule_pickup(
                 request.order_id, pickup_date=request.pickup_date, pickup_time=request.pickup_time
             )
         except PickupRejected as error:
             return ItemOutcome(request.order_id, Outcome.REJECTED, error.code, error.message)
+        wanted = datetime.combine(request.pickup_date, time.min, tzinfo=self._client.marketplace.zone)
+        if text := other_day(moved.package_pickup_slot, wanted):
+            return ItemOutcome(request.order_id, Outcome.ACCEPTED_WITH_WARNINGS, "OtherPickupDay", text)
         return ItemOutcome(request.order_id, Outcome.ACCEPTED)
 
     async def withdraw_pickup(self, order_id: str) -> None:
