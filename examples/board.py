@@ -21,6 +21,11 @@ from amazon_ae import (
     SignInEvent,
 )
 
+VERDICTS = {
+    "found": "found at Amazon, nothing is sent again",
+    "absent": "what Amazon does not have is sent once more",
+    "unknown": "nobody can tell, a person must look",
+}
 ROWS = ("orders", "buffer", "quota", "feeds", "parcels", "refused", "documents", "sign-ins")
 
 
@@ -68,7 +73,7 @@ class Board:
             what = f"feed {event.feed_id}" if event.feed_id else "request"
             self.say(f"{what} settled: {event.accepted} accepted, {event.rejected} refused")
         elif isinstance(event, FeedReconciled):
-            self.say(f"a feed whose answer was lost: {event.verdict} at Amazon, nothing is sent again")
+            self.say(f"a request whose answer was lost: {VERDICTS[event.verdict]}")
         elif isinstance(event, FeedOfOtherRoute):
             what = f"feed {event.feed_id}" if event.feed_id else f"batch {event.batch_id}"
             self.say(
@@ -84,7 +89,10 @@ class Board:
         """Show how much of each quota is used and free."""
         stats = await scheduler.stats()
         self.show(
-            quota=", ".join(f"{used} used, {stats.quota_free[name]} free" for name, used in stats.quota_used.items())
+            quota=", ".join(
+                f"{name.rpartition('/')[2]}: {used} used, {stats.quota_free[name]} free"
+                for name, used in stats.quota_used.items()
+            )
         )
 
     def _picture(self) -> Table:
