@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import attrs
+import filelock
 
 from amazon_ae._clocks import SystemClock
 from amazon_ae._document_files import write_atomically
@@ -191,29 +192,24 @@ class FileSessionStore:
 
     @contextlib.asynccontextmanager
     async def _hold(self, path: Path) -> AsyncIterator[None]:
-        import fcntl
-
         deadline = self._clock.now() + self._lock_timeout
         self._make_folder()
-        try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise StorageError(f"the session lock {path} cannot be opened: {error.strerror}") from error
+        lock = filelock.FileLock(path, mode=0o600, thread_local=False)
         try:
             while True:
                 # Never a blocking call: a cancelled wait would leave a thread that takes the lock later.
                 try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    lock.acquire(blocking=False)
                     break
-                except BlockingIOError:
+                except filelock.Timeout:
                     if self._clock.now() >= deadline:
                         raise PortalTimeout(
                             "another process holds the session for too long; look for one that hangs in a sign-in",
                             step="session lock",
                         ) from None
                     await self._clock.sleep(0.1)
-                except OSError as error:  # some network drives have no locks
-                    raise StorageError(f"the session lock {path} cannot be taken: {error.strerror}") from error
+                except (OSError, NotImplementedError) as error:  # some network drives have no locks
+                    raise StorageError(f"the session lock {path} cannot be taken: {error}") from error
             yield
         finally:
-            os.close(handle)  # gives the lock back
+            lock.release()

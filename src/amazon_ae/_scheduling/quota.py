@@ -132,15 +132,10 @@ class Ledger:
         }
         return json.dumps(document, separators=(",", ":"))
 
-    def after(self, seconds: float) -> Ledger:
-        """The ledger at a later instant if nothing is spent until then: for forecasts."""
-        return self._at(self.now + math.ceil(seconds * _SECOND))
-
     def _at(self, now: int) -> Ledger:
         if now < self.now - _SKEW:
-            # How long ago a slot was really spent is lost, but not before now: an instant in the new clock's future
-            # counts
-            # as spent now, and the bucket keeps its level.
+            # How long ago a slot was really spent is lost, but it was not in the future: an instant in the new clock's
+            # future counts as spent now, and the bucket keeps its level.
             debt = max(0, self.full_at - self.now)
             return attrs.evolve(
                 self,
@@ -171,13 +166,6 @@ class Ledger:
     def used(self) -> int:
         """Slots of the rolling window that are taken, unanswered ones included."""
         return len(self._counted) + len(self.open)
-
-    @property
-    def bucket(self) -> float:
-        """Slots in the bucket; below zero only while unanswered slots and those that Amazon reported are both
-        counted.
-        """
-        return self.rule.burst - max(0, self.full_at - self.now) / self._restore - len(self.open)
 
     @property
     def free(self) -> int:
