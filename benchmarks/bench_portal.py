@@ -1,12 +1,14 @@
 """How long the papers of an order take, beside a minimal hand-written Playwright script in the same run.
 
-Run it: ``python benchmarks/bench_portal.py [rounds] [orders]``. Both sides talk to the look-alike site on loopback,
+Run it: ``python benchmarks/bench_portal.py [rounds] [orders]``; for every face of the site, ``python
+benchmarks/bench_portal.py variants [rounds]``. Both sides talk to the look-alike site on loopback,
 which runs in a thread of its own. The script does the least that gives three files: no verification, no session store,
 no limit of pace, no second look at any answer. Rounds alternate, so that a busy machine slows both.
 
 * warm: the browser runs and is signed in. Target: 1.3 times the script, about a second.
 * cold: no browser, no session. Target: 1.5 times the script.
 * slow: the site takes 5 s for each document. Target: 7 s for all three.
+* variants: warm on each way to the invoice and the label, cold on each sign-in, a label that is made in the background.
 * many: orders in a row. Target: no growth of memory, pages or processes.
 """
 
@@ -21,10 +23,12 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 import pyotp
-from playwright.async_api import BrowserContext, async_playwright
+from playwright.async_api import BrowserContext, FrameLocator, Page, Route, async_playwright
 
 from amazon_ae._clocks import SystemClock
 from amazon_ae._models.documents import DocumentKind
@@ -32,25 +36,104 @@ from amazon_ae._models.marketplaces import AE, Marketplace, PortalCredentials
 from amazon_ae._portal.browser import find_browser
 from amazon_ae._portal.scraper import SellerPortalScraper
 from amazon_ae.testing._papers import PortalOrder, PortalPickup, sample_order
-from amazon_ae.testing._seller_central import Fault, SellerCentralSite, SiteUser
+from amazon_ae.testing._seller_central import (
+    Drawing,
+    Fault,
+    InvoiceForm,
+    LabelForm,
+    SellerCentralSite,
+    SignInForm,
+    SiteUser,
+)
 from amazon_ae.testing._serving import serve_in_thread
 
 EMAIL, PASSWORD, SECRET = "packer@example.ae", "Camel-Date-Palm-7", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+# The script's own user: a code works once, and both sides shall sign in within the same step.
+SCRIPT_EMAIL, SCRIPT_SECRET = "script@example.ae", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 SLOW_SECONDS = 5.0
 
 
-async def script_sign_in(context: BrowserContext, origin: str) -> None:
+async def script_sign_in(
+    context: BrowserContext, origin: str, form: SignInForm = SignInForm.TWO_PAGES, email: str = EMAIL
+) -> None:
     """The sign-in as a script: the happy path and nothing else."""
     page = await context.new_page()
     await page.goto(f"{origin}/home")
-    await page.fill("#ap_email", EMAIL)
-    await page.click("#continue")
+    await page.fill("#ap_email_login" if form is SignInForm.CLAIM else "#ap_email", email)
+    if form is not SignInForm.ONE_PAGE:
+        await page.click("#continue")
     await page.fill("#ap_password", PASSWORD)
     await page.click("#signInSubmit")
-    await page.fill("#auth-mfa-otpcode", pyotp.TOTP(SECRET).now())
+    await page.fill("#auth-mfa-otpcode", pyotp.TOTP(SECRET if email == EMAIL else SCRIPT_SECRET).now())
     await page.click("#auth-signin-button")
     await page.wait_for_selector("meta[name=anti-csrftoken-a2z]", state="attached")
     await page.close()
+
+
+async def script_invoice(page: Page, origin: str, form: InvoiceForm) -> bytes:
+    """The invoice by the way that its author knows; each is a few lines that fit one face only."""
+    request = page.context.request
+    if form is InvoiceForm.LINK:
+        href = await page.get_attribute("[data-test-id=download-invoice-link]", "href")
+        return await (await request.get(f"{origin}{href}")).body()
+    await page.click("[data-test-id=manage-idu-invoice-button] input")
+    if form is InvoiceForm.MODAL_FORM:
+        action = await page.get_attribute("form[action*='/documents/download']", "action")
+        token = await page.input_value("form[action*='/documents/download'] [name=anti-csrftoken-a2z]")
+        return await (await request.post(f"{origin}{action}", form={"anti-csrftoken-a2z": token})).body()
+    if form is InvoiceForm.MODAL_CLICK:
+        async with page.expect_download() as downloading:
+            await page.click("[data-invoice]")
+        path = await (await downloading.value).path()
+        return await asyncio.to_thread(path.read_bytes)
+    if form is InvoiceForm.MODAL_POPUP:
+        bodies: list[bytes] = []
+
+        async def keep(route: Route) -> None:
+            response = await route.fetch()
+            bodies.append(await response.body())
+            await route.fulfill(response=response)
+
+        await page.context.route("**/document.pdf*", keep)
+        async with page.expect_popup() as opening:
+            await page.click("[data-invoice]")
+        window = await opening.value
+        while not bodies:
+            await page.wait_for_timeout(10)
+        await window.close()
+        await page.context.unroute("**/document.pdf*", keep)
+        return bodies[0]
+    where: Page | FrameLocator = page.frame_locator("iframe") if form is InvoiceForm.MODAL_FRAME else page
+    href = await where.locator("a[href*='/documents/download']").last.get_attribute("href") or ""
+    return await (await request.get(f"{origin}{urlsplit(href).path}")).body()
+
+
+async def script_label(page: Page, origin: str, href: str, order_id: str, form: LabelForm) -> bytes:
+    """The label by its link, or out of the page that makes it, looked at once a second."""
+    if form is LabelForm.LINK:
+        return await (await page.context.request.get(f"{origin}{href}")).body()
+    await page.goto(f"{origin}{href}")
+    rows = page.locator("#label-batches tr")
+    done = (rows.filter(has_text=order_id) if form is LabelForm.BATCH else rows.last).locator("a")
+    while not await done.count():
+        await page.wait_for_timeout(1000)
+        await page.click("input[name=refresh]")
+    link = await done.get_attribute("href")
+    return await (await page.context.request.get(f"{origin}{link}")).body()
+
+
+async def script_face(
+    context: BrowserContext, origin: str, order_id: str, invoice: InvoiceForm, label: LabelForm
+) -> list[bytes]:
+    """Three papers on one face of the site."""
+    page = await context.new_page()
+    await page.goto(f"{origin}/orders-v3/order/{order_id}")
+    href = await page.get_attribute("a[data-test-id=print-shipping-label-button]", "href") or ""
+    papers = [await script_invoice(page, origin, invoice), await script_label(page, origin, href, order_id, label)]
+    await page.goto(f"{origin}/orders/packing-slip?orderIds={order_id}")
+    papers.append(await page.pdf(format="A4"))
+    await page.close()
+    return papers
 
 
 async def script_papers(context: BrowserContext, origin: str, order_id: str) -> list[bytes]:
@@ -67,12 +150,14 @@ async def script_papers(context: BrowserContext, origin: str, order_id: str) -> 
     return papers
 
 
-async def script_cold(origin: str, order_id: str) -> list[bytes]:
+async def script_cold(
+    origin: str, order_id: str, form: SignInForm = SignInForm.TWO_PAGES, email: str = EMAIL
+) -> list[bytes]:
     """From nothing to three papers."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find_browser(), chromium_sandbox=os.geteuid() != 0)
         context = await browser.new_context()
-        await script_sign_in(context, origin)
+        await script_sign_in(context, origin, form, email)
         papers = await script_papers(context, origin, order_id)
         await browser.close()
         return papers
@@ -107,7 +192,7 @@ def row(name: str, ours: list[float], theirs: list[float], target: float) -> Non
     """One line of the result: medians, and the median of the ratios of neighbours."""
     ratio = statistics.median(mine / other for mine, other in zip(ours, theirs, strict=True))
     print(
-        f"{name:<22} library {statistics.median(ours):6.2f} s   script {statistics.median(theirs):6.2f} s   "
+        f"{name:<32} library {statistics.median(ours):6.2f} s   script {statistics.median(theirs):6.2f} s   "
         f"ratio {ratio:4.2f} (target {target})"
     )
 
@@ -142,6 +227,56 @@ async def cold(origin: str, marketplace: Marketplace, order_ids: list[str]) -> N
         await fresh_code()
         theirs.append(await timed(lambda order_id=order_id: script_cold(origin, order_id)))
     row("cold, 3 papers", ours, theirs, 1.5)
+
+
+async def variants(
+    site: SellerCentralSite, origin: str, marketplace: Marketplace, order_ids: list[str], rounds: int
+) -> None:
+    """Every face, both sides in turn; the label that is made in the background takes 0.3 s."""
+    plain = site.variants
+    warm_faces: list[tuple[str, dict[str, Any]]] = [
+        *((f"warm, invoice {form}", {"invoice": form}) for form in InvoiceForm if form is not InvoiceForm.MISSING),
+        *((f"warm, label {form}", {"label": form}) for form in LabelForm),
+        *((f"warm, drawn {drawing}", {"drawing": drawing}) for drawing in Drawing if drawing is not Drawing.AT_ONCE),
+    ]
+    site.batch_seconds = 0.3
+    async with scraper(marketplace) as portal, async_playwright() as playwright:
+        await fresh_code()
+        await portal.login()
+        browser = await playwright.chromium.launch(executable_path=find_browser(), chromium_sandbox=os.geteuid() != 0)
+        context = await browser.new_context()
+        await script_sign_in(context, origin, email=SCRIPT_EMAIL)
+        at = 0
+        for name, face in warm_faces:
+            site.variants = attrs.evolve(plain, **face)
+            forms = site.variants.invoice, site.variants.label
+            ours: list[float] = []
+            theirs: list[float] = []
+            for index in range(rounds + 1):
+                first, second, at = order_ids[at], order_ids[at + 1], at + 2
+                mine = await timed(lambda order=first: complete(portal, order))
+                other = await timed(lambda order=second, forms=forms: script_face(context, origin, order, *forms))
+                if index:  # the first of each warms up
+                    ours.append(mine)
+                    theirs.append(other)
+            row(name, ours, theirs, 1.3)
+        await browser.close()
+    for form in SignInForm:
+        site.variants = attrs.evolve(plain, sign_in=form)
+        ours, theirs = [], []
+        for _ in range(max(2, rounds // 2)):
+            await fresh_code()
+            order = order_ids[0]
+            ours.append(await timed(lambda order=order: scraper_cold(marketplace, order)))
+            theirs.append(await timed(lambda form=form, order=order: script_cold(origin, order, form, SCRIPT_EMAIL)))
+        row(f"cold, {form}", ours, theirs, 1.5)
+    site.variants = plain
+
+
+async def complete(portal: SellerPortalScraper, order_id: str) -> None:
+    """Three verified papers."""
+    papers = await portal.documents(order_id)
+    assert len(papers.ready) == 3, papers.failed
 
 
 async def slow(site: SellerCentralSite, marketplace: Marketplace, order_ids: list[str]) -> None:
@@ -202,8 +337,10 @@ async def many(marketplace: Marketplace, order_ids: list[str]) -> None:
 
 
 def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    orders = int(sys.argv[2]) if len(sys.argv) > 2 else 200
+    arguments = [text for text in sys.argv[1:] if text != "variants"]
+    faces = len(arguments) < len(sys.argv) - 1
+    rounds = int(arguments[0]) if arguments else 5 if faces else 20
+    orders = int(arguments[1]) if len(arguments) > 1 else 200
     clock = SystemClock()
     now = clock.now()
     pickup = PortalPickup(scheduled_at=now - timedelta(hours=1), day=now.date(), tracking_id="AE4711")
@@ -211,11 +348,15 @@ def main() -> None:
     known: dict[str, PortalOrder] = {order.order_id: order for order in found}
     ids = list(known)
     user = SiteUser(email=EMAIL, password=PASSWORD, totp_secret=SECRET)
-    site = SellerCentralSite(clock=clock, users=[user], orders=known)
+    other = SiteUser(email=SCRIPT_EMAIL, password=PASSWORD, totp_secret=SCRIPT_SECRET)
+    site = SellerCentralSite(clock=clock, users=[user, other], orders=known)
     with serve_in_thread(site) as origin:
         marketplace = attrs.evolve(AE, portal_origin=origin)
 
         async def run() -> None:
+            if faces:
+                await variants(site, origin, marketplace, ids, rounds)
+                return
             await warm(origin, marketplace, ids[: rounds + 1])
             await cold(origin, marketplace, ids[: max(2, rounds // 5)])
             await fresh_code()

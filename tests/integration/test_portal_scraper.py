@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
+from playwright.async_api import Locator
 from portal_stage import ALL, complete, idle_pages, open_pages, stage
 
 from amazon_ae._exceptions import (
@@ -21,11 +22,14 @@ from amazon_ae._exceptions import (
     PortalStopped,
 )
 from amazon_ae._models.documents import DocumentKind
+from amazon_ae._portal.pacing import RequestPacer
 from amazon_ae._portal.site_map import SITE
 from amazon_ae._ports import Clock
+from amazon_ae.testing._clocks import VirtualClock
 from amazon_ae.testing._seller_central import (
     AccountPicker,
     Challenge,
+    Drawing,
     InvoiceForm,
     LabelForm,
     Language,
@@ -328,3 +332,51 @@ async def test_every_document_is_audited() -> None:
         assert portal.account.startswith("AE-")
         assert {event.account for event in on.events} == {portal.account}
         assert "packer" not in portal.account
+
+
+async def test_no_click_is_held_back_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages take turns in front: none waits for two seconds until it is clicked by script, whichever page is lent."""
+
+    async def by_script(*_: object, **__: object) -> None:
+        raise AssertionError("a click took too long")
+
+    monkeypatch.setattr(Locator, "dispatch_event", by_script)
+    async with stage(orders=4) as on, on.scraper() as portal:
+        on.show(
+            drawing=Drawing.LATE, tour=Tour.STACKED
+        )  # invoice and label both need a page, the slip prints in a third
+        for order_id in on.order_ids:
+            assert complete(await portal.documents(order_id))
+        papers = await asyncio.gather(*(portal.documents(order_id) for order_id in on.order_ids))
+        assert all(complete(item) for item in papers)
+
+
+async def test_an_order_takes_four_or_five_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However its papers are offered. At the default pace 20 orders in a row wait for half a minute at most."""
+    paced = 0
+    acquire = RequestPacer.acquire
+
+    async def count(pacer: RequestPacer, step: str) -> None:
+        nonlocal paced
+        paced += 1
+        await acquire(pacer, step)
+
+    monkeypatch.setattr(RequestPacer, "acquire", count)
+    async with stage() as on, on.scraper() as portal:
+        await portal.login()
+        on.site.batch_seconds = 0.0
+        faces = [(form, LabelForm.LINK) for form in InvoiceForm] + [(InvoiceForm.MODAL_LINK, LabelForm.BATCH)]
+        taken: dict[tuple[InvoiceForm, LabelForm], int] = {}
+        for invoice, label in faces:
+            on.show(invoice=invoice, label=label)
+            before = paced
+            await portal.documents(on.order_ids[0])
+            taken[invoice, label] = paced - before
+        assert max(taken.values()) <= 5, taken
+        assert taken[InvoiceForm.LINK, LabelForm.LINK] == taken[InvoiceForm.MODAL_LINK, LabelForm.LINK] == 4
+    clock = VirtualClock()
+    pacer = RequestPacer(clock, burst=30.0, restore_seconds=1.0)
+    started = clock.now()
+    for _ in range(6 + 20 * 4):  # a sign-in, then the orders
+        await pacer.acquire("test")
+    assert (clock.now() - started).total_seconds() <= 60

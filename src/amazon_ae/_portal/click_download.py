@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from amazon_ae._exceptions import PageChanged
 from amazon_ae._portal.browser import close_page
+from amazon_ae._portal.clicking import in_front
 from amazon_ae._portal.http import Answer, RawResponse
 from amazon_ae._portal.playwright_calls import PageClosed, run_step
 
@@ -28,7 +29,14 @@ Handler = Callable[["Route"], Awaitable[None]]
 
 
 async def click_for_answer(
-    page: Page, selector: str, check: Check, *, routing: asyncio.Lock, step: str, timeout_seconds: float
+    page: Page,
+    selector: str,
+    check: Check,
+    *,
+    routing: asyncio.Lock,
+    turn: asyncio.Lock,
+    step: str,
+    timeout_seconds: float,
 ) -> Answer:
     """Click on the first visible ``selector`` in any frame, and take the answer to what the click asks for.
 
@@ -87,7 +95,8 @@ async def click_for_answer(
         for frame in page.frames:
             target = frame.locator(selector).locator("visible=true")
             if await target.count():
-                await target.first.click(timeout=timeout_seconds * 1000, no_wait_after=True)
+                async with in_front(page, turn, step, timeout_seconds):
+                    await target.first.click(timeout=timeout_seconds * 1000, no_wait_after=True)
                 return await arrived
         raise PageChanged("the list's offer disappeared before the click; run check()", step=step)
 

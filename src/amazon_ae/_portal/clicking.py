@@ -1,8 +1,14 @@
-"""Clicks like a person: tours, consent banners and pop-ups over the element are closed first."""
+"""Clicks like a person: tours, consent banners and pop-ups over the element are closed first.
+
+A browser holds back mouse events for pages in the background, for some two seconds each (measured in Chromium 150). So
+a page is brought to the front for its click, and the clicks of one browser take turns.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
 
 from amazon_ae._exceptions import PortalTimeout
@@ -12,7 +18,7 @@ from amazon_ae._portal.site_map import BUTTONS, SiteMap
 if TYPE_CHECKING:
     from playwright.async_api import ElementHandle, Locator, Page
 
-__all__ = ["click"]
+__all__ = ["click", "in_front"]
 
 _CLICK_SECONDS: Final = 2.0
 _MOST_OVERLAYS: Final = 6
@@ -65,17 +71,35 @@ _CLOSER: Final = """(element, arg) => {
 }"""
 
 
-async def click(page: Page, target: Locator, site: SiteMap, *, step: str, timeout_seconds: float) -> None:
+@contextlib.asynccontextmanager
+async def in_front(page: Page, turn: asyncio.Lock, step: str, timeout_seconds: float) -> AsyncIterator[None]:
+    """Have a page in front of the others of its browser."""
+    async with turn:
+        await run_step(page.bring_to_front(), step, timeout_seconds)
+        yield
+
+
+async def click(
+    page: Page, target: Locator, site: SiteMap, *, turn: asyncio.Lock, step: str, timeout_seconds: float
+) -> None:
     """Click on ``target`` with a trusted click; overlays that cover it are closed first, one after the other.
 
     Consent is never given on the seller's behalf: an overlay that offers only "Accept" stays, and the element below it
     is clicked by script.
+
+    Args:
+        turn: held while a page of the browser is clicked on.
 
     Raises:
         PortalTimeout, BrowserLost, PageChanged: as ``run_step``.
     """
     first = target.first
     await run_step(first.wait_for(state="visible", timeout=timeout_seconds * 1000), step, timeout_seconds)
+    async with in_front(page, turn, step, timeout_seconds):
+        await _click_in_front(first, site, step=step, timeout_seconds=timeout_seconds)
+
+
+async def _click_in_front(first: Locator, site: SiteMap, *, step: str, timeout_seconds: float) -> None:
     for _ in range(_MOST_OVERLAYS):
         closer = await _closer(first, site, step, timeout_seconds)
         if closer is None:

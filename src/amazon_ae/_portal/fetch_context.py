@@ -67,6 +67,7 @@ class FetchContext:
         open_page: lends a browser page (``True``: for printing) out of a bounded number.
         label_wait_seconds: how long a label in the making is waited for before ``DocumentNotReady``.
         pictures: kinds whose PDFs hold no text.
+        turn: held while a page is in front of the others for its click.
         routing: held while requests of all pages begin or end to be intercepted, and while pop-ups close.
         label_batches: the address of the page that makes an order's label, once it was begun: a second request must
             not begin another.
@@ -81,6 +82,7 @@ class FetchContext:
     timeout_seconds: float
     label_wait_seconds: float
     pictures: frozenset[DocumentKind] = frozenset()
+    turn: asyncio.Lock = attrs.field(factory=asyncio.Lock, repr=False)
     routing: asyncio.Lock = attrs.field(factory=asyncio.Lock, repr=False)
     label_batches: dict[str, str] = attrs.field(factory=dict, repr=False)
 

@@ -81,7 +81,9 @@ async def _offer(context: FetchContext, page: Page, order: FetchedOrderPage) -> 
         found = await context.wait_for(page, network, _STEP, links=links, forms=forms, clicks=names["invoice_button"])
         if found is not None and found.click:
             button = page.locator(", ".join(names["invoice_button"])).locator("visible=true")
-            await click(page, button, context.site, step=_STEP, timeout_seconds=context.timeout_seconds)
+            await click(
+                page, button, context.site, turn=context.turn, step=_STEP, timeout_seconds=context.timeout_seconds
+            )
             clicks = names["invoice_click"]
             return await context.wait_for(page, network, _STEP, links=links, forms=forms, clicks=clicks)
     if found is None:
@@ -98,7 +100,13 @@ async def _download(context: FetchContext, page: Page, selector: str) -> Answer:
         return await context.http.examine(raw, step=_STEP)
 
     return await click_for_answer(
-        page, selector, check, routing=context.routing, step=_STEP, timeout_seconds=context.timeout_seconds
+        page,
+        selector,
+        check,
+        routing=context.routing,
+        turn=context.turn,
+        step=_STEP,
+        timeout_seconds=context.timeout_seconds,
     )
 
 

@@ -87,7 +87,7 @@ class SellerPortalScraper:
         label_wait: how long a label in the making is waited for; seconds or ``timedelta``.
         max_pages: browser pages at the same time.
         burst, restore_seconds: the pace of this object: ``burst`` requests at once after a quiet time, then one per
-            ``restore_seconds``. Three documents take about six. Keep one object per account; where several processes
+            ``restore_seconds``. Three documents take four or five. Keep one object per account; where several processes
             share an account, give each its part of the pace.
         pictures_without_text: kinds whose PDFs hold no text, so that the order id cannot be looked for in them.
         stopped: the host's own kill switch, asked before every request.
@@ -509,6 +509,7 @@ class SellerPortalScraper:
             pictures=self._pictures,
             label_batches=self._label_batches,
             routing=self._routing,
+            turn=self._plan.turn,
         )
 
     def _emit(self, event: Event) -> None:

@@ -6,6 +6,7 @@ code's counter is stored before the code is typed. What is typed is hidden from 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -55,6 +56,7 @@ class SignInPlan:
         account_name: the seller account to pick where a user has several.
         timeout_seconds: for each page.
         person_seconds: how long a person may take for each page that only a person passes; 0 without a person.
+        turn: held while a page of the browser is clicked on.
     """
 
     marketplace: Marketplace
@@ -65,6 +67,7 @@ class SignInPlan:
     account_name: str | None = None
     timeout_seconds: float = 30.0
     person_seconds: float = 0.0
+    turn: asyncio.Lock = attrs.field(factory=asyncio.Lock, repr=False)
 
 
 class SignInActions:
@@ -261,7 +264,9 @@ class SignInActions:
         await self._press(self._locator(view, name))
 
     async def _press(self, target: Locator) -> None:
-        await click(self._page, target, self._plan.site, step=SIGN_IN_STEP, timeout_seconds=self._plan.timeout_seconds)
+        plan = self._plan
+        seconds = plan.timeout_seconds
+        await click(self._page, target, plan.site, turn=plan.turn, step=SIGN_IN_STEP, timeout_seconds=seconds)
 
     def _locator(self, view: PageView, name: str) -> Locator:
         if name not in view.matched:
