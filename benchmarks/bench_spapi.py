@@ -2,7 +2,7 @@
 
 python benchmarks/bench_spapi.py                       # all tables, 48 h and five seeds: hours of real time
 python benchmarks/bench_spapi.py --hours 4 --seeds 1   # quicker
-python benchmarks/bench_spapi.py stock resync          # some of: stock, resync, pickups, orders, cpu
+python benchmarks/bench_spapi.py stock resync          # some of: stock, resync, pickups, orders, cpu, papers
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gzip
 import json
 import random
+import re
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -26,17 +30,20 @@ import httpx
 from amazon_ae import (
     AE,
     AmazonAeError,
+    DocumentKind,
     FeedScheduler,
     InventoryBuffer,
     InventoryUpdate,
     ItemKind,
     ItemOutcome,
+    LabelArchiveFolder,
     MemoryStorage,
     OrderSync,
     Outcome,
     Receipt,
     ReceiptState,
     SpApiClient,
+    SpApiDocumentsFeed,
     SpApiGateway,
     SyncedOrder,
     read_notification,
@@ -286,6 +293,88 @@ async def orders(hours: float, seed: int, *, notified: bool) -> list[Any]:
     return [mean(delays), max(delays, default=0.0), len(placed) - len(delays), world.throttled]
 
 
+_ENVELOPE = (
+    '<?xml version="1.0" encoding="utf-8"?><AmazonEnvelope><Header><DocumentVersion>1.0</DocumentVersion>'
+    "<MerchantIdentifier>{seller}</MerchantIdentifier></Header><MessageType>EasyShipDocument</MessageType>"
+    "<Message><MessageID>1</MessageID><EasyShipDocument><AmazonOrderID>{order}</AmazonOrderID>"
+    "<DocumentType>ShippingLabel</DocumentType></EasyShipDocument></Message></AmazonEnvelope>"
+)
+
+
+async def papers_by_hand(world: World, http: httpx.AsyncClient, order_id: str, token: str) -> bytes:
+    """The label of one order with bare httpx: a feed, its report, the document that it names."""
+    origin, clock = world.fake.marketplace.spapi_endpoint, world.clock
+    headers = {"x-amz-access-token": token}
+
+    async def call(method: str, path: str, body: Any = None, *, restricted: str = "") -> Any:
+        given = headers if not restricted else {"x-amz-access-token": restricted}
+        found = await http.request(method, origin + path, json=body, headers=given)
+        assert found.is_success, found.text
+        return found.json()
+
+    kind = "text/xml; charset=UTF-8"
+    place = await call("POST", "/feeds/2021-06-30/documents", {"contentType": kind})
+    content = _ENVELOPE.format(seller=world.fake.credentials.seller_id, order=order_id).encode()
+    assert (await http.put(place["url"], content=content, headers={"content-type": kind})).is_success
+    feed = await call(
+        "POST",
+        "/feeds/2021-06-30/feeds",
+        {
+            "feedType": "POST_EASYSHIP_DOCUMENTS",
+            "marketplaceIds": [world.fake.marketplace.marketplace_id],
+            "inputFeedDocumentId": place["feedDocumentId"],
+            "feedOptions": {"AmazonOrderId": order_id, "DocumentType": "ShippingLabel"},
+        },
+    )
+    while (at := await call("GET", f"/feeds/2021-06-30/feeds/{feed['feedId']}"))["processingStatus"] != "DONE":
+        await clock.sleep(5)
+    found = await call("GET", f"/feeds/2021-06-30/documents/{at['resultFeedDocumentId']}")
+    report = _inflated((await http.get(found["url"])).content).decode()
+    reference = re.findall(r"<DocumentReportReferenceI[dD]>([^<]+)<", report)[0]
+    while (made := await call("GET", f"/reports/2021-06-30/reports/{reference}"))["processingStatus"] != "DONE":
+        await clock.sleep(5)
+    path = f"/reports/2021-06-30/documents/{made['reportDocumentId']}"
+    resource = {"restrictedResources": [{"method": "GET", "path": path}]}
+    restricted = await call("POST", "/tokens/2021-03-01/restrictedDataToken", resource)
+    found = await call("GET", path, restricted=restricted["restrictedDataToken"])
+    label = _inflated((await http.get(found["url"])).content)
+    assert label
+    return label
+
+
+def _inflated(content: bytes) -> bytes:
+    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+
+
+async def papers(count: int, seed: int) -> list[float]:
+    """Seconds of the clock from the pickup to the label: the library's documents feed, and a script, by turns."""
+    world, rng = World(skus=0), random.Random(seed)
+    world.clock = VirtualClock(grace_seconds=0.02)  # files are written in threads
+    world.fake = FakeSpApi(clock=world.clock, processing_seconds=lambda _: rng.uniform(10, 40))
+    http = httpx.AsyncClient(transport=_Slow(world))
+    client = SpApiClient(world.fake.credentials, world.fake.marketplace, http=http, clock=world.clock)
+    seconds: tuple[list[float], list[float]] = ([], [])
+    with tempfile.TemporaryDirectory() as folder:
+        source = SpApiDocumentsFeed(client, MemoryStorage(clock=world.clock), LabelArchiveFolder(Path(folder)))
+        for number in range(1, 2 * count + 1):
+            order_id, now = make_order_id(number), world.clock.now()
+            world.fake.add_order(make_order(order_id, purchased_at=now - timedelta(hours=1)), [make_item()])
+            world.fake.schedule_pickup(order_id, now.date() + timedelta(days=1))
+            await world.clock.sleep(300)  # createFeed has one slot per 120 s, and both ways share it
+            begin = world.clock.now()
+            if number % 2:
+                found = await source.documents(order_id, [DocumentKind.SHIPPING_LABEL])
+                assert not found.failed, found.failed
+            else:
+                form = {"grant_type": "refresh_token", "refresh_token": client.credentials.refresh_token}
+                form |= {"client_id": client.credentials.client_id, "client_secret": client.credentials.client_secret}
+                answer = await http.post(f"{world.fake.marketplace.lwa_endpoint}/auth/o2/token", data=form)
+                await papers_by_hand(world, http, order_id, answer.json()["access_token"])
+            seconds[number % 2].append((world.clock.now() - begin).total_seconds())
+    by_hand, ours = map(mean, seconds)
+    return [ours, by_hand, ours / by_hand, world.throttled]
+
+
 _SERVER = """
 import asyncio, json
 ANSWER = json.dumps({"sku": "A", "status": "ACCEPTED", "submissionId": "1", "issues": []}).encode()
@@ -383,6 +472,8 @@ def _pickup_table(options: argparse.Namespace) -> None:
     print("| packs | mean | p99 | parcels | throttled |")
     print("|---|---|---|---|---|")
     for name, per_hour, burst in (("8/h", 8, 0), ("60/h", 60, 0), ("200 in 10 min + 20/h", 20, 200)):
+        if options.load not in name:
+            continue
         rows = _over_seeds(options.seeds, lambda seed, p=per_hour, b=burst: pickups(p, b, options.hours, seed))
         mean_, p99_, parcels, throttled = zip(*rows, strict=True)
         print(f"| {name} | {fmean(mean_):.1f} | {fmean(p99_):.1f} | {sum(parcels)} | {sum(throttled)} |", flush=True)
@@ -404,12 +495,20 @@ def _cpu_table(options: argparse.Namespace) -> None:
     print(f"| {ours:.2f} s | {bare:.2f} s | {ours / bare:.2f} |", flush=True)
 
 
+def _papers_table(options: argparse.Namespace) -> None:
+    print("| label by API, after the pickup | a hand-written script | times | throttled |")
+    print("|---|---|---|---|")
+    ours, by_hand, ratio, throttled = zip(*_over_seeds(options.seeds, lambda seed: papers(20, seed)), strict=True)
+    print(f"| {fmean(ours):.1f} s | {fmean(by_hand):.1f} s | {fmean(ratio):.2f} | {sum(throttled)} |", flush=True)
+
+
 TABLES: dict[str, Callable[[argparse.Namespace], None]] = {
     "stock": _stock_table,
     "resync": _resync_table,
     "pickups": _pickup_table,
     "orders": _order_table,
     "cpu": _cpu_table,
+    "papers": _papers_table,
 }
 
 
@@ -419,7 +518,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("tables", nargs="*", choices=[*TABLES, []], default=[])
     parser.add_argument("--hours", type=float, default=48.0)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--load", default="", help="of the stock table only the rows with this text")
+    parser.add_argument("--load", default="", help="of stock and pickups only the rows with this text")
     parser.add_argument("--resync", type=int, default=100_000)
     options = parser.parse_args(argv)
     for name in options.tables or TABLES:
