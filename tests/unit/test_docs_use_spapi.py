@@ -78,6 +78,11 @@ async def test_from_keys_to_the_first_order_stock_change_and_pickup() -> None:
             assert fake.stock["BOTTLE/1 blue"] == 7
             assert await names["how_it_went"](amazon, "BOTTLE/1 blue") == "accepted: 7"
             assert (await names["first_pickup"](amazon, ORDER)).startswith("collected on 20")
+            fake.settings.easy_ship = "none"
+            said = await names["first_pickup"](amazon, OTHER)
+            assert said.startswith("still queued:")
+            assert "RegionNotSupported" in said
+            fake.settings.easy_ship = "all"
         client = SpApiClient(fake.credentials, fake.marketplace, http=http, clock=clock)
         assert re.fullmatch(r"[1-9]\d* slots", await names["can_book"](client, OTHER))
         fake.roles.discard(SHIPPING)

@@ -106,6 +106,19 @@ async def test_a_download_that_fails_for_a_while_is_repeated(world: BulkWorld) -
     assert [outcome.outcome for outcome in receipt.outcomes or ()] == [Outcome.ACCEPTED] * 3
 
 
+@pytest.mark.parametrize("fault", [SpApiFault.HTML_PAGE, SpApiFault.EMPTY, SpApiFault.TRUNCATED])
+async def test_a_damaged_archive_is_downloaded_again_and_never_kept(world: BulkWorld, fault: SpApiFault) -> None:
+    """A web page in its place is no label; one that stays damaged is lost, and said to be."""
+    world.fake.fail("downloadDocument", fault, times=2)
+    receipt = await submit(world)
+    assert [outcome.outcome for outcome in receipt.outcomes or ()] == [Outcome.ACCEPTED] * 3
+    other = BulkWorld.new(world.folder / "other")
+    other.fake.fail("downloadDocument", fault, times=None)
+    receipt = await submit(other)
+    assert {outcome.code for outcome in receipt.outcomes or ()} == {"LabelArchiveLost"}
+    assert not list(other.folder.rglob("*.zip"))
+
+
 async def test_a_full_disk_does_not_cost_the_pickups(world: BulkWorld) -> None:
     """Kept once it has room again; else it is said."""
 

@@ -286,3 +286,26 @@ def test_amazons_recorded_report_is_read(pytestconfig: pytest.Config) -> None:
     report = read_documents_report((Path(folder) / "samples" / "feeds-feedResultDocument.xml").read_bytes())
     assert report.made == ("701-5497852-1014649",)
     assert report.references == ("amzn1.easyship.document.12345678-abcd-efgh-ijkl-123456789012",)
+
+
+@pytest.mark.parametrize("fault", [SpApiFault.HTML_PAGE, SpApiFault.EMPTY, SpApiFault.TRUNCATED])
+async def test_a_damaged_document_is_downloaded_again_without_another_feed(world: World, fault: SpApiFault) -> None:
+    """What is damaged is not kept in a label's place."""
+    source = world.source()
+    downloads = 0
+    restricted = world.client.reports.download
+
+    async def download(document_id: str, **options: Any) -> bytes:
+        nonlocal downloads
+        downloads += 1
+        if downloads < 5:
+            world.fake.fail("downloadDocument", fault)
+        return await restricted(document_id, **options)
+
+    world.client.reports.download = download  # type: ignore[method-assign]  # only the second document is damaged
+    found = await source.documents(make_order_id(1), [LABEL])
+    error = found.failed[LABEL]
+    assert error.retryable
+    assert not await LabelArchiveFolder(world.folder).find(make_order_id(1))
+    assert not (await source.documents(make_order_id(1), [LABEL])).failed
+    assert world.fake.count("createFeed") == 1

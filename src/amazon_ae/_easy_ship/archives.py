@@ -26,7 +26,7 @@ import attrs
 
 from amazon_ae._exceptions import ConfigurationError, DocumentInvalid
 
-__all__ = ["ArchiveEntry", "ArchiveLimits", "MediaType", "sniff", "unpack"]
+__all__ = ["ArchiveEntry", "ArchiveLimits", "MediaType", "refuse_damage", "sniff", "unpack"]
 
 _STEP: Final = "archive"
 _GZIP_WINDOW: Final = 31
@@ -154,6 +154,21 @@ def unpack(content: bytes, *, limits: ArchiveLimits | None = None) -> tuple[Arch
     except (NotImplementedError, RuntimeError, ValueError, OSError, LookupError, struct.error) as error:
         # zipfile: a method or an encryption that it lacks; damaged fields end in many ways.
         raise DocumentInvalid(f"the archive cannot be read ({type(error).__name__})", step=_STEP) from None
+
+
+def refuse_damage(content: bytes) -> None:
+    """Raise where a download was damaged or cut off, or is no archive at all: download it again before it is kept.
+
+    What is whole but too large or unreadable here passes: a person may open it. Run large ones in a thread.
+
+    Raises:
+        DocumentInvalid: ``retryable``.
+    """
+    try:
+        unpack(content)
+    except DocumentInvalid as error:
+        if error.retryable:
+            raise
 
 
 def _documents(name: str, content: bytes, budget: _Budget, levels: int) -> Iterator[ArchiveEntry]:

@@ -14,13 +14,14 @@ The archive of labels can be downloaded only once, so it is kept **before** any 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 from typing import Final
 
 from amazon_ae._easy_ship.archive_folder import LabelArchives
-from amazon_ae._easy_ship.archives import MediaType
+from amazon_ae._easy_ship.archives import MediaType, refuse_damage
 from amazon_ae._easy_ship.labels import LabelTexts
 from amazon_ae._exceptions import (
     AccessDenied,
@@ -33,6 +34,7 @@ from amazon_ae._models.feeds import FeedBatch, FeedReceipt, FeedReport, ItemOutc
 from amazon_ae._spapi.client import SpApiClient
 from amazon_ae._spapi.easy_ship import ALREADY_SCHEDULED, NEEDS_NEW_SLOTS
 from amazon_ae._spapi.easy_ship_bulk import LABEL_FORMATS, MOST_ORDERS, BulkSchedule, RejectedOrder
+from amazon_ae._spapi.models import SignedDocument
 from amazon_ae._spapi.pickups import HandoverPickup
 
 __all__ = ["EasyShipBulkPickup", "keep_labels"]
@@ -171,7 +173,8 @@ async def keep_labels(client: SpApiClient, answer: BulkSchedule, archives: Label
     content: bytes | None = None
     for attempt in range(_TRIES):
         try:
-            content = content or await client.easy_ship_bulk.download(answer.archive)
+            if content is None:
+                content = await _archive(client, answer.archive)
             await archives.keep(content, orders, at=client.clock.now())
         except (AccessDenied, InvalidRequest) as error:
             reason = f"its archive of labels is gone: {type(error).__name__}"
@@ -183,6 +186,13 @@ async def keep_labels(client: SpApiClient, answer: BulkSchedule, archives: Label
             return ""
     _log.error("%d pickups are booked, but %s", len(answer.scheduled), reason)
     return reason
+
+
+async def _archive(client: SpApiClient, place: SignedDocument) -> bytes:
+    """The archive's bytes. Damaged ones are never kept: labels that nobody can read are lost ones."""
+    content = await client.easy_ship_bulk.download(place)
+    await asyncio.to_thread(refuse_damage, content)
+    return content
 
 
 def _scheduled(package: ScheduledPackage, request: PickupRequest, client: SpApiClient, lost: str) -> ItemOutcome:

@@ -21,7 +21,7 @@ from weakref import WeakKeyDictionary
 import attrs
 
 from amazon_ae._easy_ship.archive_folder import LabelArchives
-from amazon_ae._easy_ship.archives import ArchiveLimits, MediaType
+from amazon_ae._easy_ship.archives import ArchiveLimits, MediaType, refuse_damage
 from amazon_ae._easy_ship.documents_feed import DOCUMENT_TYPES, DocumentsReport, documents_feed, read_documents_report
 from amazon_ae._easy_ship.labels import ArchiveReader, LabelTexts
 from amazon_ae._exceptions import (
@@ -30,11 +30,13 @@ from amazon_ae._exceptions import (
     AmazonError,
     ConfigurationError,
     DocumentError,
+    DocumentInvalid,
     DocumentNotReady,
     NotSent,
     OutcomeUnknown,
     QuotaTimeout,
     StorageError,
+    UnreadableResponse,
 )
 from amazon_ae._models.documents import Document, DocumentKind, DocumentSet, kinds_asked
 from amazon_ae._models.refusals import may_pass
@@ -47,6 +49,7 @@ __all__ = ["DOCUMENTS_FEED", "SpApiDocumentsFeed"]
 DOCUMENTS_FEED: Final = "POST_EASYSHIP_DOCUMENTS"
 _XML: Final = "text/xml; charset=UTF-8"
 _MOST_ORDERS: Final = 100
+_DOWNLOADS: Final = 3
 # Reports of feeds that were read lately, for callers that wait for them.
 _REPORTS_KEPT: Final = 50
 _NO_REPORT: Final = "Amazon ended the feed without a report; ask again"
@@ -261,8 +264,27 @@ class SpApiDocumentsFeed:
             found = await self._client.reports.get(reference)
         if found.document_id is None:
             raise DocumentError("Amazon's report has no document", retryable=True)
-        content = await self._client.reports.download(found.document_id, restricted=True)
+        content = await self._downloaded(found.document_id)
         await self._archives.keep(content, {order_id: LabelTexts() for order_id in report.made}, at=clock.now())
+
+    async def _downloaded(self, document_id: str) -> bytes:
+        """The document's bytes; damaged ones are downloaded again before anything is kept.
+
+        Raises:
+            DocumentNotReady: they stay damaged; the feed stays stored.
+        """
+        for _ in range(_DOWNLOADS):
+            try:
+                content = await self._client.reports.download(document_id, restricted=True)
+                await asyncio.to_thread(refuse_damage, content)
+            except (DocumentInvalid, UnreadableResponse) as error:
+                if not error.retryable:
+                    raise
+                damage = str(error)
+                await self._client.clock.sleep(self._poll_seconds)
+            else:
+                return content
+        raise DocumentNotReady(f"its download is damaged: {damage}", retry_after_seconds=self._poll_seconds)
 
     def _lock(self, name: str) -> asyncio.Lock:
         return self._locks.setdefault(asyncio.get_running_loop(), {}).setdefault(name, asyncio.Lock())
