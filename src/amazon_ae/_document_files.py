@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from amazon_ae._exceptions import StorageError
+from amazon_ae._models.checks import check_path
 from amazon_ae._models.documents import Document, DocumentKind, DocumentSet
 from amazon_ae._models.hidden import sealed
 
@@ -24,10 +25,11 @@ def save_documents(
         The path per kind; kinds that failed are left out (``papers.failed`` says why).
 
     Raises:
+        ConfigurationError: ``folder`` is no path.
         StorageError: the disk is full or the folder cannot be written. Files already complete stay; call again.
     """
     ready = papers.ready if isinstance(papers, DocumentSet) else papers
-    target = Path(folder)
+    target = check_path("folder", folder)
     paths: dict[DocumentKind, Path] = {}
     for kind, document in ready.items():
         path = target / f"{document.order_id}-{document.file_name}"

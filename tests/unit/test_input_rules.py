@@ -17,6 +17,7 @@ from amazon_ae import (
     CircuitState,
     ConfigurationError,
     DocumentError,
+    DocumentSet,
     FeedScheduler,
     FulfilledItem,
     InventoryBuffer,
@@ -38,6 +39,7 @@ from amazon_ae import (
     SchedulePickupFeed,
     SpApiCredentials,
     SQLiteStorage,
+    save_documents,
 )
 from amazon_ae._models.checks import deadline_at
 from amazon_ae._models.text import clean_pasted, invisible_edge
@@ -306,6 +308,18 @@ async def test_a_pickup_that_cannot_be_is_refused_before_it_is_stored(
         with pytest.raises(ConfigurationError, match=rule):
             await scheduler.schedule_pickup(order_id, **options)
     assert storage.stored == 0
+
+
+@pytest.mark.parametrize("path", ["a\0b", 5, None, b"x"])
+def test_what_is_no_path_is_refused_by_name(path: Any) -> None:
+    """Not as a foreign error at the first write."""
+    for use in (
+        lambda: SQLiteStorage(path),
+        lambda: LabelArchiveFolder(path),
+        lambda: save_documents(DocumentSet(ORDER, {}), path),
+    ):
+        with pytest.raises(ConfigurationError, match=r"NUL|must be a path"):
+            use()
 
 
 @pytest.mark.parametrize("order_id", ["403-1", f"\u200b{ORDER}", f"{ORDER} ", "x\0", "\ud800", "", None, 5])

@@ -22,7 +22,7 @@ import attrs
 from amazon_ae._document_files import write_atomically
 from amazon_ae._easy_ship.labels import KeptArchive, LabelTexts
 from amazon_ae._exceptions import ConfigurationError, StorageError
-from amazon_ae._models.checks import check_aware
+from amazon_ae._models.checks import check_aware, check_path
 from amazon_ae._models.text import check_order_id
 
 __all__ = ["LabelArchiveFolder", "LabelArchives"]
@@ -68,7 +68,7 @@ class LabelArchiveFolder:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self._folder = Path(folder)
+        self._folder = check_path("LabelArchiveFolder: folder", folder)
         if self._folder.exists() and not self._folder.is_dir():
             raise ConfigurationError(f"{self._folder} is a file, not a folder")
         # Indexes never change, so each is read once.

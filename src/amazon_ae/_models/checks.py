@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Final
 
 from amazon_ae._exceptions import ConfigurationError
@@ -19,6 +20,7 @@ __all__ = [
     "check_count",
     "check_deadline",
     "check_measure",
+    "check_path",
     "check_storage_first",
     "check_text",
     "deadline_at",
@@ -114,6 +116,17 @@ def listed(what: str, values: Collection[str]) -> tuple[str, ...]:
         if not isinstance(value, str) or not value.strip():
             raise ConfigurationError(f"{what}: {value!r} is not a text that Amazon could understand")
     return tuple(values)
+
+
+def check_path(what: str, path: object) -> Path:
+    """The path; refuses what is none, and a text with a NUL, which no file system takes."""
+    try:
+        found = Path(path)  # type: ignore[arg-type]  # what is none raises
+    except TypeError:
+        raise ConfigurationError(f"{what} must be a path (text or Path), not {type(path).__name__}") from None
+    if "\0" in str(found):
+        raise ConfigurationError(f"{what} must not hold a NUL character: {str(found)[:60]!r}")
+    return found
 
 
 def check_storage_first(owner: str, storage: object, gateway: object, verb: str) -> None:

@@ -104,6 +104,8 @@ def check_endpoint(endpoint: str, what: str = "endpoint") -> str:
         ConfigurationError: it has a path, or it is not ``https``. Plain ``http`` is allowed for this machine only (a
             sandbox).
     """
+    if not isinstance(endpoint, str):
+        raise ConfigurationError(f"{what} must be scheme and host as a text, not {endpoint!r}")
     try:
         parts = urlsplit(endpoint)
         host = parts.hostname

@@ -96,7 +96,7 @@ class Database:
         self._own = isinstance(conninfo_or_pool, str)
         try:
             import psycopg
-            import psycopg_pool  # noqa: F401  # here, so that a missing driver shows at once
+            import psycopg_pool  # here, so that a missing driver shows at once
         except ImportError as error:
             raise ConfigurationError(
                 "PostgresStorage needs psycopg and psycopg_pool: pip install 'amazon-ae[postgres]'"
@@ -112,8 +112,13 @@ class Database:
                 timeouts=self._timeouts,
                 errors=self._connect_errors,
             )
-        else:
+        elif isinstance(conninfo_or_pool, psycopg_pool.AsyncConnectionPool):
             self._pool = conninfo_or_pool
+        else:
+            raise ConfigurationError(
+                "PostgresStorage takes a connection string or an open AsyncConnectionPool, not "
+                f"{type(conninfo_or_pool).__name__}"
+            )
         self._line = asyncio.Semaphore(max(1, self._pool.max_size - _RESERVED))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._identity = DatabaseIdentity(self.connect, self._cursor)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from amazon_ae._exceptions import ConfigurationError, SchemaTooNew, StorageError
+from amazon_ae._models.checks import check_path
 from amazon_ae._storage.sqlite.schema import SCHEMA_VERSION, statements
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class SqliteDatabase:
     ) -> None:
         if str(path) in ("", ":memory:"):
             raise ConfigurationError("SQLiteStorage needs a file; MemoryStorage keeps nothing")
-        self.path: Path = Path(path)
+        self.path: Path = check_path("SQLiteStorage: path", path)
         self._prefix = prefix
         self._create = create
         self._busy_seconds = busy_seconds
