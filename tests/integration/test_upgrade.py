@@ -113,7 +113,7 @@ async def test_half_done_work_of_the_previous_version_is_finished_once(
 
 async def test_the_previous_versions_ledger_is_read_as_it_is(storage: Storage, virtual_clock: VirtualClock) -> None:
     """All five requests count as spent, each at its own microsecond."""
-    name = "A1SANDBOXSELLER/AKIASANDBOXSANDBOX00/SubmitFeed"
+    name = "A1SANDBOXSELLER/developer/SubmitFeed"
     text = await storage.load(name)
     assert text is not None
     async with httpx.AsyncClient() as http:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import attrs
 import httpx
 import pytest
 from mws_support import CREDENTIALS, NOW, Amazon, client_of, envelope, error
 
 from amazon_ae._exceptions import ConfigurationError, InvalidRequest, OutcomeUnknown, UnreadableResponse
+from amazon_ae._models.marketplaces import MwsCredentials
+from amazon_ae._mws.client import MwsClient
 from amazon_ae._mws.feeds import FLAT_FILE, FLAT_FILE_UTF8, XML
 from amazon_ae._mws.signing import content_md5
 
@@ -207,10 +210,20 @@ async def test_a_result_that_is_not_ready_says_so() -> None:
 
 
 def test_the_ledger_gets_the_limits_under_the_name_that_amazon_counts_by() -> None:
-    """Seller and developer, not marketplace."""
+    """Seller and developer account, not marketplace and not key: a new key brings no new slots."""
     rule = client_of(Amazon(b"")).feeds.submit_quota
     assert (rule.burst, rule.restore_seconds, rule.limit) == (15, 120, 30)
-    assert rule.name == f"{CREDENTIALS.seller_id}/{CREDENTIALS.access_key_id}/SubmitFeed"
+    assert rule.name == f"{CREDENTIALS.seller_id}/developer/SubmitFeed"
+
+    def named(credentials: MwsCredentials, **options: Any) -> str:
+        return MwsClient(credentials, **options).feeds.submit_quota.name
+
+    assert named(attrs.evolve(CREDENTIALS, access_key_id="AKIANEW")) == rule.name
+    assert named(CREDENTIALS, developer="repricer") == f"{CREDENTIALS.seller_id}/repricer/SubmitFeed"
+    assert named(attrs.evolve(CREDENTIALS, seller_id="A2OTHER")) == "A2OTHER/developer/SubmitFeed"
+    for wrong in ("", " ", "a/b", "a\n"):
+        with pytest.raises(ConfigurationError, match="developer must be a name"):
+            MwsClient(CREDENTIALS, developer=wrong)
 
 
 async def test_the_thirty_first_feed_of_an_hour_waits_for_the_hour() -> None:

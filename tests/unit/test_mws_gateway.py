@@ -95,8 +95,7 @@ async def test_kinds_that_share_submit_feed_share_a_rule_named_after_seller_and_
     rule = stock.quota
     assert rule is not None
     assert rule == pickup.quota
-    credentials = world.fake.credentials
-    assert rule.name == f"{credentials.seller_id}/{credentials.access_key_id}/SubmitFeed"
+    assert rule.name == f"{world.fake.credentials.seller_id}/developer/SubmitFeed"
     assert (rule.burst, rule.restore_seconds, rule.limit) == (15, 120, 30)
     assert (stock.max_items, pickup.max_items) == (30_000, 500)
     assert stock.route == pickup.route == "mws:feed"

@@ -278,7 +278,7 @@ class QuotaRule:
     """The limits that one kind of request draws on. Every number is Amazon's, never ours.
 
     Attributes:
-        name: requests that share the quota share this name, e.g. ``"A1SELLER/AKIA.../SubmitFeed"``; also the ledger's
+        name: requests that share the quota share this name, e.g. ``"A1SELLER/developer/SubmitFeed"``; also the ledger's
             name in
             storage.
         burst: slots in the bucket when nothing was spent for long.

@@ -69,6 +69,10 @@ class MwsClient(ApiClient[MwsCredentials]):
             it in ``aclose``.
         clock: the time source, which also sleeps.
         app_name, app_version: the User-Agent that Amazon asks for; this library's own by default.
+        developer: a name for the developer account that the keys belong to. Amazon counts requests per seller and
+            developer account, so clients of one seller and one ``developer`` share the quota's ledger whatever their
+            keys, also after a key was replaced. That several keys count together is **UNVERIFIED**: give each its own
+            name where they do not.
         pacer: share one between clients of the same seller in one process, since they share Amazon's quota.
         throttles: Amazon's limits; see ``MWS_THROTTLES``.
         retries: of reads.
@@ -97,6 +101,7 @@ class MwsClient(ApiClient[MwsCredentials]):
         clock: Clock | None = None,
         app_name: str | None = None,
         app_version: str | None = None,
+        developer: str = "developer",
         pacer: Pacer | None = None,
         throttles: ThrottleTable | None = None,
         retries: RetryPolicy | None = None,
@@ -109,6 +114,10 @@ class MwsClient(ApiClient[MwsCredentials]):
     ) -> None:
         if not isinstance(credentials, MwsCredentials) or not isinstance(marketplace, Marketplace):
             raise ConfigurationError("MwsClient takes MwsCredentials first, then a Marketplace")
+        if not developer.isprintable() or not developer.strip() or "/" in developer:
+            raise ConfigurationError(f"developer must be a name without a slash, not {developer!r}")
+        # Amazon counts per pair of seller and developer account.
+        owner = f"{credentials.seller_id}/{developer}"
         clock = clock or SystemClock()
         connection = HttpConnection(
             type(self).__name__,
@@ -124,8 +133,7 @@ class MwsClient(ApiClient[MwsCredentials]):
                 endpoint=check_endpoint(marketplace.mws_endpoint, "MWS endpoint"),
                 agent=library_user_agent(app_name, app_version),
             ),
-            # Amazon counts per pair of seller and developer.
-            owner=f"{credentials.seller_id}/{credentials.access_key_id}",
+            owner=owner,
             transport=connection.transport,
             pacer=pacer or Pacer(clock),
             throttles=throttles or mws_throttles(),
@@ -142,8 +150,7 @@ class MwsClient(ApiClient[MwsCredentials]):
         self.feeds: Feeds = Feeds(
             self._calls,
             marketplace_id=marketplace_id,
-            seller_id=credentials.seller_id,
-            access_key_id=credentials.access_key_id,
+            owner=owner,
         )
         self.sellers: Sellers = Sellers(self._calls)
         self.easy_ship: EasyShip = EasyShip(self._calls, marketplace_id=marketplace_id)

@@ -46,16 +46,15 @@ class Feeds(Section):
 
     name = "Feeds"
 
-    def __init__(self, calls: MwsExecutor, *, marketplace_id: str, seller_id: str, access_key_id: str) -> None:
+    def __init__(self, calls: MwsExecutor, *, marketplace_id: str, owner: str) -> None:
         super().__init__(calls)
         self._marketplace_id = marketplace_id
-        self._seller_id = seller_id
-        self._access_key_id = access_key_id
+        self._owner = owner
 
     @property
     def submit_quota(self) -> QuotaRule:
-        """SubmitFeed's limits (page "Feeds_SubmitFeed"), named after the pair of seller and developer."""
-        return self._calls.throttle("Feeds/SubmitFeed").rule(f"{self._seller_id}/{self._access_key_id}/SubmitFeed")
+        """SubmitFeed's limits (page "Feeds_SubmitFeed"), named after the pair of seller and developer account."""
+        return self._calls.throttle("Feeds/SubmitFeed").rule(f"{self._owner}/SubmitFeed")
 
     async def submit(
         self,
