@@ -22,6 +22,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from amazon_ae._exceptions import StorageError
 from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome
 from amazon_ae._models.stored import Change
 from amazon_ae._storage.postgres.store import PostgresStorage
@@ -224,3 +225,28 @@ async def test_a_direct_url_listens_beside_the_pooler(pooler: str, postgres_uri:
         while (named := await asyncio.wait_for(keys.get(), 10)) == ():
             pass
         assert named == ("a",)
+
+
+async def test_server_connections_that_end_behind_the_pooler_lose_no_acknowledged_put(
+    pooler: str, postgres_uri: str
+) -> None:
+    """Every put that returned is there; one that met the end raises ``StorageError``, and the store goes on."""
+    acknowledged: set[str] = set()
+    async with (
+        PostgresStorage(pooler, schema=_schema()) as store,
+        await psycopg.AsyncConnection.connect(postgres_uri, autocommit=True) as admin,
+    ):
+        for number in range(60):
+            if number % 20 == 10:
+                await admin.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE pid <> pg_backend_pid() AND application_name LIKE 'amazon_ae%'"
+                )
+            try:
+                await store.put(ACCOUNT, KIND, [Change(f"k{number}", "1")])
+                acknowledged.add(f"k{number}")
+            except StorageError:
+                pass
+        kept = {item.key for item in await store.waiting(ACCOUNT, KIND, limit=100)}
+    assert acknowledged <= kept
+    assert len(acknowledged) >= 54

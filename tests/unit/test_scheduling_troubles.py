@@ -235,6 +235,26 @@ async def test_stock_passes_a_feed_that_amazon_does_not_end() -> None:
         assert (shop.fake.stock["A"], shop.fake.stock["B"]) == (4, 1)
 
 
+async def test_two_feeds_in_a_row_that_amazon_does_not_end_leave_the_newest_stock() -> None:
+    """Each is passed after the bound; whenever they end, in order, the newest value is the last to land."""
+    shop = Shop()
+    shop.fake.end_feeds("_IN_PROGRESS_", feed_type="_POST_INVENTORY_AVAILABILITY_DATA_", times=2)
+    async with shop.open():
+        await shop.stock("A", 1)
+        await shop.clock.sleep(60)
+        await shop.stock("A", 2)
+        await shop.clock.sleep(9000)
+        await shop.stock("A", 3)
+        await shop.clock.sleep(9000)
+        first, second = shop.said(events.FeedPassed)
+        for passed in (first, second):
+            shop.fake.release(passed.feed_id)
+            await shop.clock.sleep(5400)
+        assert shop.fake.stock["A"] == 3
+        stats = await shop.storage.stats(shop.gateway.account, INVENTORY)
+        assert (stats.waiting, stats.in_flight) == (0, 0)
+
+
 async def test_an_item_that_breaks_a_rule_is_singled_out() -> None:
     """The gateway refuses the whole batch for one item: halving finds it, and its neighbours leave."""
     shop = Shop()

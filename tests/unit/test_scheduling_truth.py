@@ -315,6 +315,34 @@ async def test_outcomes_are_durable_as_they_come_and_a_slow_batch_stays_alive() 
     assert not shop.said(events.FeedUnanswered)
 
 
+async def test_a_batch_whose_progress_stops_is_carried_on_without_what_was_answered() -> None:
+    """The sixth item hangs: after the time of one answer the other seven are asked for, the first five not again."""
+    shop = Shop()
+    skus = [f"S{number:02}" for number in range(12)]
+    sent: list[str] = []
+    hung: list[str] = []
+
+    def terms(kind: Any, waiting: int, *, urgent: bool = False) -> BatchTerms:
+        return BatchTerms(route="items", quota=None, max_items=100, exclusive=True, answers_by_item=True)
+
+    async def submit(batch: Any, *, settle: Any = None) -> FeedReceipt:
+        for item in batch.items:
+            if item.key == skus[5] and not hung:
+                hung.append(item.key)
+                await shop.clock.sleep(1e7)
+            sent.append(item.key)
+            await settle([ItemOutcome(item.key, Outcome.ACCEPTED)])
+        return FeedReceipt(feed_id=None, submitted_at=shop.clock.now(), outcomes=())
+
+    for sku in skus:
+        await shop.stock(sku, 1)
+    async with shop.open(gateway=Around(shop.gateway, terms=terms, submit=submit, routes=frozenset({"items"}))):
+        await shop.clock.sleep(7200)
+        stats = await shop.storage.stats(shop.gateway.account, INVENTORY)
+    assert (stats.waiting, stats.in_flight, stats.dead) == (0, 0, 0)
+    assert sorted(sent) == skus
+
+
 async def test_a_crash_between_two_items_keeps_what_was_answered() -> None:
     """The heir asks only for the others, and what Amazon has already is a success."""
     shop = Shop()
