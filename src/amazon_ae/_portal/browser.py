@@ -345,6 +345,11 @@ def _why_not(options: BrowserOptions, headless: bool, text: str) -> str:
             "a window was asked for (headed=True) and this machine has no display: run the program under 'xvfb-run' "
             "with a remote view, or sign in on another machine and use import_session()"
         )
+    if "No usable sandbox" in text or "zygote" in text:
+        return (
+            "Chromium's sandbox does not work here (a container without user namespaces?): allow them, e.g. with "
+            "docker run --security-opt seccomp=..., or pass BrowserOptions(args=['--no-sandbox'])"
+        )
     if options.executable_path is not None:
         path = options.executable_path
         state = "is no browser, or does not start" if os.path.exists(path) else "does not exist"
