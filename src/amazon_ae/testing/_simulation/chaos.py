@@ -31,6 +31,7 @@ from amazon_ae._mws.gateway import MwsGateway
 from amazon_ae._mws.pickup_routes import SchedulePickupFeed
 from amazon_ae._scheduling import FeedScheduler
 from amazon_ae._storage.memory import MemoryStorage
+from amazon_ae._storage.sqlite.store import SQLiteStorage
 from amazon_ae.testing._builders import make_order, make_order_id
 from amazon_ae.testing._clocks import VirtualClock
 from amazon_ae.testing._faulty_network import FaultyNetwork, NetworkFaults
@@ -143,8 +144,8 @@ class _World:
     def _stepped(self, host: SimulatedHost, verb: str) -> None:
         self.note(f"{host.name} storage.{verb}")
         for store in self._stores:  # a file tells its other connections nothing by itself
-            if (database := getattr(store, "_database", None)) is not None:
-                database.check_foreign_commits()
+            if isinstance(store, SQLiteStorage):
+                store._database.check_foreign_commits()
 
     def _happened(self, event: Event) -> None:
         self.events.append(event)
