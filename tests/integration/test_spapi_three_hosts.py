@@ -7,17 +7,21 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from amazon_ae import (
+    DocumentKind,
     FeedScheduler,
     InventoryBuffer,
     InventoryUpdate,
+    LabelArchiveFolder,
     MemoryStorage,
     SpApiClient,
+    SpApiDocumentsFeed,
     SpApiGateway,
     StockRouting,
 )
@@ -169,3 +173,39 @@ async def test_a_lower_rate_of_feeds_is_kept() -> None:
     assert world.throttled == []
     # At the table's rate there would be eighty, and Amazon would take 15 and one per 300 s.
     assert 9600 / 300 - 9 < len(world.feeds_at) < 9600 / 300 + 15
+
+
+async def test_papers_and_stock_of_all_hosts_share_the_slots_of_feeds(tmp_path: Path) -> None:
+    """Three hosts ask for labels while stock goes by feed: createFeed is never throttled, and every label comes."""
+    world = World(9, processing_seconds=20.0)
+    world.clock = VirtualClock(grace_seconds=0.02)  # archives are written in threads
+    world.fake = FakeSpApi(clock=world.clock, processing_seconds=20.0)
+    world.storage, world.began_at = MemoryStorage(clock=world.clock), world.clock.now()
+    for sku in SKUS:
+        world.fake.add_sku(sku)
+    labels = []
+
+    async def label(source: SpApiDocumentsFeed, order_id: str) -> None:
+        while (found := await source.documents(order_id, [DocumentKind.SHIPPING_LABEL])).failed:
+            assert all(error.retryable for error in found.failed.values())
+            await world.clock.sleep(20)
+
+    async with world.hosts(StockRouting(feed_from=0, first_poll_seconds=5.0)):
+        sources = [
+            SpApiDocumentsFeed(
+                world.gateway(StockRouting()).client, world.storage, LabelArchiveFolder(tmp_path / str(number))
+            )
+            for number in range(3)
+        ]
+        for number in range(1, 31):
+            order_id = make_order_id(number)
+            world.fake.add_order(make_order(order_id), [make_item()])
+            world.fake.schedule_pickup(order_id, world.clock.now().date() + timedelta(days=1))
+            labels.append(asyncio.ensure_future(label(sources[number % 3], order_id)))
+            await world.stock(20)
+            await world.clock.sleep(100)
+        await asyncio.gather(*labels)
+    assert world.throttled == []
+    kinds = [feed.feed_type for feed in world.fake.feeds]
+    assert kinds.count("JSON_LISTINGS_FEED") >= 2
+    assert kinds.count("POST_EASYSHIP_DOCUMENTS") > 5

@@ -1,6 +1,7 @@
 """``SpApiDocumentsFeed``: labels of scheduled orders by the documents feed and its report, without the panel.
 
-1. createFeed gives one slot per 120 s, so orders that are asked for together travel in one feed, and those that are
+1. createFeed gives one slot per 120 s, to stock feeds and to these, of all processes: they share its ledger in the
+   store. So orders that are asked for together travel in one feed, and those that are
    asked for while it waits for its slot travel in the next.
 2. A feed is remembered in storage until its documents are there: asking again goes on with it and spends nothing.
 3. The report's content is kept in the host's archives before it is returned: getReportDocument gives one slot a minute,
@@ -13,7 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Collection, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -35,6 +37,7 @@ from amazon_ae._exceptions import (
     NotSent,
     OutcomeUnknown,
     QuotaTimeout,
+    RequestThrottled,
     StorageError,
     UnreadableResponse,
 )
@@ -42,13 +45,16 @@ from amazon_ae._models.documents import Document, DocumentKind, DocumentSet, kin
 from amazon_ae._models.refusals import may_pass
 from amazon_ae._models.text import check_order_id
 from amazon_ae._ports import Storage
+from amazon_ae._scheduling.quota import Ledger
 from amazon_ae._spapi.client import SpApiClient
+from amazon_ae._spapi.stock_terms import StockRouting, feed_terms
 
 __all__ = ["DOCUMENTS_FEED", "SpApiDocumentsFeed"]
 
 DOCUMENTS_FEED: Final = "POST_EASYSHIP_DOCUMENTS"
 _XML: Final = "text/xml; charset=UTF-8"
 _MOST_ORDERS: Final = 100
+_PRIORITY_CLASS: Final = "documents"
 _DOWNLOADS: Final = 3
 # Reports of feeds that were read lately, for callers that wait for them.
 _REPORTS_KEPT: Final = 50
@@ -186,7 +192,12 @@ class SpApiDocumentsFeed:
         return feed_id
 
     async def _submit(self) -> None:
-        """Send one feed for the orders that were asked for; those that do not fit stay for the next."""
+        """Send one feed for the orders that were asked for; those that do not fit stay for the next.
+
+        Raises:
+            DocumentNotReady: createFeed has no slot within ``wait_seconds``; the orders stay for the next feed.
+        """
+        slot = await self._slot(give_up_at=self._client.clock.now() + self._wait)
         orders = dict(list(self._asked.items())[: self._most_orders])
         options: Mapping[str, str] | None = None
         if len(orders) == 1:
@@ -197,14 +208,43 @@ class SpApiDocumentsFeed:
             self._client.credentials.seller_id,
             {order_id: [kind for kind in DOCUMENT_TYPES if kind in kinds] for order_id, kinds in orders.items()},
         )
+        outcome: AmazonAeError | None = None
         try:
-            feed = await self._client.feeds.submit(DOCUMENTS_FEED, body, content_type=_XML, options=options)
+            feed = await self._client.feeds.submit(
+                DOCUMENTS_FEED, body, content_type=_XML, options=options, paced=False
+            )
+        except AmazonAeError as error:
+            outcome = error
+            raise
         finally:
+            await self._book(lambda ledger: _booked(ledger, slot, outcome))
             # Refused, unanswered or sent: callers that still need them ask again.
             for order_id in orders:
                 self._asked.pop(order_id, None)
         for order_id, kinds in orders.items():
             await self._remember(order_id, feed.feed_id, kinds)
+
+    # createFeed's slots, which stock feeds and all processes of the account spend too
+
+    async def _slot(self, give_up_at: datetime) -> str:
+        """Take a slot, waiting for one; orders that are asked for meanwhile travel along."""
+        clock, name = self._client.clock, f"{_PRIORITY_CLASS}/{uuid.uuid4()}"
+        while (wait := await self._book(lambda ledger: _reserved(ledger, name))) is not None:
+            if clock.now() + timedelta(seconds=wait) > give_up_at:
+                raise DocumentNotReady("createFeed's quota is used up", retry_after_seconds=max(wait, 1.0))
+            await clock.sleep(max(wait, 0.001))
+        return name
+
+    async def _book(self, entry: Callable[[Ledger], tuple[Ledger, float | None]]) -> float | None:
+        restore = self._client.restore_seconds("createFeed")
+        rule = feed_terms(self._client.quota_owner, restore, StockRouting()).quota
+        assert rule is not None
+
+        def book(text: str | None, now: datetime) -> tuple[str | None, float | None]:
+            ledger, wait = entry(Ledger.read(text, rule, now))
+            return ledger.to_text(), wait
+
+        return await self._storage.change(rule.name, book)
 
     async def _remember(self, order_id: str, feed_id: str, kinds: Collection[DocumentKind]) -> None:
         text = json.dumps({"feed_id": feed_id, "kinds": sorted(kinds)})
@@ -291,6 +331,20 @@ class SpApiDocumentsFeed:
 
     def _name(self, order_id: str) -> str:
         return f"easy-ship-documents/{self._client.account}/{order_id}/spapi"
+
+
+def _reserved(ledger: Ledger, name: str) -> tuple[Ledger, float | None]:
+    """The ledger with a slot taken, or the seconds until there is one."""
+    after = ledger.reserve(name, _PRIORITY_CLASS)
+    return (ledger, ledger.wait_seconds()) if after is None else (after, None)
+
+
+def _booked(ledger: Ledger, name: str, outcome: AmazonAeError | None) -> tuple[Ledger, float | None]:
+    """The ledger after a submission; ``outcome`` is what it raised."""
+    if isinstance(outcome, NotSent | ConfigurationError):
+        return ledger.cancel(name), None
+    spent = ledger.pin(name)
+    return (spent.throttled() if isinstance(outcome, RequestThrottled) else spent), None
 
 
 def _reason(order_id: str, ended: _Ended) -> tuple[str, bool]:
