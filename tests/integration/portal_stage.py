@@ -86,7 +86,7 @@ async def stage(*, orders: int = 3, speed: float = 10.0) -> AsyncIterator[Stage]
         yield Stage(site, attrs.evolve(AE, portal_origin=origin), clock, known)
 
 
-# The scraper's browser and its pages are no caller's business: what they hold and how many there are is seen here only.
+# The scraper's browser, its pages and its refusals are internal: tests reach for them here only.
 def running_browser(portal: SellerPortalScraper) -> RunningBrowser:
     """The browser that a scraper uses now; it must have one."""
     running = portal._browser.running
@@ -98,6 +98,16 @@ def open_pages(portal: SellerPortalScraper) -> int:
     """How many pages the scraper's browser has open."""
     running = portal._browser.running
     return len(running.context.pages) if running is not None else 0
+
+
+def allow_retry(portal: SellerPortalScraper) -> None:
+    """Let a scraper try again after a refusal, without the sign-in that ``login`` would make."""
+    portal._session.allow_retry()
+
+
+async def start_browser(portal: SellerPortalScraper) -> None:
+    """Start the browser without a request, so that a time limit begins at the first one."""
+    await portal._browser.get()
 
 
 def idle_pages(portal: SellerPortalScraper) -> int:

@@ -95,7 +95,7 @@ async def test_nothing_is_changed_and_a_label_page_is_seen_where_it_may_be() -> 
             report = await portal.check()
             assert report.ok, str(report)
             assert {request.method for request in list(on.site.requests)[sent:]} == {"GET"}
-            assert not on.site._state.batches
+            assert on.site.label_batches == 0
             assert "selectors['batch_link']" not in fitting(report)
             assert "check(make_label=True)" in str(report)
             assert "selectors['tour_close']" in fitting(report)
@@ -103,7 +103,7 @@ async def test_nothing_is_changed_and_a_label_page_is_seen_where_it_may_be() -> 
             assert {"selectors['batch_link']", "selectors['batch_refresh']"} <= fitting(report)
             report = await portal.check(on.order_ids[0])
             assert {"selectors['batch_link']", "selectors['batch_refresh']"} <= fitting(report)
-        assert len(on.site._state.batches) == 1
+        assert on.site.label_batches == 1
 
 
 @pytest.mark.timeout(300)

@@ -15,7 +15,18 @@ import attrs
 import pytest
 from error_tracker import collected
 from playwright.async_api import async_playwright
-from portal_stage import EMAIL, PASSWORD, SECRET, Stage, chromium_processes, stage
+from portal_stage import (
+    EMAIL,
+    PASSWORD,
+    SECRET,
+    Stage,
+    allow_retry,
+    chromium_processes,
+    open_pages,
+    running_browser,
+    stage,
+    start_browser,
+)
 
 from amazon_ae._exceptions import AmazonAeError, ChallengeRequired
 from amazon_ae._models.documents import DocumentKind
@@ -54,8 +65,7 @@ class Errors:
             self.errors[name] = error
         else:
             self.errors.update({f"{name}, {kind}": error for kind, error in papers.failed.items()})
-        running = portal._browser.running
-        if running is not None and running.alive:
+        if open_pages(portal) and (running := running_browser(portal)).alive:
             found = {item["value"] for item in await running.context.cookies()}
             self.cookies |= {value for value in found if len(value) > 7}
 
@@ -138,7 +148,7 @@ async def test_a_sign_in_that_fails() -> None:
         async with on.scraper(totp="GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ") as portal:
             await found.note("wrong secret", portal)
         on.show(switch_accounts=True)
-        on.site._state.users.clear()
+        on.site.users = []
         async with on.scraper() as portal:
             await found.note("no user's row", portal)
         assert len(found.errors) == 6
@@ -153,7 +163,7 @@ async def test_walls_before_and_after_the_password() -> None:
             for challenge in [wall for wall in Challenge if wall is not Challenge.NONE]:
                 on.show(challenge=challenge)
                 on.site.expire_sessions()
-                portal._session.allow_retry()
+                allow_retry(portal)
                 await found.note(challenge, portal)
         assert {type(error) for error in found.errors.values()} == {ChallengeRequired}
         assert len(found.errors) == len(Challenge) - 1
@@ -170,14 +180,14 @@ async def test_a_sign_in_that_hangs_is_cancelled_or_loses_its_browser(tmp_path: 
             async with on.scraper(timeout=3.0) as portal:
                 await found.note(f"hangs at {where}", portal)
             async with on.scraper() as portal:
-                await portal._browser.get()
+                await start_browser(portal)
                 with pytest.raises(TimeoutError) as caught:
                     async with asyncio.timeout(3.0):
                         await portal.login()
                 found.errors[f"cancelled at {where}"] = caught.value
             async with on.scraper(sessions=store) as portal:
                 waiting = asyncio.ensure_future(found.note(f"killed at {where}", portal))
-                await asyncio.sleep(3.0)
+                await asyncio.sleep(3.0)  # until it hangs: the browser has no event for it
                 for process in chromium_processes():
                     _kill(process)
                 await waiting
@@ -198,7 +208,7 @@ async def test_documents_that_fail() -> None:
                     on.site.fail(kind, fault, times=None, seconds=7_000)
                 await found.note(fault, portal)
                 on.site.clear_faults()
-                portal._session.allow_retry()
+                allow_retry(portal)
         for form in (InvoiceForm.MODAL_CLICK, InvoiceForm.MODAL_POPUP, InvoiceForm.MODAL_FORM):
             on.show(invoice=form)
             async with on.scraper(timeout=4.0) as portal:

@@ -207,14 +207,9 @@ async def test_two_processes_forget_what_the_store_forgot(world: World) -> None:
                 await polled(first)
                 await polled(second)
         world.shop.known.clear()
-        sizes.append([_remembered(sync) for sync in (one, other)])
+        sizes.append([sync.remembered for sync in (one, other)])
     assert max(map(max, sizes)) <= 40, sizes
     assert len(await world.storage.names("order-sync/")) <= 40
-
-
-def _remembered(sync: OrderSync) -> int:
-    """How many versions this process holds in memory: a leak shows nowhere else."""
-    return len(sync._versions._settled) + len(sync._delivery._orders) + len(sync._delivery._items)
 
 
 @pytest.fixture

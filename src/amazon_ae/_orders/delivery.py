@@ -106,6 +106,10 @@ class Delivery:
         self._items: dict[str, tuple[OrderItem, ...]] = {}
         self._suspects = Suspects()
 
+    def __len__(self) -> int:
+        """How many versions are in memory, with items or without."""
+        return len(self._orders.keys() | self._items.keys())
+
     @property
     def has_open_orders(self) -> bool:
         """Whether there are open orders in memory, so that the end of one matters."""

@@ -180,6 +180,11 @@ class OrderSync:
             self._remember(notification.order_id)
         return True
 
+    @property
+    def remembered(self) -> int:
+        """How many order versions this process holds in memory: those of open and of lately changed orders."""
+        return len(self._versions) + len(self._delivery)
+
     async def dead(self) -> Sequence[DeadOrder]:
         """The orders that could not be read and are not asked for any more. ``retry`` asks for one again."""
         return await self._versions.dead()

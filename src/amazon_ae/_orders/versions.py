@@ -95,6 +95,10 @@ class VersionStore:
         self._settled: dict[str, str] = {}
         self._dead: set[str] | None = None
 
+    def __len__(self) -> int:
+        """How many versions are known to be settled."""
+        return len(self._settled)
+
     # The cursor
 
     async def cursor(self) -> OrderCursor | None:

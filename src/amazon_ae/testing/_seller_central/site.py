@@ -139,6 +139,11 @@ class SellerCentralSite:
         return self._state.counts
 
     @property
+    def label_batches(self) -> int:
+        """How many labels were begun on the page that makes them."""
+        return len(self._state.batches)
+
+    @property
     def requests(self) -> Sequence[SiteRequest]:
         """The last 5,000 requests, oldest first, without those of the control page."""
         return tuple(self._state.requests)

@@ -237,7 +237,7 @@ class _Warehouse:
             day=day,
             file_bytes=self._path.stat().st_size + (log.stat().st_size if log.exists() else 0),
             document_bytes=document_bytes,
-            remembered=sum(len(sync._versions._settled) + len(sync._delivery._orders) for sync in self._syncs),
+            remembered=sum(sync.remembered for sync in self._syncs),
             put_seconds=puts,
             outcome_seconds=outcomes,
             **rows,
