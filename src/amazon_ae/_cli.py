@@ -125,7 +125,7 @@ def _speed(text: str) -> float:
     except ValueError:
         speed = math.nan
     if not 0 < speed < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no speed: a number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
     return speed
 
 

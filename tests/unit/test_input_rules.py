@@ -179,6 +179,16 @@ async def test_a_naive_instant_is_refused_wherever_one_is_taken(name: str, tmp_p
         await call()
 
 
+@pytest.mark.parametrize("text", ["A\0B", "A\nB", "A\udcffB", "A\x7fB"])
+@pytest.mark.parametrize("field", ["seller_id", "client_id", "client_secret", "refresh_token"])
+def test_a_key_of_no_text_is_refused_without_showing_it(field: str, text: str) -> None:
+    """An environment that is not UTF-8 gives such ones; signing or printing them fails later."""
+    fields: dict[str, Any] = {"seller_id": "A1", "client_id": "c", "client_secret": "s", "refresh_token": "r"}
+    with pytest.raises(ConfigurationError, match=field) as caught:
+        SpApiCredentials(**{**fields, field: text})
+    assert field == "seller_id" or text not in str(caught.value)
+
+
 @pytest.mark.parametrize("seller", ["A1/AE", "A1 SELLER", "A1\u00a0SELLER"])
 def test_a_seller_id_is_the_token_alone(seller: str) -> None:
     """With a marketplace behind it, the account would be one that nobody else means."""
@@ -186,7 +196,7 @@ def test_a_seller_id_is_the_token_alone(seller: str) -> None:
         lambda: attrs.evolve(CREDENTIALS, seller_id=seller),
         lambda: SpApiCredentials(seller_id=seller, client_id="c", client_secret="s", refresh_token="r"),
     ):
-        with pytest.raises(ConfigurationError, match="merchant token"):
+        with pytest.raises(ConfigurationError, match="seller_id (is the merchant token|holds)"):
             credentials()
 
 

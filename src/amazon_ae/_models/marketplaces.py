@@ -51,6 +51,11 @@ def _key(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
         raise ConfigurationError(
             f"{type(instance).__name__}: {attribute.name} begins or ends with {found} (read out of a file?): strip it"
         )
+    if not value.isprintable():
+        raise ConfigurationError(
+            f"{type(instance).__name__}: {attribute.name} holds a control character or a byte that is no text: copy it "
+            "again"
+        )
 
 
 def _seller(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
