@@ -196,7 +196,7 @@ def test_a_seller_id_is_the_token_alone(seller: str) -> None:
         lambda: attrs.evolve(CREDENTIALS, seller_id=seller),
         lambda: SpApiCredentials(seller_id=seller, client_id="c", client_secret="s", refresh_token="r"),
     ):
-        with pytest.raises(ConfigurationError, match="seller_id (is the merchant token|holds)"):
+        with pytest.raises(ConfigurationError, match=r"seller_id (is the merchant token|holds)"):
             credentials()
 
 
