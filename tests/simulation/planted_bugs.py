@@ -23,7 +23,7 @@ from amazon_ae._scheduling.batch_runner import BatchRunner
 from amazon_ae._scheduling.eligibility import PickupEvidence
 from amazon_ae._scheduling.late_checks import LateChecks
 from amazon_ae._scheduling.loop import SchedulerLoop
-from amazon_ae._scheduling.order_lookup import OrderLookup
+from amazon_ae._scheduling.order_lookup import PickupLookup
 from amazon_ae._scheduling.quota import Ledger
 from amazon_ae._scheduling.reachability import Reachability
 from amazon_ae._storage import transitions
@@ -168,7 +168,7 @@ def resend_without_a_look_at_the_order(patch: pytest.MonkeyPatch) -> None:
     async def evidence(self: Any, keys: Sequence[str]) -> Any:
         return dict.fromkeys(keys, PickupEvidence.UNSCHEDULED)
 
-    patch.setattr(OrderLookup, "evidence", evidence)
+    patch.setattr(PickupLookup, "evidence", evidence)
 
 
 def forget_what_may_arrive_late(patch: pytest.MonkeyPatch) -> None:

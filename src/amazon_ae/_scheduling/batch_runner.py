@@ -26,7 +26,7 @@ from amazon_ae._scheduling.context import SchedulerContext
 from amazon_ae._scheduling.cooldowns import Cooldowns
 from amazon_ae._scheduling.in_flight import InFlightBatch, read_batch
 from amazon_ae._scheduling.late_feeds import LateFeed
-from amazon_ae._scheduling.order_lookup import OrderLookup
+from amazon_ae._scheduling.order_lookup import PickupLookup
 from amazon_ae._scheduling.quota import FOREIGN
 from amazon_ae._scheduling.shared_state import SharedState
 from amazon_ae._scheduling.waiters import Waiters
@@ -58,7 +58,7 @@ class BatchRunner:
         context: SchedulerContext,
         shared: SharedState,
         cooldowns: Cooldowns,
-        lookup: OrderLookup,
+        lookup: PickupLookup,
         waiters: Waiters,
     ) -> None:
         self.context: SchedulerContext = context

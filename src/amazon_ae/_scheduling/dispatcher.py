@@ -25,7 +25,7 @@ from amazon_ae._scheduling.feed_pace import FeedPace
 from amazon_ae._scheduling.in_flight import InFlightBatch
 from amazon_ae._scheduling.late_checks import LateChecks
 from amazon_ae._scheduling.leases import Leases
-from amazon_ae._scheduling.order_lookup import OrderLookup
+from amazon_ae._scheduling.order_lookup import PickupLookup
 from amazon_ae._scheduling.policy import PICKUP, STOCK, URGENT, Departure, FeedPolicy, Send, decide, plan
 from amazon_ae._scheduling.polling import StatusPolls
 from amazon_ae._scheduling.quota import Ledger
@@ -79,7 +79,7 @@ class Dispatcher:
         *,
         cooldowns: Cooldowns,
         reachability: Reachability,
-        lookup: OrderLookup,
+        lookup: PickupLookup,
         waiters: Waiters,
         policy: FeedPolicy,
         resend_pickups: bool,

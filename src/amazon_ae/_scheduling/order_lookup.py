@@ -20,7 +20,7 @@ from amazon_ae._scheduling.reachability import Reachability
 from amazon_ae._scheduling.shared_state import SharedState, keys_of
 from amazon_ae._scheduling.waiters import Waiters
 
-__all__ = ["OrderLookup"]
+__all__ = ["PickupLookup"]
 
 logger: Final[logging.Logger] = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ _OTHERS_SECONDS: Final = 2.0
 _PICKUP: Final = ItemKind.PICKUP
 
 
-class OrderLookup:
+class PickupLookup:
     """One scheduler's look-ups. ``orders`` of ``None`` lets pickups leave without one."""
 
     __slots__ = ("_context", "_cooldowns", "_is_easy_ship", "_orders", "_reachability", "_shared", "_waiters", "busy")

@@ -13,7 +13,7 @@ from amazon_ae._models.feeds import FeedState, FeedStatus, ItemKind, Outcome
 from amazon_ae._scheduling.batch_phases import BatchEvent
 from amazon_ae._scheduling.batch_runner import BatchRunner
 from amazon_ae._scheduling.in_flight import InFlightBatch
-from amazon_ae._scheduling.order_lookup import OrderLookup
+from amazon_ae._scheduling.order_lookup import PickupLookup
 from amazon_ae._scheduling.polling import StatusPolls
 from amazon_ae._scheduling.reconciliation import (
     Judgement,
@@ -35,7 +35,7 @@ class Recovery:
 
     __slots__ = ("_lookup", "_polls", "_resend_pickups", "_runner")
 
-    def __init__(self, runner: BatchRunner, polls: StatusPolls, lookup: OrderLookup, *, resend_pickups: bool) -> None:
+    def __init__(self, runner: BatchRunner, polls: StatusPolls, lookup: PickupLookup, *, resend_pickups: bool) -> None:
         self._runner = runner
         self._polls = polls
         self._lookup = lookup

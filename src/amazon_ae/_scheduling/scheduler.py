@@ -29,7 +29,7 @@ from amazon_ae._scheduling.cooldowns import Cooldowns
 from amazon_ae._scheduling.dispatcher import Dispatcher
 from amazon_ae._scheduling.eligibility import LOOKUP_CODES, may_be_easy_ship
 from amazon_ae._scheduling.loop import SchedulerLoop
-from amazon_ae._scheduling.order_lookup import OrderLookup
+from amazon_ae._scheduling.order_lookup import PickupLookup
 from amazon_ae._scheduling.outlook import Outlook
 from amazon_ae._scheduling.pickup_days import PickupCalendar, PickupDays, check_pickup
 from amazon_ae._scheduling.policy import FeedPolicy
@@ -102,7 +102,7 @@ class FeedScheduler:
         self._shared = shared
         self._waiters = Waiters(context)
         self._loop = SchedulerLoop(context, self._waiters)
-        lookup = OrderLookup(
+        lookup = PickupLookup(
             context,
             shared,
             self._waiters,

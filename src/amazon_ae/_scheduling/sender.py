@@ -27,7 +27,7 @@ from amazon_ae._scheduling.batch_phases import BatchEvent
 from amazon_ae._scheduling.batch_runner import BatchRunner
 from amazon_ae._scheduling.cooldowns import Cooldowns
 from amazon_ae._scheduling.in_flight import InFlightBatch
-from amazon_ae._scheduling.order_lookup import OrderLookup
+from amazon_ae._scheduling.order_lookup import PickupLookup
 from amazon_ae._scheduling.quota import Ledger
 from amazon_ae._scheduling.reachability import Reachability
 
@@ -90,7 +90,7 @@ class Sender:
     __slots__ = ("_cooldowns", "_limits", "_lookup", "_reachability", "_refusals", "_runner")
 
     def __init__(
-        self, runner: BatchRunner, lookup: OrderLookup, cooldowns: Cooldowns, reachability: Reachability
+        self, runner: BatchRunner, lookup: PickupLookup, cooldowns: Cooldowns, reachability: Reachability
     ) -> None:
         self._runner = runner
         self._lookup = lookup
