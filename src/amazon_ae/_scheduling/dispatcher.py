@@ -1,6 +1,6 @@
 """One pass of a scheduler: read the store, start what is due, send what may leave, and say when to pass again.
 
-What may leave is decided by plain functions (``readiness``, ``policy``); this file reads for them and performs.
+Plain functions (``readiness``, ``policy``) decide what leaves; this file reads the state for them and performs.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _CLASSES: Final = ((ItemKind.PICKUP, PICKUP), (ItemKind.INVENTORY, URGENT), (Ite
 
 @attrs.frozen
 class _Picture:
-    """What a pass has read, and what follows for each kind."""
+    """The state that a pass has read, and what follows for each kind."""
 
     stats: Mapping[ItemKind, QueueStats]
     ready: Sequence[ItemClass]
@@ -70,7 +70,7 @@ class _Picture:
 
 
 class Dispatcher:
-    """One scheduler's passes. ``wake`` is called when something has ended and another pass is worth it."""
+    """One scheduler's passes. ``wake`` is called when a task has ended and another pass is worth it."""
 
     def __init__(
         self,
@@ -107,9 +107,10 @@ class Dispatcher:
     # The pass
 
     async def tick(self) -> float:
-        """Do everything once that is due, and say when to pass again (seconds)."""
+        """Take every step that is due once; returns the seconds until the next pass."""
         context = self._context
-        # What the last pass started takes its first step, also over a store that never waits; else it starts again.
+        # Tasks of the last pass take their first step now, also with a store that never waits; else they would start
+        # twice.
         await asyncio.sleep(0)
         self._notice_clock()
         unfinished = await context.storage.unfinished(context.account)
@@ -123,15 +124,15 @@ class Dispatcher:
         return max(0.0, min(wait, due, context.timing.idle_seconds))
 
     def feed_ended(self, feed_id: str) -> bool:
-        """Amazon says so: see ``StatusPolls.notify``."""
+        """Amazon reports the end of a feed: see ``StatusPolls.notify``."""
         return self._polls.notify(feed_id)
 
     async def queue_stats(self) -> dict[ItemKind, QueueStats]:
-        """Counts and ages of what waits, by kind."""
+        """Counts and ages of waiting items, by kind."""
         return {kind: await self._context.storage.stats(self._context.account, kind) for kind in KINDS}
 
     def _notice_clock(self) -> None:
-        """The clock was set back: what was due in its future is due now."""
+        """If the clock was set back, every step that waits is due now."""
         now = self._context.now()
         if self.passed_at is not None and now < self.passed_at:
             for part in (self._cooldowns, self._reachability, self._waiters, self.runner, self._late):
@@ -172,7 +173,7 @@ class Dispatcher:
             await self.runner.advance(batch)
         except Exception:
             batch.failures += 1
-            self.runner.later(batch, batch.failures)  # whatever it was, it must not spin
+            self.runner.later(batch, batch.failures)  # any failure: pause, so that the loop does not spin
             self.runner.report_delay(batch)
             raise
 
@@ -199,7 +200,7 @@ class Dispatcher:
             raise
 
     async def _probe(self) -> None:
-        """Amazon cannot be reached: try a read. An answered one ends the outage, and the pauses that it caused."""
+        """Amazon cannot be reached: try a read. An answer ends the outage and its pauses."""
         context = self._context
         kind = ItemKind.INVENTORY if context.terms(ItemKind.INVENTORY) is not None else ItemKind.PICKUP
         since = context.amazon_window(context.store_now(), context.store_now())[1]
@@ -259,7 +260,7 @@ class Dispatcher:
         )
 
         def admits(ledger: Ledger, batch_id: str) -> Ledger | None:
-            # Processes that race share: the policy is asked again with what is left.
+            # Processes that race share a quota: the policy decides again with what is left.
             if decide(ledger, queues, self._policy) != decision:
                 return None
             return ledger.reserve(batch_id, decision.priority)
@@ -337,7 +338,7 @@ class Dispatcher:
         return [each.quota for each in terms if each is not None and each.quota is not None]
 
     async def abandon(self, name: str) -> bool:
-        """Give up a feed or batch that this process carries; whether it does."""
+        """Give up a feed or batch if this process carries it; returns whether it does."""
         for batch in self.runner.batches.values():
             waits = batch.phase in (BatchPhase.UNANSWERED, BatchPhase.PROCESSING, BatchPhase.REPORTING)
             if name in (batch.feed_id, batch.batch_id) and waits and not batch.busy:
@@ -347,7 +348,7 @@ class Dispatcher:
         return False
 
     def obstacle(self, kind: ItemKind) -> Obstacle | None:
-        """What keeps all items of a kind here at present."""
+        """The obstacle that holds back all items of a kind at present."""
         probe, since = self._reachability.probe_in(), self._reachability.since
         return obstacle(
             kind,

@@ -1,6 +1,7 @@
-"""How fast Amazon processes the account's feeds of one kind, as far as they have shown it. Pure.
+"""The pace at which Amazon processes the account's feeds of one kind, learnt from ended feeds. Pure.
 
-Feeds of one type are processed one after another. Nobody says how long that takes, so it is learnt: each feed that has
+Feeds of one type are processed one after another. No source states how long that takes, so it is learnt: each feed that
+has
 ended shows when it was received and when its processing was over. All processes of an account share what they learn.
 """
 
@@ -28,7 +29,7 @@ _VERSION: Final = 1
 
 @attrs.frozen(kw_only=True)
 class FeedPace:
-    """What the ended feeds of one kind have shown.
+    """The durations of the ended feeds of one kind.
 
     Attributes:
         ended: (feed id, begun or received, processed) of the latest feeds, by the end of processing; Amazon's clock.
