@@ -502,6 +502,29 @@ async def test_where_a_pickup_was_moved_to_is_known_afterwards(shop: Shop) -> No
     ]
 
 
+@pytest.mark.parametrize(("times", "works"), [(1, True), (2, False)])
+async def test_a_move_lists_new_slots_once_where_amazon_asks_for_it(shop: Shop, times: int, works: bool) -> None:
+    """A second refusal is the caller's."""
+    (order_id,) = add_orders(shop, 1)
+    await shop.gateway().submit(pickup_batch(pickup(order_id)))
+    refusals = [httpx.Response(400, json={"errors": [{"code": "ScheduleWindowExpired", "message": None}]})] * times
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "PATCH" and refusals:
+            return refusals.pop()
+        return await shop.fake.handle_async_request(request)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        client = SpApiClient(shop.fake.credentials, shop.fake.marketplace, http=http, clock=shop.clock)
+        moving = SpApiGateway(client).reschedule_pickup(order_id, pickup_date=date(2026, 11, 30))
+        if works:
+            assert (await moving).package_pickup_slot is not None
+        else:
+            with pytest.raises(PickupRejected, match="ScheduleWindowExpired"):
+                await moving
+    assert not refusals
+
+
 async def test_serial_numbers_travel(shop: Shop) -> None:
     """Where the host gives them."""
     (order_id,) = add_orders(shop, 1)

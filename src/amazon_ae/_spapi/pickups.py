@@ -104,6 +104,15 @@ class HandoverPickup(BookingRoute[SpApiClient]):
 
     async def _reschedule(self, client: SpApiClient, order_id: str, wanted: datetime) -> ScheduledPackage:
         package = await client.easy_ship.get_scheduled_package(order_id)
+        try:
+            return await self._move(client, package, wanted)
+        except InvalidRequest as error:
+            if error.code not in NEEDS_NEW_SLOTS:
+                raise
+        return await self._move(client, package, wanted)  # once, with new slots
+
+    async def _move(self, client: SpApiClient, package: ScheduledPackage, wanted: datetime) -> ScheduledPackage:
+        order_id = package.amazon_order_id
         if package.package_dimensions is None or package.package_weight is None:
             raise PickupRejected(order_id, "PackageSizeMissing", "Amazon does not say how large the parcel is")
         answer = await client.easy_ship.list_handover_slots(
