@@ -105,7 +105,6 @@ class Queue:
         busy: a feed of this kind is being processed; stock then waits, pickups and urgent stock do not.
         blocked: the reason why nothing of this kind may leave; ``""`` if it may.
         blocked_seconds: how long that lasts; ``inf`` where it is not known.
-        ledgerless: this kind draws on no quota: its route paces itself.
         ahead_seconds: until Amazon should have processed every feed of this kind that it has; 0 if it has none.
         processing_seconds: how long it should process the next one.
         items_per_hour: how many items of this kind left within the last hour.
@@ -117,7 +116,6 @@ class Queue:
     busy: bool = False
     blocked: str = ""
     blocked_seconds: float = math.inf
-    ledgerless: bool = False
     ahead_seconds: float = 0.0
     processing_seconds: float = 0.0
     items_per_hour: float = 0.0
@@ -182,7 +180,7 @@ def plan(ledger: Ledger | None, queues: Iterable[Queue], policy: FeedPolicy) -> 
 def _prompt(ledger: Ledger | None, queue: Queue, priority: str, waiting: int, policy: FeedPolicy) -> Departure:
     if queue.blocked:
         return Departure(queue.kind, priority, queue.blocked_seconds, queue.blocked)
-    if ledger is None or queue.ledgerless:
+    if ledger is None:
         return Departure(queue.kind, priority, 0.0)
     return _longest(
         queue.kind,
@@ -198,7 +196,7 @@ def _stock(ledger: Ledger | None, queue: Queue, pickup: Queue | None, policy: Fe
         return Departure(queue.kind, STOCK, queue.blocked_seconds, queue.blocked)
     if queue.busy:
         return Departure(queue.kind, STOCK, math.inf, "the stock feed before this one is still being processed")
-    if ledger is None or queue.ledgerless:
+    if ledger is None:
         return Departure(queue.kind, STOCK, 0.0)
     spacing = _spread(ledger, policy) if policy.stock_every_seconds is None else policy.stock_every_seconds
     waits = [
