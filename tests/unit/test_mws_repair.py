@@ -215,6 +215,10 @@ def test_numbers_are_read_as_people_group_them() -> None:
     assert [decimal(written) for written in ("1,234.50", "1.234,50", "1 234,50", "-1'234.5", "١٢٫٥")] == [
         Decimal("1234.50"), Decimal("1234.50"), Decimal("1234.50"), Decimal("-1234.5"), None,
     ]  # fmt: skip
+    assert [decimal(written) for written in ("12,34,567.00", "-1,00,000")] == [
+        Decimal("1234567.00"),
+        Decimal("-100000"),
+    ]
     assert [decimal(written) for written in ("1,5", "1,23,4", "12,3456", "1.2.3", "AED 5", "")] == [None] * 6
 
 
@@ -224,6 +228,10 @@ def test_of_a_repeated_element_every_reader_takes_the_first() -> None:
     first, second = {"Amount": "1,234.50", "CurrencyCode": "AED"}, {"Amount": "2", "CurrencyCode": "AED"}
     assert str(getattr(money([first, second]), "amount", None)) == "1234.50"
     assert (integer(["1", "2"]), boolean(["true", "false"])) == (1, True)
+    # An empty one before it hides nothing.
+    assert (text([None, "b"]), integer([None, "2"]), boolean([None, "true"])) == ("b", 2, True)
+    assert str(getattr(money([None, first]), "amount", None)) == "1234.50"
+    assert (text([None, None]), money([None])) == (None, None)
     assert instant(["2021-11-18T09:00:00Z", "x"]) == NOW
 
 

@@ -87,6 +87,9 @@ def test_programs_say_what_an_order_takes_part_in() -> None:
     found = order(programs=["PRIME", "AMAZON_EASY_SHIP"])
     assert found.programs == ("PRIME", "AMAZON_EASY_SHIP")
     assert (found.is_prime, found.is_business_order) == (True, False)
+    # ordersV0.json on IsISPU: picked up from a store. An Access Point is something else, and no program.
+    shop = order(programs=["IN_STORE_PICK_UP"])
+    assert (shop.is_ispu, found.is_ispu, shop.is_access_point_order) == (True, False, None)
 
 
 def test_an_order_to_be_scheduled_is_not_refused() -> None:

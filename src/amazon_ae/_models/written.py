@@ -19,6 +19,8 @@ __all__ = ["decimal_of", "drop_forbidden", "instant_of", "mixed_text", "whole"]
 _MOST_DIGITS: Final = 30
 # Groups of three behind an unchanging separator; then a decimal point or comma other than that separator.
 _GROUPED: Final = re.compile(r"([+-]?\d{1,3})(?:([,.' ])(\d{3}(?:\2\d{3})*))?(?:([.,])(\d+))?")
+# Lakhs and crores: pairs before the last three.
+_INDIAN: Final = re.compile(r"[+-]?\d{1,2}(?:,\d\d)+,\d{3}(?:\.\d+)?")
 _SEPARATORS: Final = str.maketrans({"\u066b": ".", "\u066c": ",", "\u00a0": " ", "\u202f": " ", "\u2019": "'"})
 
 # XML 1.0, section 2.2: everything else is in no document of Amazon's, and no database takes all of it.
@@ -68,6 +70,8 @@ def whole(number: Decimal | None) -> int | None:
 
 def _ungrouped(written: str) -> str | None:
     """``1,045``, ``1,234.50``, ``1.234,50`` and ``1 234,50`` as Python writes them; ``None`` for all else."""
+    if _INDIAN.fullmatch(written.strip()):
+        return written.strip().replace(",", "")
     found = _GROUPED.fullmatch(written.strip().translate(_SEPARATORS))
     if found is None or found[2] is None or found[2] == found[4]:
         return None

@@ -2,7 +2,7 @@
 
 ``parse`` gives nested dicts whose leaves are text or ``None``. The readers below turn a leaf into a value and return
 ``None`` for an element that is absent or not of its type, so that one odd element never spoils a page. If an element is
-repeated against the schema, every reader takes the first.
+repeated against the schema, every reader takes the first that is not empty.
 """
 
 from __future__ import annotations
@@ -206,8 +206,8 @@ def same(found: str | None, asked: str, what: str) -> None:
 
 
 def _one(value: Any) -> Any:
-    """Of a repeated element the first."""
-    return value[0] if isinstance(value, list) and value else value
+    """Of a repeated element the first that is not empty."""
+    return next((each for each in value if each is not None), None) if isinstance(value, list) else value
 
 
 def text(value: Any) -> str | None:

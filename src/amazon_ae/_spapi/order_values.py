@@ -241,7 +241,7 @@ def _programs(found: Node) -> dict[str, Any]:
         "is_business_order": "AMAZON_BUSINESS" in programs,
         "is_premium_order": "PREMIUM" in programs,
         "is_iba": "INVOICE_BY_AMAZON" in programs,
-        "is_access_point_order": "IN_STORE_PICK_UP" in programs,
+        "is_ispu": "IN_STORE_PICK_UP" in programs,
     }
 
 
