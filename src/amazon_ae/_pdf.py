@@ -38,13 +38,21 @@ _POINT_MM: Final = 25.4 / 72
 _HYPHENS: Final = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212\u00ad"), "-")
 _FORMATS: Final = (
     (b"^XA", "a ZPL label (for Zebra printers)"),
+    (b"~DG", "a ZPL label (for Zebra printers)"),
+    (b"~DY", "a ZPL label (for Zebra printers)"),
+    (b"CT~~CD", "a ZPL label (for Zebra printers)"),
     (b"\x89PNG", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
     (b"GIF8", "a GIF picture"),
+    (b"RIFF", "a WebP picture"),
+    (b"II*\x00", "a TIFF picture"),
+    (b"MM\x00*", "a TIFF picture"),
     (b"PK\x03\x04", "a ZIP archive"),
+    (b"PK\x05\x06", "an empty ZIP archive"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"%!PS", "a PostScript file"),
     (b"{", "JSON"),
+    (b"[", "JSON"),
 )
 # The titles of a credit note, which stand before the word "invoice"; the text is compared without spaces.
 _CREDIT_WORDS: Final = ("creditnote", "creditmemo", "إشعاردائن", "اشعاردائن")
@@ -170,7 +178,7 @@ def _envelope_fault(content: bytes) -> _Fault | None:
         return _Fault("the answer is empty (zero bytes)", retryable=True)
     if len(content) > MOST_BYTES:
         return _Fault(f"the answer has more than {MOST_BYTES // 1_000_000} MB")
-    start = content[:1024].lstrip()
+    start = content[:1024].removeprefix(b"\xef\xbb\xbf").lstrip()
     if not start.startswith(b"%PDF-"):
         for magic, name in _FORMATS:
             if start.startswith(magic):
@@ -215,7 +223,7 @@ def _text_fault(reader: PdfReader, order_id: str, kind: DocumentKind | None) -> 
             return _Fault(f"the PDF is another order's (page {number} of {len(reader.pages)})")
     if not named:
         return _Fault("the PDF holds no text" if empty == len(reader.pages) else "the PDF does not name the order")
-    if kind is DocumentKind.INVOICE and _is_credit_note(whole.casefold()):
+    if kind is DocumentKind.INVOICE and _is_credit_note(whole.casefold().replace("-", "")):
         return _Fault("the PDF is a credit note, not the invoice")
     return None
 

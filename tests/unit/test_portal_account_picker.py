@@ -99,3 +99,13 @@ def test_only_our_own_user_row_is_chosen() -> None:
         with pytest.raises(ConfigurationError, match="exactly this e-mail") as caught:
             choose_user_row(rows(*others), Hidden("o@example.ae"))
         assert "@" not in str(caught.value)
+
+
+def test_a_row_that_names_its_account_beside_the_marketplace_is_matched_by_it() -> None:
+    """Where each row is account and marketplace at once, the only one of our marketplace may be another account's."""
+    assert choose(f"Dhow/{UAE}", f"Dhow Trading/{UAE}", name="Dhow Trading") == 1
+    with pytest.raises(ConfigurationError, match="none of the 2 rows"):
+        choose(f"Dhow/{UAE}", f"Palm/{EGYPT}", name="Date")
+    with pytest.raises(PageChanged, match="none is ours"):
+        choose(f"Dhow/{UAE}", f"Palm/{EGYPT}", name="Palm")
+    assert choose(f"{UAE}/Selected", EGYPT, name="Dhow") == 0, "a remark is no account"

@@ -23,6 +23,10 @@ from amazon_ae._portal.site_map import SITE, PageKind
 APP = '<meta name="anti-csrftoken-a2z" content="t">'
 EMAIL = '<form name="signIn"><input id="ap_email" name="email"><input id="continue" type="submit"></form>'
 PASSWORD = '<input type="hidden" name="email"><input id="ap_password" name="password" type="password">'
+MFA = (
+    '<form id="auth-mfa-form"><input type="hidden" name="otpDeviceContext" value="@">'
+    '<input id="auth-mfa-otpcode"></form>'
+)
 KNOWN = [
     ("/ap/signin", EMAIL, PageKind.EMAIL),
     ("/ax/claim", '<input id="ap_email_login" name="email">', PageKind.EMAIL),
@@ -133,6 +137,31 @@ def test_a_hidden_error_box_or_field_is_no_mark() -> None:
     """The real pages carry hidden fields of their neighbours."""
     html = EMAIL + '<div style="display:none"><input id="ap_password" name="password"></div>'
     assert classify(snapshot_of_document("/ap/signin", parse_html(html), SITE)) is PageKind.EMAIL
+
+
+@pytest.mark.parametrize(
+    ("html", "page"),
+    [
+        ('<script src="https://x.awswaf.com/challenge.js"></script>' + EMAIL, PageKind.EMAIL),
+        ('<script src="https://x.awswaf.com/challenge.js"></script>' + PASSWORD, PageKind.PASSWORD),
+        ('<script src="https://x.awswaf.com/challenge.js"></script>', PageKind.WAF),
+        (
+            APP + '<a href="/orders-v3">orders</a><div class="passkey-banner"><button>Not now</button></div>',
+            PageKind.APP,
+        ),
+        (
+            MFA.replace("@", "a, VOICE"),
+            PageKind.CODE_BY_MESSAGE,
+        ),
+        (
+            MFA.replace("@", "a, TOTP"),
+            PageKind.CODE,
+        ),
+    ],
+)
+def test_what_other_pages_have_too_is_no_mark(html: str, page: PageKind) -> None:
+    """A script of the bot wall on a sign-in, a banner in the app; what a hidden field says of the code counts."""
+    assert FetchedPage.read("/x", html, SITE).page is page
 
 
 def test_every_page_has_a_rule() -> None:

@@ -75,6 +75,14 @@ def _locked() -> bytes:
         (b"\n^XA^FO50,50^FDx^FS^XZ", "a ZPL label", False),
         (b"\x89PNG\r\n\x1a\n....", "a PNG picture", False),
         (b"PK\x03\x04....", "a ZIP archive", False),
+        (b"PK\x05\x06" + bytes(18), "an empty ZIP archive", False),
+        (b"\xef\xbb\xbf ^XA^XZ", "a ZPL label", False),
+        (b"CT~~CD,~CC^~CT~^XA^XZ", "a ZPL label", False),
+        (b"~DGR:LOGO.GRF,1,1,00^XA^XZ", "a ZPL label", False),
+        (b"RIFF....WEBPVP8 ", "a WebP picture", False),
+        (b"II*\x00....", "a TIFF picture", False),
+        (b'[{"a": 1}]', "JSON", False),
+        (b'<?xml version="1.0"?><!DOCTYPE html><html>', "a web page", True),
         (LABEL[: len(LABEL) // 2], "cut on its way", True),
         (b"%PDF-1.4\nrubbish\n%%EOF\n", "cannot be read", True),
         (_without_pages(), "no page", False),
@@ -119,7 +127,7 @@ def test_a_pdf_that_is_only_locked_against_changes_is_read(algorithm: str) -> No
     assert inspect_pdf(out.getvalue(), ORDER.order_id).pages == 1
 
 
-@pytest.mark.parametrize("title", ["Credit Note", "CREDIT NOTE No. 7", "Credit memo"])
+@pytest.mark.parametrize("title", ["Credit Note", "CREDIT NOTE No. 7", "Credit memo", "Tax Credit-Note"])
 def test_a_credit_note_is_no_invoice(title: str) -> None:
     """It names the order and its invoice; an invoice may name a credit note further down."""
     lines = [title, f"Order {ORDER.order_id}", "for invoice INV-1"]

@@ -72,6 +72,8 @@ def choose_account_row(
     accounts = [index for index, _ in groups if index is not None]
     if len(accounts) > 1 and _in_columns(rows, groups):
         listed = groups[-1][1] if opened else []
+    if account is None and account_name is not None:
+        listed = _of_account(rows, listed, account_name, every)
     fitting = [index for index in listed if is_marketplace_row(rows[index], ours)]
     if len(fitting) == 1:
         return fitting[0]
@@ -145,6 +147,23 @@ def _group(groups: Sequence[_Group], name: str | None, rows: Sequence[PickerRow]
             "the account picker lists; give the whole name as it is shown there"
         )
     return fitting[0]
+
+
+def _of_account(rows: Sequence[PickerRow], listed: Sequence[int], name: str, every: Collection[str]) -> list[int]:
+    """Of rows below no account, those that name ours beside the marketplace; all of them if not each names one."""
+    others = {
+        index: {_plain(line) for line in rows[index].lines if not is_marketplace_row(PickerRow((line,)), every)}
+        for index in listed
+    }
+    if not all(others.values()):
+        return list(listed)
+    named = [index for index, lines in others.items() if _plain(name) in lines]
+    if not named:
+        raise ConfigurationError(
+            f"account_name is exactly the name of none of the {len(listed)} rows that the account picker lists; give "
+            "the whole name as it is shown there"
+        )
+    return named
 
 
 def _is_same(text: str, other: str) -> bool:

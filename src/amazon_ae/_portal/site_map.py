@@ -101,15 +101,29 @@ PAGE_SIGNATURES: Final[tuple[PageSignature, ...]] = (
     PageSignature(page=PageKind.AGENT_POLICY, visible=("agent_policy",)),
     PageSignature(page=PageKind.AGENT_POLICY, phrases=("agent_policy",), missing=("app_navigation",)),
     PageSignature(page=PageKind.CAPTCHA, paths=("/errors/validateCaptcha",), visible=("captcha",)),
-    PageSignature(page=PageKind.WAF, phrases=("waf", "waf_block"), present=("waf",), missing=("app",)),
+    # AWS WAF's script stands on ordinary pages too.
+    PageSignature(
+        page=PageKind.WAF,
+        phrases=("waf", "waf_block"),
+        present=("waf",),
+        absent=("email", "password", "code"),
+        missing=("app",),
+    ),
     PageSignature(page=PageKind.DEVICE_APPROVAL, present=("approval",)),
     PageSignature(page=PageKind.PASSWORD_CHANGE, paths=("/forgotpassword/reverification", "/ap/forgotpassword")),
     PageSignature(page=PageKind.DEVICE_CHOICE, visible=("device_form",), present=("device_totp",)),
     PageSignature(page=PageKind.NO_AUTHENTICATOR, visible=("device_form",)),
-    PageSignature(page=PageKind.CODE_BY_MESSAGE, visible=("code", "code_by_message")),
+    PageSignature(page=PageKind.CODE_BY_MESSAGE, visible=("code",), present=("code_by_message",)),
     PageSignature(page=PageKind.CODE, visible=("code",)),
     PageSignature(page=PageKind.SMS_CODE, visible=("cvf_code",)),
-    PageSignature(page=PageKind.PASSKEY_NUDGE, visible=("not_now",), present=("passkey_hint",), absent=("password",)),
+    # A page of the app may offer one in a banner.
+    PageSignature(
+        page=PageKind.PASSKEY_NUDGE,
+        visible=("not_now",),
+        present=("passkey_hint",),
+        absent=("password",),
+        missing=("app_navigation",),
+    ),
     PageSignature(
         page=PageKind.PASSKEY, paths=("/ap/passkey", "/ax/claim/webauthn"), visible=("passkey",), absent=("password",)
     ),
@@ -263,7 +277,10 @@ SITE: Final = SiteMap(
         "code": ["#auth-mfa-otpcode", "form#auth-mfa-form input[name=otpCode]"],
         "remember_device": ["#auth-mfa-remember-device", "input[name=rememberDevice]"],
         # Which device sent the code is not in an id (UNVERIFIED): a hidden field names it, or the page's words do.
-        "code_by_message": ["input[name=otpDeviceContext][value*=SMS]", "input[name=otpDeviceContext][value*=VOICE]"],
+        "code_by_message": [
+            "input[type=hidden][name=otpDeviceContext][value*=SMS]",
+            "input[type=hidden][name=otpDeviceContext][value*=VOICE]",
+        ],
         "code_submit": ["#auth-signin-button", "form#auth-mfa-form [type=submit]"],
         # Pages that only a person may pass.
         "captcha": [
