@@ -154,6 +154,6 @@ class LabelArchiveFolder:
                 self._indexes[name] = json.loads((self._folder / (name + _INDEX)).read_bytes())
             except FileNotFoundError:
                 return None
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, RecursionError) as error:
                 raise StorageError(f"{self._folder / name}{_INDEX} cannot be read: {type(error).__name__}") from error
         return self._indexes[name]

@@ -100,7 +100,7 @@ async def read_session(source: Mapping[str, Any] | str | Path, host: str) -> Ses
     if isinstance(source, str | Path):
         try:
             values = json.loads(await asyncio.to_thread(lambda: Path(source).expanduser().read_bytes()))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ConfigurationError(f"the session file cannot be read: {type(error).__name__}") from None
     cookies = values.get("cookies") if isinstance(values, Mapping) else None
     if not isinstance(cookies, list):

@@ -7,14 +7,13 @@ import contextlib
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 import attrs
 
 from amazon_ae._exceptions import DocumentInvalid, PortalError, PortalUnavailable
 from amazon_ae._models.documents import DocumentKind
 from amazon_ae._pdf import PdfFacts, inspect_pdf
-from amazon_ae._portal.html import HtmlDocument
+from amazon_ae._portal.html import HtmlDocument, leads_to_a_page
 from amazon_ae._portal.http import Answer, PortalHttp, RawResponse
 from amazon_ae._portal.navigation import RETRY_SECONDS, navigate
 from amazon_ae._portal.network_monitor import NetworkMonitor
@@ -201,6 +200,4 @@ class FetchContext:
 def hrefs(tree: HtmlDocument, selectors: tuple[str, ...]) -> list[str]:
     """The addresses of a page's links, without anchors and scripts."""
     found = (element.attributes.get("href", "") for element in tree.find(selectors))
-    return [
-        href for href in found if href and not href.startswith("#") and urlsplit(href).scheme in ("", "http", "https")
-    ]
+    return [href for href in found if leads_to_a_page(href)]

@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import attrs
 
-from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._exceptions import ConfigurationError, PageChanged
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-__all__ = ["Element", "Form", "HtmlDocument", "check_selector", "parse_html", "read_form"]
+__all__ = ["Element", "Form", "HtmlDocument", "check_selector", "leads_to_a_page", "parse_html", "read_form"]
 
 _INVISIBLE: Final = frozenset(["head", "meta", "link", "script", "style", "template", "title", "noscript"])
 _HIDDEN_STYLE: Final = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
@@ -166,7 +166,11 @@ def check_selector(selector: str) -> None:
 
 
 def read_form(form: Element, page_url: str, *, button: Element | None = None) -> Form:
-    """Serialise a form as a click on ``button`` (or on its first named button) would."""
+    """Serialise a form as a click on ``button`` (or on its first named button) would.
+
+    Raises:
+        PageChanged: its address is none.
+    """
     fields: dict[str, str] = {}
     for element in _controls(form):
         name, value = element.attributes.get("name", ""), _successful_value(element)
@@ -177,7 +181,19 @@ def read_form(form: Element, page_url: str, *, button: Element | None = None) ->
     if button is not None and button.attributes.get("name"):
         fields[button.attributes["name"]] = button.attributes.get("value", "")
     method = form.attributes.get("method", "get").upper()
-    return Form(method, urljoin(page_url, form.attributes.get("action") or page_url), fields)
+    try:
+        url = urljoin(page_url, form.attributes.get("action") or page_url)
+    except ValueError:
+        raise PageChanged("the address of a form cannot be read; run check()", step="form") from None
+    return Form(method, url, fields)
+
+
+def leads_to_a_page(href: str) -> bool:
+    """Whether a link's address can be followed: it is one, and neither an anchor nor a script."""
+    try:
+        return href != "" and not href.startswith("#") and urlsplit(href).scheme in ("", "http", "https")
+    except ValueError:  # "//[" is none
+        return False
 
 
 def _controls(form: Element) -> Iterator[Element]:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import attrs
 
 from amazon_ae._models.text import ORDER_ID
-from amazon_ae._portal.html import Element, HtmlDocument
+from amazon_ae._portal.html import Element, HtmlDocument, leads_to_a_page
 
 __all__ = ["BatchLinks", "batch_links", "poll_pause_seconds"]
 
@@ -40,7 +40,7 @@ def batch_links(page: HtmlDocument, selectors: Sequence[str], *, page_url: str, 
     batch_ids = _ids(page_url) - {order_id}
     for element in page.find(selectors):
         href = element.attributes.get("href", "")
-        if not href or href.startswith("#") or urlsplit(href).scheme not in ("", "http", "https"):
+        if not leads_to_a_page(href):
             continue
         orders = _orders(element)
         if order_id in orders or (not orders and batch_ids & _ids(href)):

@@ -77,7 +77,7 @@ class SavedSession:
         """Parse saved bytes; missing or invalid ones give an empty session (then a sign-in is due)."""
         try:
             values = json.loads(data or b"{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             return cls()
         if not isinstance(values, dict):
             return cls()

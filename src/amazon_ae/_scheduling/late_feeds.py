@@ -103,7 +103,7 @@ class LateFeed:
                 ended=bool(value["ended"]),
                 **{name: datetime.fromisoformat(value[name]).astimezone(UTC) for name in _INSTANTS},
             )
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
             return None
 
     def to_text(self) -> str:

@@ -62,7 +62,7 @@ class LookupClaims:
                     for key, until, eligible in value["orders"]
                 )
             )
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
             return cls()
 
     def to_text(self) -> str | None:

@@ -116,7 +116,7 @@ class Ledger:
                 open=tuple((str(name), Slot(int(at), str(priority))) for name, at, priority in value["open"]),
                 blocked_until=int(value["blocked_until"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise StorageError(f"the quota ledger of {rule.name} cannot be read: {error}") from error
         return ledger._at(instant)
 

@@ -80,7 +80,7 @@ class StatusCache:
                 answers=tuple((str(batch_id), str(feed_id)) for batch_id, feed_id in value.get("answers", ())),
                 abandoned=tuple(str(name) for name in value.get("abandoned", ())),
             )
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
             return cls()
 
     def to_text(self) -> str:

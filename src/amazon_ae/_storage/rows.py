@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-from amazon_ae._exceptions import ConfigurationError
+from amazon_ae._exceptions import ConfigurationError, StorageError
 from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome
 from amazon_ae._models.stored import Change, ItemState, Receipt, ReceiptState, StoredBatch, StoredItem
 
@@ -41,13 +41,36 @@ def micros(at: datetime) -> int:
 
 
 def from_micros(value: int) -> datetime:
-    """Read back what ``micros`` made, aware UTC."""
-    return _EPOCH + timedelta(microseconds=value)
+    """Read back what ``micros`` made, aware UTC.
+
+    Raises:
+        StorageError: it is none; the database was damaged, or written to by something else.
+    """
+    try:
+        return _EPOCH + timedelta(microseconds=value)
+    except (TypeError, ValueError, OverflowError):
+        raise StorageError(f"the database holds no instant where one belongs: {value!r}") from None
 
 
 def lease_end(now: datetime, lease_seconds: float) -> int:
     """When a lease of ``lease_seconds`` from ``now`` on runs out, in ``micros``."""
     return micros(now + timedelta(seconds=lease_seconds))
+
+
+def _state(text: str) -> ItemState:
+    try:
+        return ItemState(text)
+    except ValueError:
+        raise StorageError(
+            f"the database holds an item in the state {text!r}, which this library does not know"
+        ) from None
+
+
+def _kind(text: str) -> ItemKind:
+    try:
+        return ItemKind(text)
+    except ValueError:
+        raise StorageError(f"the database holds items of the kind {text!r}, which this library does not know") from None
 
 
 class ItemRow(NamedTuple):
@@ -88,7 +111,7 @@ class ItemRow(NamedTuple):
         """The item as a caller sees it; ``feed_id`` is its batch's."""
         return StoredItem(
             key=self.key,
-            state=ItemState(self.state),
+            state=_state(self.state),
             version=self.version,
             value=self.value,
             urgent=bool(self.urgent),
@@ -123,7 +146,7 @@ class BatchRow(NamedTuple):
         return StoredBatch(
             batch_id=self.batch_id,
             account=self.account,
-            kind=ItemKind(self.kind),
+            kind=_kind(self.kind),
             fence=self.fence,
             opened_at=from_micros(self.opened_at),
             lease_until=from_micros(self.lease_until),

@@ -34,6 +34,8 @@ _PRAGMAS = (
     "PRAGMA cache_size = -16000",  # 16 MB, whatever the size of the store
     "PRAGMA journal_size_limit = 67108864",  # a log that a huge put made long is cut back to 64 MB
 )
+# What comes of a column that holds a value of another type: the file was damaged, or written to by something else.
+_NOT_OUR_ROWS: Final = (TypeError, ValueError, OverflowError)
 _NEEDED: Final = (3, 35)  # UPDATE ... RETURNING
 _PAUSE_SECONDS: Final = 0.01  # of the store's own thread, between two tries to open or lock a file
 
@@ -72,13 +74,16 @@ class SqliteDatabase:
         """Run ``work`` on one snapshot of the file, on the thread."""
         return await self._run("BEGIN", work)
 
-    async def write(self, work: Callable[[sqlite3.Cursor], T], then: Callable[[T], None] | None = None) -> T:
+    async def write(
+        self, work: Callable[[sqlite3.Cursor], T], then: Callable[[T], None] | None = None, *, calls_back: bool = False
+    ) -> T:
         """Run ``work`` in one transaction that excludes other writers, on the thread.
 
         Args:
             then: called on the thread with the answer once it is committed, even if the caller has been cancelled.
+            calls_back: ``work`` calls a function of the caller's, whose exceptions are the caller's.
         """
-        return await self._run("BEGIN IMMEDIATE", work, then)
+        return await self._run("BEGIN IMMEDIATE", work, then, calls_back)
 
     def write_later(self, work: Callable[[sqlite3.Cursor], None]) -> None:
         """From any thread: run ``work`` in a transaction of its own, after what is under way; a fault is dropped."""
@@ -172,10 +177,18 @@ class SqliteDatabase:
         finally:
             executor.shutdown(wait=False)
 
-    async def _run(self, begin: str, work: Callable[[sqlite3.Cursor], T], then: Callable[[T], None] | None = None) -> T:
+    async def _run(
+        self,
+        begin: str,
+        work: Callable[[sqlite3.Cursor], T],
+        then: Callable[[T], None] | None = None,
+        calls_back: bool = False,
+    ) -> T:
         if self._closed:
             raise StorageError(f"{self.path} was closed: make a new SQLiteStorage")
-        return await asyncio.get_running_loop().run_in_executor(self._thread(), self._perform, begin, work, then)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread(), self._perform, begin, work, then, calls_back
+        )
 
     def _thread(self) -> ThreadPoolExecutor:
         if self._executor is None or self._pid != os.getpid():
@@ -185,7 +198,13 @@ class SqliteDatabase:
             self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="amazon-ae-sqlite")
         return self._executor
 
-    def _perform(self, begin: str, work: Callable[[sqlite3.Cursor], T], then: Callable[[T], None] | None) -> T:
+    def _perform(
+        self,
+        begin: str,
+        work: Callable[[sqlite3.Cursor], T],
+        then: Callable[[T], None] | None,
+        calls_back: bool = False,
+    ) -> T:
         import sqlite3
 
         try:
@@ -196,13 +215,15 @@ class SqliteDatabase:
             try:
                 answer = work(cursor)
                 cursor.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 if connection.in_transaction:
                     cursor.execute("ROLLBACK")
-                raise
+                if calls_back or not isinstance(error, _NOT_OUR_ROWS):
+                    raise
+                raise StorageError(f"a row in {self.path} is not as this library writes it: {error}") from error
         except sqlite3.IntegrityError as error:
             raise self._storage_error(error) from error
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # the driver's words about a damaged page may be no text
             self._disconnect()
             raise self._storage_error(error) from error
         if then is not None:
@@ -303,7 +324,7 @@ class SqliteDatabase:
         if not main or not self.path.exists() or not os.path.samefile(main, self.path):
             raise ConfigurationError(f"connection= is open on {main or 'no file'!r}, this store on {str(self.path)!r}")
 
-    def _storage_error(self, error: sqlite3.Error) -> StorageError:
+    def _storage_error(self, error: Exception) -> StorageError:
         # The name distinguishes e.g. a lock that waiting cannot free (SQLITE_BUSY_SNAPSHOT) from one that it can.
         name = getattr(error, "sqlite_errorname", "")
         return StorageError(f"SQLite on {self.path}: {error}" + (f" ({name})" if name else ""))
@@ -365,4 +386,7 @@ def _version(cursor: sqlite3.Cursor, prefix: str) -> int:
     if found is None:
         return 0
     row = cursor.execute(f"SELECT max(version) FROM {prefix}schema").fetchone()
-    return int(row[0] or 0)
+    try:
+        return int(row[0] or 0)
+    except ValueError:
+        raise StorageError(f"tables {prefix}* have no version that could be read: {row[0]!r}") from None

@@ -183,7 +183,7 @@ class SQLiteStorage:
             cursor.execute(sql.insert_batch, batch)
             return batch.to_batch(items)
 
-        return await self._database.write(work)
+        return await self._database.write(work, calls_back=True)
 
     async def mark_submitted(
         self, batch_id: str, fence: int, *, feed_id: str, submitted_at: datetime, lease_seconds: float
@@ -391,7 +391,7 @@ class SQLiteStorage:
                 cursor.execute(self._sql.save_document, (name, text))
             return answer
 
-        return await self._database.write(work)
+        return await self._database.write(work, calls_back=True)
 
     async def names(self, prefix: str) -> Sequence[str]:
         """See ``ports.Storage.names``."""

@@ -139,8 +139,10 @@ class _Store:
         self.put_seconds: list[float] = []
         database = file._database
 
-        async def run(begin: str, work: Callable[[sqlite3.Cursor], Any], then: Any = None) -> Any:
-            return database._perform(begin, work, then)
+        async def run(
+            begin: str, work: Callable[[sqlite3.Cursor], Any], then: Any = None, calls_back: bool = False
+        ) -> Any:
+            return database._perform(begin, work, then, calls_back)
 
         def write_later(work: Callable[[sqlite3.Cursor], None]) -> None:
             database._perform("BEGIN IMMEDIATE", work, None)
