@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import nox
@@ -144,10 +145,11 @@ def package(session: nox.Session) -> None:
     session.run("python", "-m", "build", "--outdir", str(dist))
     sdist, wheel = next(dist.glob("*.tar.gz")), next(dist.glob("*.whl"))
     session.run("twine", "check", "--strict", str(sdist), str(wheel))
-    session.run("tar", "-xzf", str(sdist), "-C", str(dist), external=True)
     session.install(f"amazon-ae[portal,postgres,sandbox,plot,tz,cli] @ {wheel.resolve().as_uri()}")
-    with session.chdir(dist / sdist.name.removesuffix(".tar.gz")):
-        session.run("python", "-m", "pytest", "-n", "2", "-q", "-m", "not slow", *session.posargs)
+    with tempfile.TemporaryDirectory(prefix="amazon-ae-sdist-") as elsewhere:  # where there is no checkout around it
+        shutil.unpack_archive(sdist, elsewhere)
+        with session.chdir(Path(elsewhere) / sdist.name.removesuffix(".tar.gz")):
+            session.run("python", "-m", "pytest", "-n", "2", "-q", "-m", "not slow", *session.posargs)
 
 
 @nox.session
