@@ -344,8 +344,7 @@ class DocumentInvalid(DocumentError):
     """What came back is not that order's document: not a PDF, empty, cut short, another order's, another kind.
 
     Ask once more if ``retryable`` (it was damaged on its way). Otherwise the source would return the same again: look
-    at
-    the order in Seller Central.
+    at the order in Seller Central.
     """
 
 

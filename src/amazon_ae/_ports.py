@@ -377,9 +377,9 @@ class Storage(Protocol):
         """Send the newest values of these keys once more, although Amazon accepted them.
 
         For stock whose newest value may have been overwritten at Amazon by an older one. An accepted key waits again,
-        with
-        ``put_at`` of now, and is in doubt. A key in flight waits again after its outcome, even if that is ACCEPTED.
-        A key that waits goes on waiting, and is not withdrawn by a put of the accepted value. Dead letters stay.
+        with ``put_at`` of now, and is in doubt. A key in flight waits again after its outcome, even if that is
+        ACCEPTED. A key that waits goes on waiting, and is not withdrawn by a put of the accepted value. Dead letters
+        stay.
 
         Returns:
             The number of keys that are known and are not dead letters.

@@ -57,8 +57,7 @@ def _check_sku(_: object, __: object, sku: str) -> None:
         raise ConfigurationError(f"SKU must have 1-40 characters, this one has {len(sku)}: {sku[:60]!r}")
     # One stored SKU that XML cannot carry would make every feed with it invalid, so it is refused here. That tabs, line
     # ends and blanks at the edges are refused is our own rule: XML could carry them, but no flat file, no order and no
-    # report
-    # that Amazon sends could name such a SKU, so its outcome would be lost.
+    # report that Amazon sends could name such a SKU, so its outcome would be lost.
     refuse_control(sku, f"SKU {sku!r}", carrier="Amazon's report")
     refuse_blank_edges(sku, f"SKU {sku!r}")
 
@@ -279,8 +278,7 @@ class QuotaRule:
 
     Attributes:
         name: requests that share the quota share this name, e.g. ``"A1SELLER/developer/SubmitFeed"``; also the ledger's
-            name in
-            storage.
+            name in storage.
         burst: slots in the bucket when nothing was spent for long.
         restore_seconds: one slot comes back per this many seconds.
         limit: at most this many in any rolling ``window_seconds``; ``None`` where Amazon sets none.

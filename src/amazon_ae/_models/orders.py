@@ -108,8 +108,7 @@ class Order:
     ``easy_ship_shipment_status``, ``order_status`` and the other enumerations are Amazon's values. A ``Pending`` order
     has no buyer, address or total yet. ``programs`` names the programs of the order (``AMAZON_EASY_SHIP``), and is
     ``None`` where the backend does not state them. ``items`` is ``None`` where the backend returns items by a request
-    of
-    their own.
+    of their own.
     """
 
     amazon_order_id: str

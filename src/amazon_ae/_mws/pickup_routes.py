@@ -141,8 +141,7 @@ class EasyShipPickup(BookingRoute[MwsClient]):
         packed_items: called with each order id for the items whose ``serial_number_required`` is true, with the serial
             numbers in the parcel; returns ``()`` for all other orders. Without it none are sent, and Amazon refuses an
             order that needs them. Its exception refuses that order alone, code ``PackedItemsFailed``; raise ``NotSent``
-            from
-            it to keep the order waiting.
+            from it to keep the order waiting.
     """
 
     route: str = "mws:easy-ship"

@@ -2,8 +2,7 @@
 
 Any Chromium will do: one that is installed, Playwright's own, one that already runs (CDP address), or a context the
 host opened. A browser that this library started it also ends, whatever happens: a cancelled start, a crash, a hung
-close. A browser
-that the host opened is never closed.
+close. A browser that the host opened is never closed.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 The site has no published contract. The entries were read from public code for the marketplaces named beside each;
 the UAE's own label and invoice addresses are UNVERIFIED, so links are discovered from the order's page. A host adapts
-to
-a change of the site without a release of this library::
+to a change of the site without a release of this library::
 
     site = SITE.override(selectors={"email": ["#new_email_field"]})
     SellerPortalScraper(AE, credentials, site=site, ...)

@@ -16,10 +16,8 @@ In DECIDED each item's outcome is known. LEASE_LOST ends a batch from any phase:
 that is taken over begins in UNANSWERED, or in PROCESSING where the store has its feed id.
 
 Each step makes one durable change. If it fails, or its process dies, the next pass, or the next process after the
-lease,
-continues from the stored state. The quota slot is booked before the batch is settled: an unsettled batch owns an
-unanswered
-slot.
+lease, continues from the stored state. The quota slot is booked before the batch is settled: an unsettled batch owns an
+unanswered slot.
 """
 
 from __future__ import annotations

@@ -155,8 +155,7 @@ class SchedulerContext:
         self, seconds: float, work: Coroutine[Any, Any, T], *, progress: asyncio.Event | None = None
     ) -> T:
         """The result of ``work`` within ``seconds`` on the injected clock. If ``progress`` was set when the time is up,
-        it
-        gets as long again.
+        it gets as long again.
 
         Raises:
             OutcomeUnknown: it took longer, and was cancelled.

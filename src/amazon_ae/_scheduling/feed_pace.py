@@ -1,8 +1,8 @@
 """The pace at which Amazon processes the account's feeds of one kind, learnt from ended feeds. Pure.
 
 Feeds of one type are processed one after another. No source states how long that takes, so it is learnt: each feed that
-has
-ended shows when it was received and when its processing was over. All processes of an account share what they learn.
+has ended shows when it was received and when its processing was over. All processes of an account share what they
+learn.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ Why that suffices, for any latency: of the requests that arrive in some window, 
     ``limit``. The same argument, with an interval of any length in place of the window, holds for the bucket.
 
 What Amazon states corrects the count downwards only. The ledger is one small JSON document in the store's time. Its
-instants are
-whole microseconds since the epoch, so that no rounding ever makes a slot out of nothing. Nothing here reads a clock.
+instants are whole microseconds since the epoch, so that no rounding ever makes a slot out of nothing. Nothing here
+reads a clock.
 
 The numbers of a rule are Amazon's (MWS developer guide, "Throttling", and each operation's page; for the Selling
 Partner API the usage plan of each operation and the notes on the feed type).
@@ -48,8 +48,7 @@ _ABANDONED: Final = 24 * 3600 * _SECOND
 # A fixed distance of stock feeds (``FeedPolicy.every``) may be an hour, longer than some windows.
 _HOUR: Final = 3600 * _SECOND
 # Amazon's remaining count is that of the arrival, which a slow answer leaves behind: slots are kept this much longer
-# than the
-# window to compare both counts at one instant (see ``Ledger.pin``).
+# than the window to compare both counts at one instant (see ``Ledger.pin``).
 _KEPT_LONGER: Final = 900 * _SECOND
 _VERSION: Final = 1
 
@@ -72,8 +71,7 @@ class Ledger:
     Attributes:
         rule: Amazon's limits.
         now: the instant of this ledger in the store's time, microseconds since the epoch; never runs backwards unless
-            the
-            clock was set back.
+            the clock was set back.
         full_at: when the bucket would be full again if nothing more was spent, unanswered slots left out.
         spent: slots pinned within the last window and a little longer, oldest first.
         open: (batch id, slot) of those whose answer is not in; each counts as spent now.
@@ -234,8 +232,7 @@ class Ledger:
 
     def exceeded(self, seconds: float | None) -> Ledger:
         """Amazon answered ``QuotaExceeded``: no slot for ``seconds``, the rest of its window (a whole window if it
-        states
-        none).
+        states none).
         """
         longest = self.rule.window_seconds
         wait = longest if seconds is None else min(max(seconds, 0.0), longest)

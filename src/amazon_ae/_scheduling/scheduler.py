@@ -191,9 +191,9 @@ class FeedScheduler:
 
         Cancelling the call does not cancel the pickup: ``outcome(order_id)`` has it later, ``withdraw_pickup`` takes it
         back. The first request for an order is kept; a repeat joins it, whatever its arguments:
-        ``PickupOutcome.pickup_date``
-        is the day that was kept, and ``PickupJoined`` names both. A repeat of a pickup that Amazon refused gets the
-        refusal back, without a feed, unless the request has changed; one that the look-up refused is looked up again.
+        ``PickupOutcome.pickup_date`` is the day that was kept, and ``PickupJoined`` names both. A repeat of a pickup
+        that Amazon refused gets the refusal back, without a feed, unless the request has changed; one that the look-up
+        refused is looked up again.
 
         Args:
             order_id: the channel (Amazon) order id, 3-7-7 digits.

@@ -2,9 +2,8 @@
 
 GetFeedSubmissionList allows 80 requests an hour (MWS Feeds API, "GetFeedSubmissionList": 10, one per 45 s, 80 an hour),
 so ten pack stations cannot each ask for themselves. The process that asks does so for the feeds in flight of all, and
-stores
-the answer for the others. The cache also remembers feed ids for a while, so that a search for an
-unanswered request does not take another batch's feed for it.
+stores the answer for the others. The cache also remembers feed ids for a while, so that a search for an unanswered
+request does not take another batch's feed for it.
 """
 
 from __future__ import annotations

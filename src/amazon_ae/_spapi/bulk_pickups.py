@@ -6,8 +6,7 @@ The archive of labels can be downloaded only once, so it is kept **before** any 
 * After the call, before the archive is kept: the orders are booked, their archive is lost. When they are sent again,
   Amazon refuses them as scheduled already, which is ``ACCEPTED_WITH_WARNINGS`` (``LabelArchiveLost``).
 * After the archive is kept, before the outcomes are stored: when they are sent again, Amazon refuses them, and the
-  archive is found:
-  ``ACCEPTED``.
+  archive is found: ``ACCEPTED``.
 
 "Scheduled already" is our own booking, or one that a person made of the same parcel: both are accepted.
 """

@@ -188,8 +188,7 @@ class SpApiClient(ApiClient[SpApiCredentials]):
             query: ``None`` is left out; a list becomes one parameter, joined by commas.
             body: what JSON is made of.
             repeatable: whether it may be sent again after it may have arrived; by default the row decides; an operation
-                without a
-                row is repeatable if it is a ``GET``.
+                without a row is repeatable if it is a ``GET``.
             restricted_token: in place of the access token; see ``client.tokens``.
             wait, deadline: how long a slot may be waited for.
 

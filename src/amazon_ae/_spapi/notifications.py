@@ -29,8 +29,7 @@ def read_notification(body: str | bytes) -> Notification:
 
     Returns:
         ``OrderChanged``, ``FeedFinished`` or ``QuantityChanged``, whose docstrings name the method that takes them; a
-        plain
-        ``Notification`` for every other kind.
+        plain ``Notification`` for every other kind.
 
     Raises:
         UnreadableResponse: it is not a notification of Amazon's. Set the message aside; a retry cannot help.

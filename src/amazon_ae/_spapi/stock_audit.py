@@ -1,8 +1,7 @@
 """The stock audit: compares the stock that Amazon shows with what it accepted last.
 
 Public bug reports describe hundreds of SKUs that Amazon accepted and never showed (amzn/selling-partner-api-models
-issue
-5327). ``ACCEPTED`` means queued, so an audit asks some time later. It compares only SKUs without waiting or
+issue 5327). ``ACCEPTED`` means queued, so an audit asks some time later. It compares only SKUs without waiting or
 in-flight changes: for the others a difference is expected.
 """
 

@@ -1,8 +1,7 @@
 """The envelope around every XML feed: header, messages, and the rules of size.
 
 A feed is written as a stream of chunks, each a few hundred messages long, so that a caller can yield to the event loop
-between
-them and never holds the feed twice. Text enters the document only through ``xml_text``, which escapes it.
+between them and never holds the feed twice. Text enters the document only through ``xml_text``, which escapes it.
 Sources: amzn-envelope.xsd (2017) and the MWS Feeds API reference, "SubmitFeed".
 """
 
@@ -41,8 +40,7 @@ ADVISED_RECORDS: Final = 30_000
 CHUNK_RECORDS: Final = 500
 
 # Characters that must not appear unescaped in text: markup, what XML forbids, and the carriage return, which a parser
-# would
-# turn into a line feed.
+# would turn into a line feed.
 _NOT_PLAIN: Final = re.compile("[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
 

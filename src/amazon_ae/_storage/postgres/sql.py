@@ -95,8 +95,7 @@ SELECT EXISTS (
 )"""
 
 # The keys as one array, not as a table to join with: whatever the statistics say, each is one search of the primary
-# key,
-# where a join may run in the wrong order, 10,000 times 10,000.
+# key, where a join may run in the wrong order, 10,000 times 10,000.
 _TAKE_REST: Final = """
 UPDATE {s}.items AS i
 SET state = 'in_flight', batch_id = %(batch_id)s, flight_version = i.version, flight_value = i.value,

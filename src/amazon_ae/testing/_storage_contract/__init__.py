@@ -51,8 +51,7 @@ async def check_storage(
 
     Raises:
         AssertionError: the first check that failed. Any other exception of the store is raised unchanged. A note on the
-            error
-            names the check and the fact that it states.
+            error names the check and the fact that it states.
     """
     trial = StorageTrial(make, shared=shared, transaction=transaction, elapse=elapse, big=big)
     names: list[str] = []
