@@ -41,7 +41,9 @@ class SimulatedHosts:
 
         async with SimulatedHosts(clock) as hosts:
             first, second = hosts.boot(program), hosts.boot(program, skew_seconds=300)
-            await clock.sleep(30) await first.kill() second.freeze(600)
+            await clock.sleep(30)
+            await first.kill()
+            second.freeze(600)
 
     A program is your own start-up code; it takes clock, storage and network from its `SimulatedHost`. Leaving the block
     kills every process that still runs, and raises the first exception that ended a program, unless ``finished`` did.

@@ -32,7 +32,8 @@ class SellerCentralSite:
         user = SiteUser(email="...", password="...", totp_secret="...")
         site = SellerCentralSite(clock=clock, users=[user], orders=orders)
         site.variants = attrs.evolve(site.variants, sign_in=SignInForm.ONE_PAGE)
-        site.fail(DocumentKind.INVOICE, Fault.CUT) async with serve(site) as origin: ...
+        site.fail(DocumentKind.INVOICE, Fault.CUT)
+        async with serve(site) as origin: ...
 
     A person does the same on ``/__sandbox``. It is a fake of a browser's counterpart, not of Amazon's security.
 
