@@ -33,7 +33,7 @@ from playwright.async_api import BrowserContext, FrameLocator, Page, Route, asyn
 from amazon_ae._clocks import SystemClock
 from amazon_ae._models.documents import DocumentKind
 from amazon_ae._models.marketplaces import AE, Marketplace, PortalCredentials
-from amazon_ae._portal.browser import find_browser
+from amazon_ae._portal.browser_options import find_browser
 from amazon_ae._portal.scraper import SellerPortalScraper
 from amazon_ae.testing._papers import PortalOrder, PortalPickup, sample_order
 from amazon_ae.testing._seller_central import (

@@ -251,7 +251,7 @@ from ._orders.sync import (
     OrderSync as OrderSync,
     SyncedOrder as SyncedOrder,
 )
-from ._portal.browser import (
+from ._portal.browser_options import (
     BrowserOptions as BrowserOptions,
 )
 from ._portal.printer import (

@@ -186,7 +186,7 @@ def check_machine() -> list[Finding]:
 async def check_browser() -> Finding:
     """Whether a Chromium or Chrome is installed, or Playwright's own was downloaded."""
     from amazon_ae._exceptions import BrowserNotFound
-    from amazon_ae._portal.browser import find_browser
+    from amazon_ae._portal.browser_options import find_browser
 
     try:
         return Finding(Verdict.GOOD, "browser", find_browser())

@@ -8,7 +8,8 @@ import attrs
 import pytest
 
 from amazon_ae._models.marketplaces import AE
-from amazon_ae._portal.browser import BrowserOptions, new_page, start_browser
+from amazon_ae._portal.browser import new_page, start_browser
+from amazon_ae._portal.browser_options import BrowserOptions
 from amazon_ae._portal.html import parse_html, read_form
 from amazon_ae._portal.sign_in_rules import classify, snapshot_of_document
 from amazon_ae._portal.site_map import SITE

@@ -11,7 +11,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from amazon_ae._exceptions import PortalUnavailable
-from amazon_ae._portal.browser import BrowserOptions, new_page, start_browser
+from amazon_ae._portal.browser import new_page, start_browser
+from amazon_ae._portal.browser_options import BrowserOptions
 from amazon_ae._portal.navigation import NavigationResult, navigate
 from amazon_ae.testing._serving import drop_connection, serve
 

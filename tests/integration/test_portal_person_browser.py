@@ -16,7 +16,7 @@ from portal_stage import EMAIL, PASSWORD, Stage, complete, running_browser, stag
 
 from amazon_ae._exceptions import BrowserNotFound, ChallengeRequired, ConfigurationError
 from amazon_ae._models.documents import DocumentKind
-from amazon_ae._portal.browser import BrowserOptions, find_browser
+from amazon_ae._portal.browser_options import BrowserOptions, find_browser
 from amazon_ae.testing._seller_central import Challenge, Fault, SignInForm
 
 pytestmark = pytest.mark.browser

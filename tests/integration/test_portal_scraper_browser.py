@@ -24,7 +24,7 @@ from amazon_ae._exceptions import (
     ConfigurationError,
 )
 from amazon_ae._models.documents import DocumentKind
-from amazon_ae._portal.browser import BrowserOptions
+from amazon_ae._portal.browser_options import BrowserOptions
 from amazon_ae.testing._seller_central import Fault
 
 pytestmark = pytest.mark.browser
@@ -153,7 +153,7 @@ async def test_a_hosts_own_context_is_used_and_left_open() -> None:
     """Its pages are its own; ours are closed."""
     from playwright.async_api import async_playwright
 
-    from amazon_ae._portal.browser import find_browser
+    from amazon_ae._portal.browser_options import find_browser
 
     async with stage() as on, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find_browser(), chromium_sandbox=False)
@@ -170,7 +170,7 @@ async def test_a_running_browser_is_reached_and_left_running(unused_tcp_port: in
     """By its debugging address."""
     from playwright.async_api import async_playwright
 
-    from amazon_ae._portal.browser import find_browser
+    from amazon_ae._portal.browser_options import find_browser
 
     async with stage() as on, async_playwright() as playwright:
         browser = await playwright.chromium.launch(

@@ -30,7 +30,7 @@ from portal_stage import (
 
 from amazon_ae._exceptions import AmazonAeError, ChallengeRequired
 from amazon_ae._models.documents import DocumentKind
-from amazon_ae._portal.browser import BrowserOptions, find_browser
+from amazon_ae._portal.browser_options import BrowserOptions, find_browser
 from amazon_ae._portal.scraper import SellerPortalScraper
 from amazon_ae._portal.session_store import FileSessionStore
 from amazon_ae.testing._seller_central import Challenge, Fault, InvoiceForm, SignInForm

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from amazon_ae._exceptions import PageChanged, PortalError
 from amazon_ae._models.documents import DocumentKind
-from amazon_ae._portal.browser import find_browser
+from amazon_ae._portal.browser_options import find_browser
 from amazon_ae._portal.snapshot import picture
 from amazon_ae.testing._seller_central import Challenge, Fault, InvoiceForm
 from amazon_ae.testing._seller_central.codes import code_of, step_of

@@ -13,7 +13,7 @@ from portal_stage import complete, running_browser, stage
 
 from amazon_ae._exceptions import ChallengeRequired, ConfigurationError, StorageError
 from amazon_ae._models.documents import DocumentKind
-from amazon_ae._portal.browser import BrowserOptions, find_browser
+from amazon_ae._portal.browser_options import BrowserOptions, find_browser
 from amazon_ae._portal.session_store import FileSessionStore, MemorySessionStore, SavedSession
 from amazon_ae.testing._seller_central import Challenge, Fault, InvoiceForm, SignedOutAnswer
 

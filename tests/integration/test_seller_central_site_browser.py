@@ -15,7 +15,7 @@ from playwright.async_api import Browser, Error, Page, async_playwright
 
 from amazon_ae._clocks import SystemClock
 from amazon_ae._models.documents import DocumentKind
-from amazon_ae._portal.browser import find_browser
+from amazon_ae._portal.browser_options import find_browser
 from amazon_ae.testing._papers import PortalPickup, sample_order
 from amazon_ae.testing._seller_central import (
     AccountPicker,

@@ -10,7 +10,7 @@ import pytest
 
 from amazon_ae._exceptions import BrowserNotFound, ConfigurationError
 from amazon_ae._models.marketplaces import AE, PortalCredentials
-from amazon_ae._portal.browser import BrowserOptions, _why_not, find_browser, without_passwords
+from amazon_ae._portal.browser_options import BrowserOptions, find_browser, why_not, without_passwords
 from amazon_ae._portal.scraper import SellerPortalScraper
 from amazon_ae._portal.snapshot import origin_of
 
@@ -106,4 +106,4 @@ def test_passwords_in_addresses_are_not_shown(text: str, shown: str) -> None:
 def test_a_sandbox_that_does_not_work_is_named() -> None:
     """As an ordinary user in a container; Playwright's first line does not say it."""
     text = "BrowserType.launch: Target page, context or browser has been closed\nBrowser logs:\n[1] No usable sandbox!"
-    assert "--no-sandbox" in _why_not(BrowserOptions(executable_path="/usr/bin/chromium"), True, text)
+    assert "--no-sandbox" in why_not(BrowserOptions(executable_path="/usr/bin/chromium"), True, text)

@@ -11,7 +11,8 @@ import attrs
 
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._pdf import require_portal_extra
-from amazon_ae._portal.browser import BrowserOptions, RunningBrowser, close_page, new_page, start_browser
+from amazon_ae._portal.browser import RunningBrowser, close_page, new_page, start_browser
+from amazon_ae._portal.browser_options import BrowserOptions
 from amazon_ae._portal.cookies import SessionState
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from amazon_ae._models.hidden import sealed
-from amazon_ae._portal.browser import BrowserOptions
+from amazon_ae._portal.browser_options import BrowserOptions
 from amazon_ae._portal.browser_pool import BrowserPool
 from amazon_ae._portal.playwright_calls import run_step
 

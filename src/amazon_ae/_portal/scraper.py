@@ -34,7 +34,8 @@ from amazon_ae._models.events import DocumentEvent, Event, EventSink
 from amazon_ae._models.hidden import sealed
 from amazon_ae._models.marketplaces import Marketplace, PortalCredentials
 from amazon_ae._models.text import check_order_id
-from amazon_ae._portal.browser import BrowserOptions, RunningBrowser, close_context
+from amazon_ae._portal.browser import RunningBrowser, close_context
+from amazon_ae._portal.browser_options import BrowserOptions
 from amazon_ae._portal.browser_pool import BrowserPool
 from amazon_ae._portal.check import CheckRecorder, PageWalk
 from amazon_ae._portal.check_report import CheckReport
