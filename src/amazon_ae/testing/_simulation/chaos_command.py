@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     counts: Counter[str] = Counter()
     broken = 0
     with ProcessPoolExecutor(options.jobs) as pool, bar(options.seeds, "seeds") as progress:
-        played = pool.map(partial(play, store=options.store, postgres=options.postgres), seeds, chunksize=4)
+        played = pool.map(partial(play, store=options.store, postgres=options.postgres), seeds)
         for done, report in enumerate(played, start=1):
             if progress is not None:
                 progress(done)
