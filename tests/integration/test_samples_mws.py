@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -102,6 +103,8 @@ def root_of(body: bytes) -> str:
 
 
 def client_of(status: int, headers: list[tuple[str, str]], body: bytes) -> MwsClient:
+    # Recorded ids are other orders', or placeholders: each answer is made one about the order that is asked for.
+    body = re.sub(rb"(<(?:\w+:)?AmazonOrderId>)[^<]*", rb"\g<1>" + ORDER.encode(), body)
     asked = 0
 
     def answer(request: httpx.Request) -> httpx.Response:
