@@ -51,7 +51,7 @@ class Counting:
         return []
 
     async def report(self, feed_id: str, batch: FeedBatch) -> FeedReport:
-        raise AssertionError("nothing is done in this race")
+        raise AssertionError("no feed ends in this race")
 
     async def recent(self, kind: ItemKind, since: datetime) -> Sequence[FeedStatus]:
         return []
@@ -156,9 +156,9 @@ def test_eight_processes_on_one_postgresql(postgres: str, rule: QuotaRule, place
 
 
 def test_eight_processes_share_feeds(sqlite_file: str) -> None:
-    """With room for 500 in a feed, 320 parcels of eight processes need a handful of feeds, and all of them leave."""
-    feeds = run_race(sqlite_file, BUCKET, 500)
-    assert sorted(key for feed in feeds for key in feed) == sorted(
-        f"{number}-{parcel}" for number in range(PROCESSES) for parcel in range(40)
-    )
-    assert len(feeds) <= 15
+    """With room for 40 in a feed, 320 parcels of eight processes leave in full feeds, as long as there are some."""
+    feeds = run_race(sqlite_file, BUCKET, 40)
+    sent = Counter(key for feed in feeds for key in feed)
+    assert max(sent.values()) == 1
+    assert sum(len(feed) == 40 for feed in feeds) >= 6  # the others wait to travel together
+    assert len(feeds) <= 9

@@ -6,6 +6,7 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
+import attrs
 import pytest
 from shop_support import PICKUP, Shop
 
@@ -33,6 +34,20 @@ class Wall:
 
     async def sleep(self, seconds: float) -> None:
         await self._clock.sleep(seconds)
+
+
+class OneByOne:
+    """A gateway whose feeds have room for one item, so that no item waits to travel with others."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def terms(self, *about: Any, **options: Any) -> Any:
+        terms = self._inner.terms(*about, **options)
+        return terms and attrs.evolve(terms, max_items=1)
 
 
 class Walls(Shop):
@@ -141,7 +156,8 @@ async def test_a_store_whose_clock_jumps_ahead_costs_at_most_one_refusal(
     """The jump looks like idle time. Amazon does not think so, and its word corrects the ledger."""
     shop = Walls()
     orders = shop.orders(60)
-    async with shop.open(orders=None, policy=FeedPolicy(prompt_spacing=0.0, notice_seconds=1e6)) as scheduler:
+    options: dict[str, Any] = {"gateway": OneByOne(shop.gateway), "policy": FeedPolicy(prompt_spacing=0.0)}
+    async with shop.open(orders=None, **options) as scheduler:
         asked = []
         for number, order_id in enumerate(orders):
             if number == sent:

@@ -70,6 +70,29 @@ def test_more_feeds_than_one_request_takes_are_asked_for_in_turn() -> None:
     assert StatusCache().slice(feeds[:7]) == feeds[:7]
 
 
+def test_pickups_may_use_polls_that_nobody_needed() -> None:
+    """Five at once after a quiet time, for feeds that may end at any moment; then one an interval; stock saves them."""
+    cache = StatusCache()
+    for _ in range(5):
+        assert cache.wait_seconds(NOW, saved=True) == 0
+        cache = cache.asking(NOW)
+    assert cache.wait_seconds(NOW, saved=True) == POLL_INTERVAL_SECONDS
+    assert cache.wait_seconds(NOW) == 5 * POLL_INTERVAL_SECONDS
+    later = NOW + timedelta(seconds=POLL_INTERVAL_SECONDS)
+    assert cache.wait_seconds(later, saved=True) == 0
+
+
+def test_polls_of_any_hour_stay_within_the_quota() -> None:
+    """Asked for at every second: 80 an hour are allowed, and a search for lost feeds needs some."""
+    cache, asked = StatusCache(), []
+    for second in range(7200):
+        now = NOW + timedelta(seconds=second)
+        if cache.wait_seconds(now, saved=True) == 0:
+            cache = cache.asking(now)
+            asked.append(second)
+    assert max(sum(start <= second < start + 3600 for second in asked) for start in asked) == 76
+
+
 def test_a_clock_that_was_set_back_does_not_lock_the_cache() -> None:
     """An hour back, and polling goes on."""
     assert StatusCache().asking(NOW).wait_seconds(NOW - timedelta(hours=1)) == 0

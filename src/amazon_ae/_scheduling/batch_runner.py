@@ -24,6 +24,7 @@ from amazon_ae._models.stored import StoredBatch
 from amazon_ae._scheduling.batch_phases import BatchEvent, BatchPhase
 from amazon_ae._scheduling.context import SchedulerContext
 from amazon_ae._scheduling.cooldowns import Cooldowns
+from amazon_ae._scheduling.feed_pace import PollSteps, first_poll
 from amazon_ae._scheduling.in_flight import InFlightBatch, read_batch
 from amazon_ae._scheduling.late_feeds import LateFeed
 from amazon_ae._scheduling.order_lookup import PickupLookup
@@ -205,7 +206,9 @@ class BatchRunner:
         batch.leased_at = context.now()
         batch.apply(_E.STORED)
         await self.shared.note_feeds([batch.feed_id])
-        await self.shared.feed_leaves(batch.kind, len(batch.feed.items))
+        pace = await self.shared.pace(batch.kind)
+        first = first_poll(pace, PollSteps.of(batch.kind), default=batch.terms.first_poll_seconds)
+        batch.due_at = batch.since + timedelta(seconds=first)
         if batch.state in (FeedState.DONE, FeedState.FAILED):  # it was found when it had ended
             batch.apply(_E.ENDED)
 

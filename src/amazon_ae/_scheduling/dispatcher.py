@@ -21,7 +21,6 @@ from amazon_ae._scheduling.batch_phases import BatchPhase
 from amazon_ae._scheduling.batch_runner import BatchRunner
 from amazon_ae._scheduling.context import KINDS, SchedulerContext
 from amazon_ae._scheduling.cooldowns import Cooldowns
-from amazon_ae._scheduling.feed_pace import FeedPace
 from amazon_ae._scheduling.in_flight import InFlightBatch
 from amazon_ae._scheduling.late_checks import LateChecks
 from amazon_ae._scheduling.leases import Leases
@@ -34,13 +33,11 @@ from amazon_ae._scheduling.readiness import (
     Group,
     ItemClass,
     Obstacle,
-    Turn,
     busy,
     classes_of,
     grouped,
     held_back,
     obstacle,
-    turn_of,
     urgent_first,
 )
 from amazon_ae._scheduling.recovery import Recovery
@@ -312,25 +309,27 @@ class Dispatcher:
         return _Picture(
             stats,
             ready,
-            grouped(ready, terms, obstacles, busy_routes, await self._turns(ready, unfinished)),
+            grouped(ready, terms, obstacles, busy_routes, await self._holds(ready, unfinished)),
             held,
             {(stored.kind, stored.route) for stored in unfinished},
         )
 
-    async def _turns(self, ready: Sequence[ItemClass], unfinished: Sequence[StoredBatch]) -> dict[ItemKind, Turn]:
-        """When Amazon should come to the next feed of pickups, where it has some already."""
-        context, turns = self._context, {}
-        for kind in {each.kind for each in ready if each.priority == PICKUP}:
-            ended = {batch.batch_id for batch in self.runner.batches.values() if batch.phase is BatchPhase.REPORTING}
+    async def _holds(self, ready: Sequence[ItemClass], unfinished: Sequence[StoredBatch]) -> dict[ItemKind, float]:
+        """How long pickups wait at most for the feeds that Amazon has; none where the next feed would be full."""
+        ended = {batch.batch_id for batch in self.runner.batches.values() if batch.phase is BatchPhase.REPORTING}
+        holds = {}
+        for each in ready:
+            if each.priority != PICKUP or each.terms.answers_by_item or each.waiting >= each.terms.max_items:
+                continue
             received = [
                 stored.submitted_at
                 for stored in unfinished
-                if stored.kind is kind and stored.submitted_at is not None and stored.batch_id not in ended
+                if stored.kind is each.kind and stored.submitted_at is not None and stored.batch_id not in ended
             ]
-            pace = await self._shared.pace(kind) if received else FeedPace()
-            if pace.ended:  # before anything is learnt, nothing is held back
-                turns[kind] = turn_of(pace, received, amazon_now=context.amazon_now(), store_now=context.store_now())
-        return turns
+            if received:
+                pace = await self._shared.pace(each.kind)
+                holds[each.kind] = pace.hold_seconds(received, self._context.amazon_now())
+        return holds
 
     def rules(self) -> list[QuotaRule]:
         """The quotas that this gateway's routes draw on at present."""

@@ -8,23 +8,32 @@ learn.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import attrs
 
-from amazon_ae._models.feeds import FeedStatus
+from amazon_ae._models.feeds import FeedStatus, ItemKind
 
-__all__ = ["FeedPace", "next_poll"]
+__all__ = ["FeedPace", "PollSteps", "first_poll", "next_poll"]
 
-_FIRST_GUESS: Final = 60.0
 _LATEST: Final = 8
-_HOUR: Final = timedelta(hours=1)
-# An overdue feed may end at any moment, but not before it is noticed.
+_VERSION: Final = 2
+
+# Feeds often take 5 to 15 minutes. Before any has ended, the first one is waited for a little longer than that.
+_UNKNOWN_SECONDS: Final = 1200.0
+# A feed that takes so much longer than the latest did, and more, may be stuck: others no longer wait for it.
+_PATIENCE_FACTOR: Final = 4.0
+_PATIENCE_SECONDS: Final = 120.0
+_LONGEST_HOLD: Final = 3600.0
+
 _OVERDUE_SHARE: Final = 0.15
-_STUCK: Final = timedelta(hours=2)
-_VERSION: Final = 1
+# A feed that should have ended is asked about so much later; from so many times on, their minimum says something.
+_NOTICE: Final = 2.0
+_ENOUGH: Final = 3
+_LONGEST_STEP: Final = 300.0
 
 
 @attrs.frozen(kw_only=True)
@@ -33,11 +42,9 @@ class FeedPace:
 
     Attributes:
         ended: (feed id, begun or received, processed) of the latest feeds, by the end of processing; Amazon's clock.
-        sent: (instant, items) of the feeds of the last hour; the store's clock.
     """
 
     ended: tuple[tuple[str, datetime, datetime], ...] = ()
-    sent: tuple[tuple[datetime, int], ...] = ()
 
     @classmethod
     def read(cls, text: str | None) -> FeedPace:
@@ -47,25 +54,15 @@ class FeedPace:
             if value.get("v") != _VERSION:
                 return cls()
             return cls(
-                ended=tuple((str(name), _instant(received), _instant(done)) for name, received, done in value["ended"]),
-                sent=tuple((_instant(at), int(items)) for at, items in value["sent"]),
+                ended=tuple((str(name), _instant(received), _instant(done)) for name, received, done in value["ended"])
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             return cls()
 
     def to_text(self) -> str:
         """The document; ``read`` gives the same pace back."""
-        document = {
-            "v": _VERSION,
-            "ended": [[name, received.isoformat(), done.isoformat()] for name, received, done in self.ended],
-            "sent": [[at.isoformat(), items] for at, items in self.sent],
-        }
-        return json.dumps(document, separators=(",", ":"))
-
-    def leaving(self, items: int, now: datetime) -> FeedPace:
-        """A feed of ``items`` leaves at ``now``, the store's time."""
-        recent = tuple((at, count) for at, count in self.sent if timedelta(0) <= now - at < _HOUR)
-        return attrs.evolve(self, sent=(*recent, (now, items)))
+        ended = [[name, received.isoformat(), done.isoformat()] for name, received, done in self.ended]
+        return json.dumps({"v": _VERSION, "ended": ended}, separators=(",", ":"))
 
     def seen(self, statuses: Sequence[FeedStatus]) -> FeedPace:
         """Feeds that have ended; one that is known already changes nothing."""
@@ -78,45 +75,89 @@ class FeedPace:
         return attrs.evolve(self, ended=tuple(latest))
 
     @property
-    def processing_seconds(self) -> float:
-        """How long the next feed should be processed: the mean of the latest."""
+    def shortest_seconds(self) -> float:
+        """The fastest of the latest; 0 where too few are known to say something of the next."""
+        times = self._times()
+        return min(times) if len(times) >= _ENOUGH else 0.0
+
+    def hold_seconds(self, received: Sequence[datetime], now: datetime) -> float:
+        """Seconds for which items wait at most, to travel together, behind the feeds received at these instants.
+
+        They leave when the last of those has ended; this is the bound for one that does not end. ``now`` is Amazon's.
+        """
+        if not received:
+            return 0.0
+        if not self.ended:
+            return max(0.0, _UNKNOWN_SECONDS - self._elapsed(max(received), now))
+        patience = min(_LONGEST_HOLD, _PATIENCE_FACTOR * self._mean() + _PATIENCE_SECONDS)
+        return max(0.0, patience - self._elapsed(min(received), now))
+
+    def left_seconds(self, received: datetime, now: datetime) -> float:
+        """Seconds until the feed received at this instant, the first of Amazon's, should have ended.
+
+        ``inf`` before any has. An overdue one takes as much longer as it is overdue.
+        """
+        if not self.ended:
+            return math.inf
+        each, elapsed = self._mean(), self._elapsed(received, now)
+        return each - elapsed if elapsed < each else max(_OVERDUE_SHARE * each, elapsed - each)
+
+    def earliest_seconds(self, received: datetime, now: datetime) -> float:
+        """Seconds before which that feed will hardly have ended."""
+        shortest = self.shortest_seconds
+        return shortest - self._elapsed(received, now) if shortest else 0.0
+
+    def _elapsed(self, received: datetime, now: datetime) -> float:
+        start = received if not self.ended else max(received, self.ended[-1][2])
+        return max(0.0, (now - start).total_seconds())
+
+    def _mean(self) -> float:
+        times = self._times()
+        return max(1.0, sum(times) / len(times))
+
+    def _times(self) -> list[float]:
+        """How long the latest feeds were processed: from the end of the one before, where they waited for it."""
         times = [
             (done - max(received, before)).total_seconds()
             for (_, _, before), (_, received, done) in zip(self.ended, self.ended[1:], strict=False)
         ]
-        if not times and self.ended:
-            times = [(self.ended[0][2] - self.ended[0][1]).total_seconds()]
-        return max(1.0, sum(times) / len(times)) if times else _FIRST_GUESS
-
-    def items_per_hour(self, now: datetime) -> float:
-        """Items that left within the last hour; ``now`` is the store's."""
-        return float(sum(items for at, items in self.sent if timedelta(0) <= now - at < _HOUR))
-
-    def ahead_seconds(self, received: Sequence[datetime], now: datetime) -> float:
-        """Seconds until Amazon should have processed the feeds received at these instants; ``now`` is its clock.
-
-        An overdue feed takes as much longer as it is overdue. One of two hours is stuck, and others need not wait.
-        """
-        waited = sorted(at for at in received if now - at < _STUCK)
-        if not waited:
-            return 0.0
-        start = waited[0] if not self.ended else max(waited[0], self.ended[-1][2])
-        each, elapsed = self.processing_seconds, (now - start).total_seconds()
-        head = each - elapsed if elapsed < each else max(_OVERDUE_SHARE * each, elapsed - each)
-        return head + (len(waited) - 1) * each
+        return times or [(done - received).total_seconds() for _, received, done in self.ended]
 
 
-def next_poll(age_seconds: float, *, first: float, interval: float, limit: float, left_seconds: float) -> float:
-    """Seconds until a feed's status is worth asking for.
+@attrs.frozen
+class PollSteps:
+    """How often a feed's status is asked for: after ``share`` of its age, and at least ``shortest`` seconds."""
 
-    At the age ``first``; then every ``interval``, and just after its expected end. After two hours every tenth of its
-    age, at most ``limit``: a feed that takes a day is not asked about every minute.
+    shortest: float
+    share: float
+
+    @classmethod
+    def of(cls, kind: ItemKind) -> PollSteps:
+        """Somebody waits for pickups; stock has time, and shares their polls."""
+        return cls(15.0, 0.1) if kind is ItemKind.PICKUP else cls(90.0, 0.3)
+
+
+def first_poll(pace: FeedPace, steps: PollSteps, *, default: float) -> float:
+    """The age at which a feed's status is first asked for: ``default``, or earlier where feeds were faster lately."""
+    shortest = pace.shortest_seconds
+    return min(default, max(steps.shortest, shortest + _NOTICE)) if shortest else default
+
+
+def next_poll(
+    age_seconds: float, steps: PollSteps, *, left_seconds: float, earliest_seconds: float, limit: float
+) -> float:
+    """Seconds until a feed's status is worth asking for again.
+
+    Not before its earliest end, but after five minutes at the latest: Amazon may have become faster. Then step by
+    step, and just after its expected end. After two hours every tenth of its age, at most ``limit``: a feed that takes
+    a day is not asked about every minute.
     """
-    if age_seconds < first:
-        return first - age_seconds
     if age_seconds > 7200.0:
-        return min(limit, max(interval, age_seconds / 10.0))
-    return left_seconds + 2.0 if left_seconds < 1.5 * interval else interval
+        return min(limit, max(steps.shortest, age_seconds / 10.0))
+    step = min(_LONGEST_STEP, max(steps.shortest, age_seconds * steps.share))
+    if earliest_seconds > step:
+        return min(earliest_seconds + _NOTICE, _LONGEST_STEP)
+    return left_seconds + _NOTICE if left_seconds < 1.5 * step else step
 
 
 def _instant(text: str) -> datetime:

@@ -12,9 +12,9 @@ The policy in six rules. Each was found by simulation, and ``docs/explanation/qu
 1. *Prompt classes leave at once while the hour is quiet.* As prompt feeds take more of the hour, they are spaced wider,
    up to ``prompt_spacing``, and share. Within the hour, recent feeds weigh a little more than old ones.
 2. *The more items wait, the sooner the feed leaves*; a single one waits a little longer.
-3. *No feed queues at Amazon if its items could travel with others.* Amazon processes feeds of one type one after
-   another. A second feed behind an unfinished one finishes no earlier than one that leaves just before its turn, but
-   items that come meanwhile would need a third. So it leaves when that costs less than noticing the end late.
+3. *No feed of pickups queues at Amazon if its items could travel with others.* Amazon processes feeds of one type one
+   after another. A second feed behind an unfinished one finishes no earlier than one that leaves at its end, but
+   whoever asks meanwhile would need a third. One that takes far longer than the latest did is no longer waited for.
 4. *Stock is spread evenly over what prompt and foreign feeds leave of the hour.* Spending the burst first is bad
    spending: what leaves in a bunch comes back in a bunch, an hour later, forever.
 5. *Stock never takes the last slot*, unless the next one is back before a prompt feed may leave.
@@ -61,7 +61,6 @@ class FeedPolicy:
         freshness: how much more recent prompt feeds weigh than old ones: 0 not at all, 1 fully (twice when fresh, not
             at all after an hour).
         spare_slots: slots of the hour that the even spacing of stock leaves unplanned while prompt feeds are few.
-        notice_seconds: how late the end of a feed is noticed, as the price of waiting for it (rule 3).
         stock_every_seconds: a fixed distance between stock feeds instead of even spacing, at most 3,600; ``None`` for
             even.
     """
@@ -72,7 +71,6 @@ class FeedPolicy:
     queue_exponent: float = 0.093
     freshness: float = 0.4
     spare_slots: float = 2.2
-    notice_seconds: float = 10.0
     stock_every_seconds: float | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -80,7 +78,7 @@ class FeedPolicy:
             raise ConfigurationError("quiet_share must be at least 0 and below busy_share")
         if not 0 <= self.freshness <= 1:
             raise ConfigurationError("freshness must be between 0 and 1")
-        if min(self.prompt_spacing, self.queue_exponent, self.spare_slots, self.notice_seconds) < 0:
+        if min(self.prompt_spacing, self.queue_exponent, self.spare_slots) < 0:
             raise ConfigurationError("no value of a FeedPolicy may be negative")
         if self.stock_every_seconds is not None and not 0 < self.stock_every_seconds <= _HOUR:
             raise ConfigurationError("stock_every_seconds must be above 0 and at most 3600")
@@ -105,9 +103,7 @@ class Queue:
         busy: a feed of this kind is being processed; stock then waits, pickups and urgent stock do not.
         blocked: the reason why nothing of this kind may leave; ``""`` if it may.
         blocked_seconds: how long that lasts; ``inf`` where it is not known.
-        ahead_seconds: until Amazon should have processed every feed of this kind that it has; 0 if it has none.
-        processing_seconds: how long it should process the next one.
-        items_per_hour: how many items of this kind left within the last hour.
+        hold_seconds: for how long items wait at most for the feeds of this kind that Amazon has; 0 if it has none.
     """
 
     kind: ItemKind
@@ -116,9 +112,7 @@ class Queue:
     busy: bool = False
     blocked: str = ""
     blocked_seconds: float = math.inf
-    ahead_seconds: float = 0.0
-    processing_seconds: float = 0.0
-    items_per_hour: float = 0.0
+    hold_seconds: float = 0.0
 
 
 @attrs.frozen
@@ -187,7 +181,10 @@ def _prompt(ledger: Ledger | None, queue: Queue, priority: str, waiting: int, po
         priority,
         (ledger.wait_seconds(), "a slot in the quota"),
         (_spacing_wait(ledger, priority, waiting, policy), "others: the quota is scarce, feeds are shared"),
-        (_turn_wait(queue, waiting, policy), "its turn: Amazon still processes the feed before this one"),
+        (
+            queue.hold_seconds if priority == PICKUP else 0.0,
+            "the end of the feed before it, which Amazon still processes",
+        ),
     )
 
 
@@ -216,18 +213,6 @@ def _spacing_wait(ledger: Ledger, priority: str, waiting: int, policy: FeedPolic
         return 0.0
     spacing = policy.prompt_spacing * _interval(ledger) * _busy(ledger, policy) ** 2
     return _since(ledger, spacing * (2.0 / max(1, waiting)) ** policy.queue_exponent, priority)
-
-
-def _turn_wait(queue: Queue, waiting: int, policy: FeedPolicy) -> float:
-    """Seconds until a second feed may be sent behind those that Amazon has (rule 3).
-
-    Sent now, those who ask within ``ahead_seconds`` wait a whole processing time longer. Sent after the end, those who
-    wait already wait until that is noticed.
-    """
-    asking = queue.items_per_hour / _HOUR * queue.processing_seconds
-    if queue.ahead_seconds <= 0 or asking <= 0:
-        return 0.0
-    return max(0.0, queue.ahead_seconds - waiting * policy.notice_seconds / asking)
 
 
 def _spread(ledger: Ledger, policy: FeedPolicy) -> float:

@@ -11,7 +11,7 @@ from amazon_ae._exceptions import AmazonAeError, StorageError
 from amazon_ae._models.feeds import FeedState, FeedStatus, ItemKind
 from amazon_ae._scheduling.batch_phases import BatchEvent, BatchPhase
 from amazon_ae._scheduling.batch_runner import BatchRunner
-from amazon_ae._scheduling.feed_pace import FeedPace, next_poll
+from amazon_ae._scheduling.feed_pace import FeedPace, PollSteps, next_poll
 from amazon_ae._scheduling.in_flight import InFlightBatch
 from amazon_ae._scheduling.status_cache import POLL_INTERVAL_SECONDS, StatusCache
 
@@ -54,7 +54,7 @@ class StatusPolls:
         ]
         if not due:
             return []
-        cache, granted = await shared.claim_poll()
+        cache, granted = await shared.claim_poll(saved=any(batch.kind is ItemKind.PICKUP for batch in due))
         ready = await self.abandoned(cache, due)
         due = [batch for batch in due if batch.phase is BatchPhase.PROCESSING]
         states: dict[str, FeedStatus] = dict(cache.states)
@@ -73,13 +73,14 @@ class StatusPolls:
             states.update((status.feed_id, status) for status in answer)
             if len(asked) < len(feed_ids) or any(status.state is not FeedState.PROCESSING for status in answer):
                 await shared.record_poll(answer, asked=asked, in_flight=feed_ids)
-        wait = max(1.0, cache.wait_seconds(context.store_now()))
+        now = context.store_now()
         paces = {kind: await self._learnt(kind, due, states) for kind in dict.fromkeys(batch.kind for batch in due)}
         for batch in due:
             await self._apply(batch, states.get(batch.feed_id or ""))
             if batch.phase is BatchPhase.PROCESSING:
                 self._runner.report_delay(batch)
-                self._wait([batch], wait, paces[batch.kind])
+                wait = cache.wait_seconds(now, saved=batch.kind is ItemKind.PICKUP)
+                self._wait([batch], max(1.0, wait), paces[batch.kind])
             else:
                 ready.append(batch)
         return ready
@@ -89,9 +90,7 @@ class StatusPolls:
         shared = self._runner.shared
         found = [states.get(batch.feed_id or "") for batch in due if batch.kind is kind]
         ended = [status for status in found if status is not None and status.state is FeedState.DONE]
-        if ended:
-            await shared.feeds_ended(kind, ended)
-        return await shared.pace(kind)
+        return await (shared.feeds_ended(kind, ended) if ended else shared.pace(kind))
 
     async def _apply(self, batch: InFlightBatch, status: FeedStatus | None) -> None:
         if status is not None:
@@ -113,15 +112,15 @@ class StatusPolls:
         return gone
 
     def _wait(self, batches: Iterable[InFlightBatch], at_least: float, pace: FeedPace | None = None) -> None:
-        context = self._runner.context
+        context, pace = self._runner.context, pace or FeedPace()
         now, amazon_now = context.now(), context.amazon_now()
         for batch in batches:
-            received = [batch.submitted_at or amazon_now]
+            received = batch.submitted_at or amazon_now
             seconds = next_poll(
                 (now - batch.since).total_seconds(),
-                first=batch.terms.first_poll_seconds,
-                interval=POLL_INTERVAL_SECONDS,
+                PollSteps.of(batch.kind),
+                left_seconds=pace.left_seconds(received, amazon_now),
+                earliest_seconds=pace.earliest_seconds(received, amazon_now),
                 limit=_POLL_LIMIT_SECONDS,
-                left_seconds=0.0 if pace is None else pace.ahead_seconds(received, amazon_now),
             )
             batch.due_at = now + timedelta(seconds=max(seconds, at_least))

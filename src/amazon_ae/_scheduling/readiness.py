@@ -14,7 +14,6 @@ import attrs
 from amazon_ae._models.feeds import BatchTerms, ItemKind, QuotaRule
 from amazon_ae._models.stored import QueueStats, StoredBatch
 from amazon_ae._scheduling.batch_phases import BatchPhase
-from amazon_ae._scheduling.feed_pace import FeedPace
 from amazon_ae._scheduling.in_flight import InFlightBatch
 from amazon_ae._scheduling.policy import PICKUP, STOCK, URGENT, Departure, Queue
 from amazon_ae._scheduling.timing import SchedulerTiming
@@ -23,13 +22,11 @@ __all__ = [
     "Group",
     "ItemClass",
     "Obstacle",
-    "Turn",
     "busy",
     "classes_of",
     "grouped",
     "held_back",
     "obstacle",
-    "turn_of",
     "urgent_first",
 ]
 
@@ -72,24 +69,6 @@ class Group:
     queues: tuple[Queue, ...]
 
 
-@attrs.frozen(kw_only=True)
-class Turn:
-    """When Amazon should come to the next feed of a kind; see ``policy.Queue``."""
-
-    ahead_seconds: float
-    processing_seconds: float
-    items_per_hour: float
-
-
-def turn_of(pace: FeedPace, received: Sequence[datetime], *, amazon_now: datetime, store_now: datetime) -> Turn:
-    """The turn that the pace predicts, given the feeds that Amazon has not ended."""
-    return Turn(
-        ahead_seconds=pace.ahead_seconds(received, amazon_now),
-        processing_seconds=pace.processing_seconds,
-        items_per_hour=pace.items_per_hour(store_now),
-    )
-
-
 def classes_of(
     stats: Mapping[ItemKind, QueueStats], terms: Mapping[tuple[ItemKind, str], BatchTerms]
 ) -> list[ItemClass]:
@@ -124,7 +103,7 @@ def grouped(
     terms: Mapping[tuple[ItemKind, str], BatchTerms],
     obstacles: Mapping[ItemKind, Obstacle],
     busy_routes: Collection[tuple[ItemKind, str]],
-    turns: Mapping[ItemKind, Turn] | None = None,
+    holds: Mapping[ItemKind, float] | None = None,
 ) -> list[Group]:
     """The queues of these classes by the quota that they draw on.
 
@@ -148,7 +127,7 @@ def grouped(
         Group(
             rules[name],
             tuple(
-                _queue(kind, own, obstacles.get(kind), (kind, name) in busy_queues, (turns or {}).get(kind))
+                _queue(kind, own, obstacles.get(kind), (kind, name) in busy_queues, (holds or {}).get(kind, 0.0))
                 for kind, own in by.items()
             ),
         )
@@ -156,9 +135,7 @@ def grouped(
     ]
 
 
-def _queue(
-    kind: ItemKind, classes: Sequence[ItemClass], blocked: Obstacle | None, is_busy: bool, turn: Turn | None
-) -> Queue:
+def _queue(kind: ItemKind, classes: Sequence[ItemClass], blocked: Obstacle | None, is_busy: bool, hold: float) -> Queue:
     return Queue(
         kind=kind,
         waiting=sum(each.waiting for each in classes),
@@ -166,9 +143,7 @@ def _queue(
         busy=is_busy,
         blocked="" if blocked is None else blocked.why,
         blocked_seconds=_INF if blocked is None else blocked.seconds,
-        ahead_seconds=0.0 if turn is None else turn.ahead_seconds,
-        processing_seconds=0.0 if turn is None else turn.processing_seconds,
-        items_per_hour=0.0 if turn is None else turn.items_per_hour,
+        hold_seconds=hold,
     )
 
 

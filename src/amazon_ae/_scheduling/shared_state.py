@@ -64,12 +64,12 @@ class SharedState:
         """The cache as it is."""
         return StatusCache.read(await self._context.storage.load(self._status_name))
 
-    async def claim_poll(self) -> tuple[StatusCache, bool]:
-        """The cache, and whether this process may ask Amazon now."""
+    async def claim_poll(self, *, saved: bool) -> tuple[StatusCache, bool]:
+        """The cache, and whether this process may ask Amazon now, with a ``saved`` poll if need be."""
 
         def change(text: str | None, now: datetime) -> tuple[str | None, tuple[StatusCache, bool]]:
             cache = StatusCache.read(text)
-            if cache.wait_seconds(now) > 0:
+            if cache.wait_seconds(now, saved=saved) > 0:
                 return text, (cache, False)
             cache = cache.asking(now)
             return cache.to_text(), (cache, True)
@@ -104,16 +104,14 @@ class SharedState:
         """The pace at which Amazon processes feeds of a kind."""
         return FeedPace.read(await self._context.storage.load(self._pace_name(kind)))
 
-    async def feed_leaves(self, kind: ItemKind, items: int) -> None:
-        """A feed of so many items is at Amazon."""
-        await self._change_pace(kind, lambda pace, now: pace.leaving(items, now))
+    async def feeds_ended(self, kind: ItemKind, statuses: Sequence[FeedStatus]) -> FeedPace:
+        """Amazon has processed these feeds; returns what is known now."""
 
-    async def feeds_ended(self, kind: ItemKind, statuses: Sequence[FeedStatus]) -> None:
-        """Amazon has processed these feeds."""
-        await self._change_pace(kind, lambda pace, _: pace.seen(statuses))
+        def change(text: str | None, _: datetime) -> tuple[str | None, FeedPace]:
+            pace = FeedPace.read(text).seen(statuses)
+            return pace.to_text(), pace
 
-    async def _change_pace(self, kind: ItemKind, fn: Callable[[FeedPace, datetime], FeedPace]) -> None:
-        await self._change(self._pace_name(kind), lambda text, now: (fn(FeedPace.read(text), now).to_text(), None))
+        return await self._change(self._pace_name(kind), change)
 
     def _pace_name(self, kind: ItemKind) -> str:
         return f"{self._context.account}/pace/{kind.value}"

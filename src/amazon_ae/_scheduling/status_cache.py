@@ -21,7 +21,11 @@ from amazon_ae._models.feeds import FeedState, FeedStatus, ItemKind
 __all__ = ["MOST_POLLED", "POLL_INTERVAL_SECONDS", "StatusCache"]
 
 POLL_INTERVAL_SECONDS: Final = 50.0
-"""72 an hour: what is left of 80 is for the search for lost feeds."""
+"""72 an hour: what is left of 80 is for saved polls and the search for lost feeds."""
+
+_INTERVAL: Final = timedelta(seconds=POLL_INTERVAL_SECONDS)
+# Polls that nobody needed are saved, for pickups whose end may come at any moment.
+_SAVED: Final = 4 * _INTERVAL
 
 MOST_POLLED: Final = 100
 """Feeds of one poll: GetFeedSubmissionList takes 100 ids (MWS Feeds API, "FeedSubmissionIdList")."""
@@ -36,7 +40,8 @@ class StatusCache:
     """What the account's processes know of its feeds.
 
     Attributes:
-        asked_at: when a process was last allowed to ask, the store's time; ``None`` before the first.
+        asked_at: when a process was last allowed to ask, the store's time; ``None`` before the first. Where polls were
+            saved, it is later than that: each poll moves it on by a whole interval.
         asked_up_to: the last feed id of the last poll, where it could not take all: the next one goes on behind it.
         known: feed ids of the account's batches, with the store's time at which they were noted.
         states: final or held states that a poll brought, by feed id.
@@ -107,16 +112,25 @@ class StatusCache:
             separators=(",", ":"),
         )
 
-    def wait_seconds(self, now: datetime) -> float:
-        """Seconds until a process may ask again; 0 if now. A store's clock that was set back blocks nothing."""
-        if self.asked_at is None or now < self.asked_at - timedelta(seconds=POLL_INTERVAL_SECONDS):
+    def wait_seconds(self, now: datetime, *, saved: bool = False) -> float:
+        """Seconds until a process may ask again, with a ``saved`` poll if need be; 0 if now.
+
+        A store's clock that was set back blocks nothing.
+        """
+        if self.asked_at is None or self._is_set_back(now):
             return 0.0
-        return max(0.0, POLL_INTERVAL_SECONDS - (now - self.asked_at).total_seconds())
+        return max(0.0, (self.asked_at + _INTERVAL - (_SAVED if saved else timedelta(0)) - now).total_seconds())
+
+    def _is_set_back(self, now: datetime) -> bool:
+        """Whether the store's clock was set back since the last poll."""
+        return self.asked_at is not None and now < self.asked_at - _SAVED - _INTERVAL
 
     def asking(self, now: datetime) -> StatusCache:
         """A process asks now; old entries are dropped."""
+        before = None if self._is_set_back(now) else self.asked_at
+        asked_at = now if before is None else max(now, before + _INTERVAL)
         return attrs.evolve(
-            self, asked_at=now, known=tuple((feed_id, at) for feed_id, at in self.known if now - at < _KEEP)
+            self, asked_at=asked_at, known=tuple((feed_id, at) for feed_id, at in self.known if now - at < _KEEP)
         )
 
     def slice(self, feed_ids: Collection[str]) -> list[str]:
