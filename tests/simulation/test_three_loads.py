@@ -1,6 +1,6 @@
 """The floors of the default policy: one policy, three loads, the real client against ``FakeMws``.
 
-Half a day and one seed here, so that the suite stays quick; ``benchmarks/three_loads.py`` runs two days and five seeds,
+Half a day and one seed here, so that the suite stays quick; ``benchmarks/bench_pace.py`` runs two days and ten seeds,
 and ``docs/explanation/quota.md`` holds its table.
 """
 

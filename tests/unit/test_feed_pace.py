@@ -51,10 +51,12 @@ def test_the_latest_feeds_decide() -> None:
 
 
 def test_items_are_held_until_a_feed_is_long_overdue() -> None:
-    """Four times as long as the latest, and two minutes; from the end of the one before, if that was later."""
-    pace = FeedPace().seen([ended("1", 0, 300), ended("2", 0, 600)])
-    assert pace.hold_seconds([], at(700)) == 0.0
-    assert pace.hold_seconds([at(100), at(200)], at(700)) == 4 * 300.0 + 120.0 - 100.0
+    """Twenty minutes, or four times as long as the latest took; from the end of the one before, if that was later."""
+    pace = FeedPace().seen([ended("1", 0, 400), ended("2", 0, 800)])
+    assert pace.hold_seconds([], at(900)) == 0.0
+    assert pace.hold_seconds([at(100), at(200)], at(900)) == 4 * 400.0 - 100.0
+    quick = FeedPace().seen([ended("1", 0, 60)])
+    assert quick.hold_seconds([at(100)], at(160)) == 1200.0 - 60.0
     assert pace.hold_seconds([at(100)], at(5000)) == 0.0
 
 

@@ -22,11 +22,10 @@ __all__ = ["FeedPace", "PollSteps", "first_poll", "next_poll"]
 _LATEST: Final = 8
 _VERSION: Final = 2
 
-# Feeds often take 5 to 15 minutes. Before any has ended, the first one is waited for a little longer than that.
-_UNKNOWN_SECONDS: Final = 1200.0
-# A feed that takes so much longer than the latest did, and more, may be stuck: others no longer wait for it.
+# Feeds often take 5 to 15 minutes, also where the latest took less. One that takes longer than this, and four times as
+# long as the latest did, may be stuck: others no longer wait for it.
+_PATIENCE_SECONDS: Final = 1200.0
 _PATIENCE_FACTOR: Final = 4.0
-_PATIENCE_SECONDS: Final = 120.0
 _LONGEST_HOLD: Final = 3600.0
 
 _OVERDUE_SHARE: Final = 0.15
@@ -88,8 +87,8 @@ class FeedPace:
         if not received:
             return 0.0
         if not self.ended:
-            return max(0.0, _UNKNOWN_SECONDS - self._elapsed(max(received), now))
-        patience = min(_LONGEST_HOLD, _PATIENCE_FACTOR * self._mean() + _PATIENCE_SECONDS)
+            return max(0.0, _PATIENCE_SECONDS - self._elapsed(max(received), now))
+        patience = min(_LONGEST_HOLD, max(_PATIENCE_SECONDS, _PATIENCE_FACTOR * self._mean()))
         return max(0.0, patience - self._elapsed(min(received), now))
 
     def left_seconds(self, received: datetime, now: datetime) -> float:
