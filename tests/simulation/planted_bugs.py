@@ -256,7 +256,7 @@ PLANTED: dict[str, Planted] = {
         Planted(lose_a_put, "a put is acknowledged and not stored", 0),
         Planted(mix_up_the_outcomes_of_a_feed, "outcomes of a feed go to the wrong items", 7),
         Planted(count_before_the_lock, "slots are counted before the lock", 22),
-        Planted(accept_any_found_feed, "any feed found is taken for ours", 4),
+        Planted(accept_any_found_feed, "any feed found is taken for ours", 34),
         Planted(poll_every_quarter_of_an_hour, "feeds are looked at every quarter of an hour (latency)", 22),
         Planted(resend_after_a_timeout, 'no answer is taken for "not sent"', 7),
         Planted(
