@@ -55,8 +55,14 @@ def test_items_are_held_until_a_feed_is_long_overdue() -> None:
     pace = FeedPace().seen([ended("1", 0, 400), ended("2", 0, 800)])
     assert pace.hold_seconds([], at(900)) == 0.0
     assert pace.hold_seconds([at(100), at(200)], at(900)) == 4 * 400.0 - 100.0
-    quick = FeedPace().seen([ended("1", 0, 60)])
-    assert quick.hold_seconds([at(100)], at(160)) == 1200.0 - 60.0
+    assert FeedPace().seen([ended("1", 0, 200)]).hold_seconds([at(300)], at(360)) == 1200.0 - 60.0
+
+
+def test_nothing_waits_for_a_short_feed_unless_it_is_overdue() -> None:
+    """A second one of less than two minutes costs those who ask later next to nothing; an overdue one may be long."""
+    pace = FeedPace().seen([ended("1", 0, 60)])
+    assert pace.hold_seconds([at(100)], at(159)) == 0.0
+    assert pace.hold_seconds([at(100)], at(161)) == 1200.0 - 61.0
     assert pace.hold_seconds([at(100)], at(5000)) == 0.0
 
 

@@ -26,6 +26,8 @@ _VERSION: Final = 2
 # long as the latest did, may be stuck: others no longer wait for it.
 _PATIENCE_SECONDS: Final = 1200.0
 _PATIENCE_FACTOR: Final = 4.0
+# Behind a feed of less than two minutes, a second one costs those who ask later next to nothing.
+_SHORT_SECONDS: Final = 120.0
 _LONGEST_HOLD: Final = 3600.0
 
 _OVERDUE_SHARE: Final = 0.15
@@ -82,14 +84,17 @@ class FeedPace:
     def hold_seconds(self, received: Sequence[datetime], now: datetime) -> float:
         """Seconds for which items wait at most, to travel together, behind the feeds received at these instants.
 
-        They leave when the last of those has ended; this is the bound for one that does not end. ``now`` is Amazon's.
+        They leave when the last of those has ended; this is the bound for one that does not end. While feeds are short,
+        nothing waits for one that is not overdue. ``now`` is Amazon's.
         """
         if not received:
             return 0.0
         if not self.ended:
             return max(0.0, _PATIENCE_SECONDS - self._elapsed(max(received), now))
-        patience = min(_LONGEST_HOLD, max(_PATIENCE_SECONDS, _PATIENCE_FACTOR * self._mean()))
-        return max(0.0, patience - self._elapsed(min(received), now))
+        each, elapsed = self._mean(), self._elapsed(min(received), now)
+        if each < _SHORT_SECONDS and elapsed < each:
+            return 0.0
+        return max(0.0, min(_LONGEST_HOLD, max(_PATIENCE_SECONDS, _PATIENCE_FACTOR * each)) - elapsed)
 
     def left_seconds(self, received: datetime, now: datetime) -> float:
         """Seconds until the feed received at this instant, the first of Amazon's, should have ended.
