@@ -25,6 +25,7 @@ _LONGEST_FREEZE: Final = timedelta(seconds=960)
 _LATE_SECONDS: Final = 60.0
 # After crashes, freezes and lost answers: everything that arrived is visible after a quarter of an hour, several times.
 _DISTURBED_SECONDS: Final = 7200.0
+_STUCK_SECONDS: Final = 3600.0  # of one feed
 _ENOUGH: Final = 10  # delays, to speak of their average
 
 
@@ -223,7 +224,9 @@ def _delays(
     for what, seconds in waits.items():
         if not seconds:
             continue
-        most = 600 + 12 * plan.processing_seconds if plan.calm else _DISTURBED_SECONDS + _troubles(plan, fake)
+        most = (
+            600 + 12 * plan.processing_seconds if plan.calm else _DISTURBED_SECONDS + _troubles(plan, fake, puts, asked)
+        )
         mean = 300 + 2 * plan.processing_seconds
         if max(seconds) > most:
             broken.append(f"{what}: one took {max(seconds):.0f} s, more than {most:.0f}")
@@ -232,11 +235,16 @@ def _delays(
     return broken
 
 
-def _troubles(plan: ChaosPlan, fake: FakeMws) -> float:
-    """Seconds of outages, and of feeds that kept those of their type waiting."""
-    spans = [feed.ends_at - feed.starts_at for feed in fake.feeds if feed.starts_at and feed.ends_at]
-    long = sum(span.total_seconds() for span in spans if span > timedelta(hours=1))
-    return long + sum(length for _, length in plan.outages)
+def _troubles(plan: ChaosPlan, fake: FakeMws, puts: Sequence[Put], asked: Mapping[str, datetime]) -> float:
+    """Seconds of outages, and of feeds, stuck or of another program, that kept those of their type waiting."""
+    ours = {put.sku for put in puts} | set(asked)
+    waited_for = sum(length for _, length in plan.outages)
+    for feed in fake.feeds:
+        if feed.starts_at is not None and feed.ends_at is not None:
+            seconds = (feed.ends_at - feed.starts_at).total_seconds()
+            foreign = ours.isdisjoint(message.key for message in feed.messages)
+            waited_for += seconds if foreign or seconds > _STUCK_SECONDS else 0.0
+    return waited_for
 
 
 def _stock_waits(fake: FakeMws, puts: Sequence[Put]) -> Iterator[float]:
