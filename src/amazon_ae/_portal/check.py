@@ -122,23 +122,24 @@ class CheckRecorder:
         """Of each group the first entry that is there; returns whether all groups are."""
         whole = True
         for group in groups:
+            first, *others = group
             there = [name for name in group if name in content.present]
             for name in there:
                 self.selector(page, name, content.present[name])
             if there:
                 for name in set(group) - set(there):
                     self.skip(f"selectors[{name!r}]", _ENOUGH.format(", ".join(group)))
-            elif group[0] in OPTIONAL:
-                self.skip(f"selectors[{group[0]!r}]", f"not on the page ({page}), which works without it")
+            elif first in OPTIONAL:
+                self.skip(f"selectors[{first!r}]", f"not on the page ({page}), which works without it")
             else:
                 whole = False
-                detail, override = instead_text(group[0], self._site, content.controls)
-                also = f" nor any of {', '.join(group[1:])}" if len(group) > 1 else ""
+                detail, override = instead_text(first, self._site, content.controls)
+                also = f" nor any of {', '.join(others)}" if others else ""
                 self.missing(
-                    page, f"selectors[{group[0]!r}]", f"nothing fits it{also}; {detail}", override=override, taken=taken
+                    page, f"selectors[{first!r}]", f"nothing fits it{also}; {detail}", override=override, taken=taken
                 )
-                for name in group[1:]:
-                    self.skip(f"selectors[{name!r}]", f"told with selectors[{group[0]!r}] above")
+                for name in others:
+                    self.skip(f"selectors[{name!r}]", f"told with selectors[{first!r}] above")
         return whole
 
     def sign_in(self, views: Sequence[PageView], evidence: SignInEvidence | None, error: AmazonAeError | None) -> None:

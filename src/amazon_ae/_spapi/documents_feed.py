@@ -313,6 +313,7 @@ class SpApiDocumentsFeed:
         Raises:
             DocumentNotReady: they stay damaged; the feed stays stored.
         """
+        damage = ""
         for _ in range(_DOWNLOADS):
             try:
                 content = await self._client.reports.download(document_id, restricted=True)

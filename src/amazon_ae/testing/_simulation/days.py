@@ -183,7 +183,7 @@ class _Warehouse:
         self._clock = VirtualClock()
         self._start = self._clock.now()
         self._seller = _Seller(self._clock)
-        self._stores = [
+        self._stores: list[Any] = [  # each a whole storage, by `__getattr__`
             _Store(SQLiteStorage(path, clock=self._clock, retention=retention, watch_seconds=None))
             for _ in range(_PROCESSES)
         ]
