@@ -114,7 +114,7 @@ def test_polls_meet_the_expected_end_and_become_rare_for_a_feed_of_a_day() -> No
     rest: dict[str, float] = {"earliest_seconds": 0.0, "limit": 900.0}
     assert next_poll(100.0, pickup, left_seconds=500.0, **rest) == 15.0
     assert next_poll(400.0, pickup, left_seconds=500.0, **rest) == 40.0
-    assert next_poll(100.0, stock, left_seconds=500.0, **rest) == 90.0
+    assert next_poll(100.0, stock, left_seconds=500.0, **rest) == 60.0
     assert next_poll(400.0, pickup, left_seconds=50.0, **rest) == 52.0
     assert next_poll(4000.0, stock, left_seconds=2000.0, **rest) == 300.0
     assert next_poll(8000.0, pickup, left_seconds=0.0, **rest) == 800.0
