@@ -220,7 +220,7 @@ async def run(uri: str, tenth: bool) -> None:
         await raw.execute(PostgresStorage.schema_sql("raw").encode())
         version = raw.info.server_version // 10_000
         print(f"PostgreSQL {version}, psycopg {psycopg.__version__}\n")
-        print(f"{'':<52} {'PostgresStorage':>16} {'raw psycopg':>16} {'ratio':>7}  wanted")
+        print(f"{'':<52} {'PostgresStorage':>16} {'raw psycopg':>16} {'ratio':>7}  bound")
         async with PostgresStorage(uri, schema="ours", statement_timeout_seconds=None) as store:
             await put_many(store, raw, 100_000 // scale)
             await one_put(store, raw, 500)

@@ -152,7 +152,7 @@ def unpack(content: bytes, *, limits: ArchiveLimits | None = None) -> tuple[Arch
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
         raise DocumentInvalid(f"the archive is damaged ({type(error).__name__})", retryable=True, step=_STEP) from None
     except (NotImplementedError, RuntimeError, ValueError, OSError, LookupError, struct.error) as error:
-        # zipfile: a method or an encryption that it lacks; damaged fields end in many ways.
+        # What `zipfile` raises for a feature that it lacks, and for damaged fields.
         raise DocumentInvalid(f"the archive cannot be read ({type(error).__name__})", step=_STEP) from None
 
 
@@ -190,7 +190,7 @@ def _unzip(_: str, content: bytes, budget: _Budget) -> Iterator[tuple[str, bytes
             if info.is_dir() or info.flag_bits & 0x1:  # encrypted: no file that can be read
                 continue
             if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise NotImplementedError
+                raise DocumentInvalid("the archive uses a compression that is not read here", step=_STEP)
             with archive.open(info) as file:
                 yield _clean(info.filename), budget.read(file)
 

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from amazon_ae._exceptions import ConfigurationError
 from amazon_ae._models.text import invisible_edge
@@ -56,7 +56,7 @@ def measure(value: int | Decimal | str | None) -> Decimal | None:
             return Decimal(value.strip())
         except InvalidOperation:
             pass
-    return value  # type: ignore[return-value]  # check_measure refuses it, with the field's name
+    return cast("Decimal | None", value)  # anything else: `check_measure` refuses it, with the field's name
 
 
 def check_measure(what: str, value: object) -> None:
@@ -121,7 +121,7 @@ def listed(what: str, values: Collection[str]) -> tuple[str, ...]:
 def check_path(what: str, path: object) -> Path:
     """The path; refuses what is none, and a text with a NUL, which no file system takes."""
     try:
-        found = Path(path)  # type: ignore[arg-type]  # what is none raises
+        found = Path(cast(Path, path))
     except TypeError:
         raise ConfigurationError(f"{what} must be a path (text or Path), not {type(path).__name__}") from None
     if "\0" in str(found):

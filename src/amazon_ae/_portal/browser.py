@@ -258,10 +258,10 @@ async def _adopt(running: RunningBrowser, state: SessionState | None, hosts: fro
 async def _new_context(browser: Browser, state: SessionState | None, *, locale: str, time_zone: str) -> BrowserContext:
     from playwright.async_api import Error
 
+    stored: Any = None if state is None else state.value  # what does not fit is refused, and handled below
     try:
         return await browser.new_context(
-            # What does not fit is refused, and handled below.
-            storage_state=None if state is None else state.value,  # type: ignore[arg-type]
+            storage_state=stored,
             locale=locale,
             timezone_id=time_zone,
             accept_downloads=True,

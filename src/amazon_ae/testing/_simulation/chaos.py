@@ -13,7 +13,6 @@ import random
 import re
 import uuid
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor, Future
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -40,6 +39,7 @@ from amazon_ae.testing._mws import FakeMws
 from amazon_ae.testing._network import Exchange
 from amazon_ae.testing._simulation.chaos_checks import Evidence, Put, Told, find_violations
 from amazon_ae.testing._simulation.chaos_plan import ChaosPlan
+from amazon_ae.testing._simulation.inline_storage import inline_sqlite
 
 __all__ = ["ChaosPlan", "ChaosReport", "run_chaos"]
 
@@ -80,25 +80,9 @@ def run_chaos(
     ids = random.Random(f"ids {plan.seed}")
     with (
         mock.patch("uuid.uuid4", side_effect=lambda: uuid.UUID(int=ids.getrandbits(128), version=4)),
-        mock.patch("amazon_ae._storage.sqlite.connection.ThreadPoolExecutor", _InlineExecutor),
+        inline_sqlite(),
     ):
         return asyncio.run(_World(plan, open_storage, grace_seconds).run())
-
-
-class _InlineExecutor(Executor):
-    """In the place of a store's thread: the work is done when it is submitted, so that a seed replays exactly."""
-
-    def __init__(self, **_: Any) -> None:
-        super().__init__()
-
-    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Do it now."""
-        future: Future[Any] = Future()
-        try:
-            future.set_result(work(*args, **kwargs))
-        except BaseException as error:
-            future.set_exception(error)
-        return future
 
 
 class _World:
@@ -131,6 +115,8 @@ class _World:
         self.evidence = Evidence()
         self.account = f"{self.fake.credentials.seller_id}/{self.fake.marketplace.code}"
         self.calm_since: float | None = None
+        # Tasks by the order in which they began: a set's order would not replay.
+        self._running: dict[asyncio.Future[Any], None] = {}
 
     @property
     def seconds(self) -> float:
@@ -213,12 +199,15 @@ class _World:
     async def _every(self, per_hour: float, act: Callable[[], Awaitable[None]]) -> None:
         if not per_hour:
             return
-        running: dict[asyncio.Future[None], None] = {}
         while True:
             await self.clock.sleep(self.rng.expovariate(per_hour / 3600))
-            task = asyncio.ensure_future(act())
-            running[task] = None
-            task.add_done_callback(running.pop)
+            self._start(act())
+
+    def _start(self, work: Awaitable[Any]) -> None:
+        """Perform beside everything else; what still runs at the end ends with the loop."""
+        task = asyncio.ensure_future(work)
+        self._running[task] = None
+        task.add_done_callback(self._running.pop)
 
     async def _on_a_host(self, work: Callable[[int], Any]) -> Any:
         """Run work in some living process; ``None`` if it died meanwhile or the storage failed."""
@@ -248,7 +237,7 @@ class _World:
         self.asked[order_id] = self.clock.now()
         self.fake.add_order(make_order(order_id, clock=self.clock))
         if self.rng.random() < self.plan.cancellations:
-            asyncio.ensure_future(self._cancel(order_id, self.rng.uniform(0, 900)))  # noqa: RUF006  # ends with the run
+            self._start(self._cancel(order_id, self.rng.uniform(0, 900)))
         while self.calm_since is None and not await self._ask(order_id):
             await self.clock.sleep(self.rng.uniform(5, 300))
 
@@ -346,7 +335,7 @@ class _World:
                 await self._boot(number)
                 self.networks[-1].faults = NetworkFaults()
         for order_id in self._untold():
-            asyncio.ensure_future(self._ask_until_final(order_id))  # noqa: RUF006  # ends with the run
+            self._start(self._ask_until_final(order_id))
         end = self.clock.now() + timedelta(hours=_SETTLE_HOURS)
         while self.clock.now() < end and await self._pending():
             await self.clock.sleep(60)

@@ -24,6 +24,7 @@ from amazon_ae._storage.sqlite.schema import DEFAULT_PREFIX
 from amazon_ae._storage.sqlite.store import SQLiteStorage
 from amazon_ae.testing._builders import make_item, make_order, make_order_id
 from amazon_ae.testing._clocks import VirtualClock
+from amazon_ae.testing._simulation.inline_storage import inline_sqlite
 from amazon_ae.testing._simulation.loads import Load, change_instants, pack_instants
 from amazon_ae.testing._simulation.market import PaperMarket
 
@@ -84,7 +85,8 @@ async def trade_for_days(
         seed: draws arrivals and SKUs.
         on_day: called at the end of each day.
     """
-    return await _Warehouse(path, load, days, retention, poll_seconds, group_seconds, seed).run(on_day)
+    with inline_sqlite():
+        return await _Warehouse(path, load, days, retention, poll_seconds, group_seconds, seed).run(on_day)
 
 
 class _Seller(PaperMarket):
@@ -130,26 +132,14 @@ class _Seller(PaperMarket):
 
 
 class _Store:
-    """A real store whose work is done at once and not on its thread, so that days take minutes; notes how long its
-    puts take.
-    """
+    """A real store that notes how long its puts take."""
 
     def __init__(self, file: SQLiteStorage) -> None:
         self.file = file
         self.put_seconds: list[float] = []
-        database = file._database
-
-        async def run(
-            begin: str, work: Callable[[sqlite3.Cursor], Any], then: Any = None, calls_back: bool = False
-        ) -> Any:
-            return database._perform(begin, work, then, calls_back)
-
-        def write_later(work: Callable[[sqlite3.Cursor], None]) -> None:
-            database._perform("BEGIN IMMEDIATE", work, None)
-
-        database._connect().execute("PRAGMA synchronous = OFF")  # nobody pulls the plug here
-        database._run = run  # type: ignore[method-assign]
-        database.write_later = write_later  # type: ignore[method-assign]
+        file._database._connect().execute(
+            "PRAGMA synchronous = OFF"
+        )  # nobody pulls the plug here, and days take minutes
 
     async def put(self, *args: Any, **options: Any) -> Any:
         """Put, and note how long that takes."""
@@ -160,10 +150,6 @@ class _Store:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.file, name)
-
-    def close(self) -> None:
-        """Close the connection, which no thread of the store holds."""
-        self.file._database._disconnect()
 
 
 class _Warehouse:
@@ -201,7 +187,7 @@ class _Warehouse:
         found: list[Day] = []
         async with contextlib.AsyncExitStack() as stack:
             for store in self._stores:
-                stack.callback(store.close)
+                stack.push_async_callback(store.aclose)
             for scheduler in self._schedulers:
                 await stack.enter_async_context(scheduler)
             jobs = [asyncio.ensure_future(sync.run(self._take)) for sync in self._syncs]
