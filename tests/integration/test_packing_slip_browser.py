@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from slip_support import SELLER, slip_order
 
 from amazon_ae import ChromiumPrinter, ConfigurationError, PackingSlips
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
-from slip_support import SELLER, slip_order  # beside the unit tests
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -28,6 +26,7 @@ from amazon_ae import (
 )
 from amazon_ae._models.stored import Change
 from amazon_ae.testing import FakeSpApi, VirtualClock
+from error_tracker import variables
 
 NOW = datetime(2026, 11, 28, 9, tzinfo=UTC)
 ONE, OTHER = "404-1234567-1234567", "404-7654321-7654321"
@@ -38,23 +37,11 @@ SECRETS = ["BUYERNAME", "STREET-7", "GIFTTEXT", "PASSWORD-1", "Atza|", "X-Amz-Si
            KEYS.refresh_token, CREDENTIALS.secret_key, str(CREDENTIALS.auth_token), "top%2Fsecret"]  # fmt: skip
 
 
-def frames(part: traceback.TracebackException | None) -> Iterator[str]:
-    """The variables of the library's frames; suppressed contexts too, since some trackers walk them."""
-    if part is None:
-        return
-    for frame in part.stack:
-        if "tests" not in Path(frame.filename).parts:
-            yield f"{frame.filename}:{frame.lineno} {frame.name} {frame.locals}"
-    yield "".join(part.format_exception_only())
-    yield from frames(part.__cause__)
-    yield from frames(part.__context__)
-
-
 def check(error: BaseException) -> None:
     """No secret in what is collected."""
-    for text in frames(traceback.TracebackException.from_exception(error, capture_locals=True)):
-        for secret in SECRETS:
-            assert secret not in text, text
+    text = variables(error)
+    for secret in SECRETS:
+        assert secret not in text, text
 
 
 def mws(*answers: Any) -> MwsClient:

@@ -6,13 +6,17 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["collected"]
+__all__ = ["collected", "variables"]
+
+
+def variables(error: BaseException) -> str:
+    """Every variable and message. Frames of tests are left out: they hold the secrets that are looked for."""
+    return "\n".join(_frames(traceback.TracebackException.from_exception(error, capture_locals=True)))
 
 
 def collected(error: BaseException) -> str:
-    """The text of it. Frames of tests are left out: they hold the secrets that are looked for."""
-    whole = traceback.TracebackException.from_exception(error, capture_locals=True)
-    return "\n".join([*_frames(whole), "".join(traceback.format_exception(error, chain=True))])
+    """The same, and the traceback as it is printed, with the lines of code of tests too."""
+    return variables(error) + "\n" + "".join(traceback.format_exception(error, chain=True))
 
 
 def _frames(part: traceback.TracebackException | None) -> Iterator[str]:
