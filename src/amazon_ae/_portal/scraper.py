@@ -27,29 +27,27 @@ from amazon_ae._exceptions import (
     ConfigurationError,
     DocumentError,
     PortalError,
-    PortalUnavailable,
 )
 from amazon_ae._models.documents import Document, DocumentKind, DocumentSet, kinds_asked
 from amazon_ae._models.events import DocumentEvent, Event, EventSink
 from amazon_ae._models.hidden import sealed
 from amazon_ae._models.marketplaces import Marketplace, PortalCredentials
 from amazon_ae._models.text import check_order_id
-from amazon_ae._portal.browser import RunningBrowser, close_context
+from amazon_ae._portal.browser import RunningBrowser
 from amazon_ae._portal.browser_options import BrowserOptions
 from amazon_ae._portal.browser_pool import BrowserPool
 from amazon_ae._portal.check import CheckRecorder, PageWalk
 from amazon_ae._portal.check_report import CheckReport
-from amazon_ae._portal.cookies import SessionCookies, read_session
+from amazon_ae._portal.cookies import read_session
 from amazon_ae._portal.document_fetchers import fetch_document, fetch_order_page
 from amazon_ae._portal.fetch_context import FetchContext, FetchedOrderPage
-from amazon_ae._portal.http import PortalHttp, SignedOut
+from amazon_ae._portal.http import PortalHttp
 from amazon_ae._portal.pacing import RequestPacer
-from amazon_ae._portal.playwright_calls import PageClosed, run_step
 from amazon_ae._portal.session import PortalSession
 from amazon_ae._portal.session_store import MemorySessionStore, SessionStore
 from amazon_ae._portal.sign_in_flow import SignInPlan
-from amazon_ae._portal.sign_in_rules import CHALLENGES, TABLE
-from amazon_ae._portal.site_map import SITE, PageKind, SiteMap
+from amazon_ae._portal.signed_in_browser import SignedInBrowser
+from amazon_ae._portal.site_map import SITE, SiteMap
 from amazon_ae._portal.snapshot import origin_of
 from amazon_ae._portal.totp import TotpSecret
 from amazon_ae._ports import Clock
@@ -134,7 +132,6 @@ class SellerPortalScraper:
         self._timeout_seconds = _seconds("timeout", timeout)
         self._label_wait_seconds = _seconds("label_wait", label_wait)
         self._pictures = frozenset(pictures_without_text)
-        self._taking = asyncio.Lock()
         self._routing = asyncio.Lock()
         self._label_batches: dict[str, str] = {}
         self._on_event = on_event
@@ -151,15 +148,16 @@ class SellerPortalScraper:
             account_name=account_name,
             timeout_seconds=self._timeout_seconds,
         )
-        self._hosts = frozenset(urlsplit(origin).hostname or "" for origin in self._plan.origins)
+        hosts = frozenset(urlsplit(origin).hostname or "" for origin in self._plan.origins)
         self._browser = BrowserPool(
             self._options,
             state=self._session.load,
-            hosts=self._hosts,
+            hosts=hosts,
             time_zone=marketplace.time_zone,
             timeout_seconds=self._timeout_seconds,
             max_pages=max_pages,
         )
+        self._signed_in = SignedInBrowser(self._browser, self._session, self._plan, hosts=hosts)
 
     async def __aenter__(self) -> SellerPortalScraper:
         return self
@@ -174,7 +172,7 @@ class SellerPortalScraper:
         running = self._browser.running
         try:
             if running is not None and running.alive:
-                await self._session.save(self._cookies(running), at_once=True)
+                await self._session.save(self._signed_in.cookies(running), at_once=True)
         finally:
             await self._browser.aclose()
 
@@ -201,11 +199,9 @@ class SellerPortalScraper:
         check_order_id(order_id)
         wanted = kinds_asked(kinds)
         self._pacer.check("documents")
-        running = await self._running()
-        if wanted and not self._session.usable:
-            await self._renew(running, self._session.generation)
-        elif wanted and running.session_generation != self._session.generation:
-            await self._take_newest(running)
+        running = await self._signed_in.running()
+        if wanted:
+            await self._signed_in.ensure_session(running)
         # Per session: the forms of a page hold tokens that end with the session they were made for.
         shared: dict[int, asyncio.Task[FetchedOrderPage]] = {}
 
@@ -238,7 +234,7 @@ class SellerPortalScraper:
                 await asyncio.wait(left)
         if broken:
             raise broken[0]
-        await self._session.save(self._cookies(running))
+        await self._session.save(self._signed_in.cookies(running))
         return DocumentSet(order_id, {kind: results[kind] for kind in wanted})
 
     async def login(self, *, headed: bool = False, person: float | timedelta = 300.0) -> None:
@@ -255,14 +251,14 @@ class SellerPortalScraper:
         self._pacer.check("sign-in")
         self._session.allow_retry()
         if not headed:
-            running = await self._running()
-            await self._renew(running, self._session.generation)
+            running = await self._signed_in.running()
+            await self._signed_in.renew(running, self._session.generation)
             return
         plan = attrs.evolve(self._plan, person_seconds=_seconds("person", person))
         # A window of its own: orders that are being fetched go on, and take over the session that is made here.
         async with self._browser.headed() as running:
             try:
-                await self._sign_in(running, plan, self._session.generation)
+                await self._signed_in.sign_in(running, plan, self._session.generation)
             except ChallengeRequired as error:
                 if running.owns_browser or not await running.is_headless():
                     raise
@@ -287,7 +283,9 @@ class SellerPortalScraper:
         """
         imported = await read_session(state, urlsplit(self._origin).hostname or "")
         running = self._browser.running
-        await self._session.import_state(self._cookies(running) if running and running.alive else None, imported)
+        await self._session.import_state(
+            self._signed_in.cookies(running) if running and running.alive else None, imported
+        )
 
     async def check(
         self, order_id: str | None = None, *, sign_in: bool = False, make_label: bool = False
@@ -317,7 +315,7 @@ class SellerPortalScraper:
         async def fetch(step: str, work: Callable[[], Awaitable[T]]) -> T:
             session.last_views, failure = [], None
             try:
-                return await self._with_session(running, step, work)
+                return await self._signed_in.perform(running, step, work)
             except AmazonAeError as error:
                 failure = error
                 raise
@@ -326,7 +324,7 @@ class SellerPortalScraper:
                     recorder.sign_in(session.last_views, session.last_evidence, failure)
 
         try:
-            running = await self._running()
+            running = await self._signed_in.running()
             recorder.fits("browser: starts")
             await self._check_sign_in(running, recorder, sign_in=sign_in)
             if session.usable:
@@ -349,25 +347,12 @@ class SellerPortalScraper:
         failure: AmazonAeError | None = None
         try:
             if not session.usable:
-                await self._renew(running, session.generation)
+                await self._signed_in.renew(running, session.generation)
             elif sign_in:
-                await self._try_sign_in(running)
+                await self._signed_in.try_sign_in(running, locale=self._options.locale)
         except AmazonAeError as error:
             failure = error
         recorder.sign_in(session.last_views, session.last_evidence, failure)
-
-    async def _try_sign_in(self, running: RunningBrowser) -> None:
-        if running.browser is None:
-            raise ConfigurationError("check(sign_in=True) needs a browser of its own, not a context of the host")
-        context = await run_step(
-            running.browser.new_context(locale=self._options.locale, timezone_id=self._marketplace.time_zone),
-            "browser",
-            self._timeout_seconds,
-        )
-        try:
-            await self._session.try_sign_in(context, self._plan)
-        finally:
-            await close_context(context)
 
     # One document
 
@@ -383,7 +368,7 @@ class SellerPortalScraper:
         name = "cancelled"
         try:
             context = self._context(running)
-            fetched = await self._with_session(
+            fetched = await self._signed_in.perform(
                 running, str(kind), lambda: fetch_document(context, kind, order_id, order_page)
             )
             facts = await asyncio.to_thread(fetched.inspect, kind not in self._pictures)
@@ -417,77 +402,6 @@ class SellerPortalScraper:
                     seconds=(now - started).total_seconds(),
                 )
             )
-
-    async def _with_session(self, running: RunningBrowser, step: str, work: Callable[[], Awaitable[T]]) -> T:
-        """Do it; where the session turns out to be lost, renew it and do it once more."""
-        generation = running.session_generation
-        try:
-            return await self._on_open_page(running, work)
-        except SignedOut:
-            self._session.invalidate(generation)
-        await self._renew(running, generation)
-        wall = PageKind.EMAIL
-        try:
-            return await self._on_open_page(running, work)
-        except SignedOut as error:
-            wall = error.page
-        if wall in CHALLENGES:
-            raise TABLE[wall].otherwise()
-        raise PortalUnavailable("the site signs out again right after a sign-in; try again later", step=step)
-
-    async def _on_open_page(self, running: RunningBrowser, work: Callable[[], Awaitable[T]]) -> T:
-        """Do it, once more where only its page was closed. A browser counts as lost only if it does not answer."""
-        step = ""
-        for last in (False, True):
-            try:
-                return await work()
-            except PageClosed as error:
-                if not await running.is_lost():
-                    if last:
-                        raise
-                    continue
-                step = error.step
-            break
-        running.lost = True
-        raise BrowserLost("the browser ended; call again, a new one is started", step=step)
-
-    async def _renew(self, running: RunningBrowser, generation: int) -> None:
-        try:
-            await self._on_open_page(running, lambda: self._sign_in(running, self._plan, generation))
-        except BrowserLost:
-            running.lost = True
-            raise
-
-    async def _sign_in(self, running: RunningBrowser, plan: SignInPlan, generation: int) -> None:
-        cookies = self._cookies(running)
-        if running.spare_state is not None:
-            state, running.spare_state = running.spare_state, None
-            await cookies.replace(state)
-        is_newest = await self._session.renew(
-            cookies, plan, lambda: self._browser.page(running, False), generation=generation
-        )
-        if is_newest:
-            running.session_generation = self._session.generation
-        else:
-            await self._take_newest(running)
-
-    async def _take_newest(self, running: RunningBrowser) -> None:
-        """Put the newest session into a browser that holds an older one: it was made in another browser."""
-        async with self._taking:
-            generation, state = self._session.generation, self._session.state
-            if running.session_generation != generation and state is not None:
-                await self._cookies(running).replace(state)
-                running.session_generation = generation
-
-    async def _running(self) -> RunningBrowser:
-        """The browser, with the generation of its session."""
-        running = await self._browser.get()
-        if running.session_generation < 0:
-            running.session_generation = self._session.generation
-        return running
-
-    def _cookies(self, running: RunningBrowser) -> SessionCookies:
-        return SessionCookies(running.context, None if running.owns_context else self._hosts)
 
     def _context(self, running: RunningBrowser) -> FetchContext:
         http = PortalHttp(
