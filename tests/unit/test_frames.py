@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from error_tracker import variables
 from mws_support import CREDENTIALS, ORDER_ID, Amazon, client_of, envelope, order
 
 from amazon_ae import (
@@ -26,7 +27,6 @@ from amazon_ae import (
 )
 from amazon_ae._models.stored import Change
 from amazon_ae.testing import FakeSpApi, VirtualClock
-from error_tracker import variables
 
 NOW = datetime(2026, 11, 28, 9, tzinfo=UTC)
 ONE, OTHER = "404-1234567-1234567", "404-7654321-7654321"
