@@ -271,14 +271,7 @@ class Dispatcher:
             admits=admits,
             oldest_at=picture.stats[decision.kind].oldest_at,
         )
-        self._start_once(_sending(decision.kind), self._send(departing))
-
-    async def _send(self, departing: Departing) -> None:
-        try:
-            await self._sender.send(departing)
-        except Exception:
-            self._cooldowns.start(departing.kind, "a pause: a feed could not be prepared", first=1.0, limit=60.0)
-            raise
+        self._start_once(_sending(decision.kind), self._sender.send(departing))
 
     async def _ledger(self, group: Group) -> Ledger | None:
         if group.rule is None or not any(queue.waiting for queue in group.queues):

@@ -22,7 +22,6 @@ from amazon_ae._exceptions import (
 )
 from amazon_ae._models import events
 from amazon_ae._models.feeds import BatchTerms, FeedReceipt, ItemKind, ItemOutcome, Outcome
-from amazon_ae._models.stored import StoredBatch
 from amazon_ae._scheduling.batch_phases import BatchEvent
 from amazon_ae._scheduling.batch_runner import BatchRunner
 from amazon_ae._scheduling.cooldowns import Cooldowns
@@ -100,31 +99,31 @@ class Sender:
         self._refusals: dict[ItemKind, int] = {}
 
     async def send(self, departing: Departing) -> None:
-        """Look up, open, submit, and take the steps that follow at once."""
-        # Fewer items than allowed leave while one that breaks a rule is being singled out.
-        limit = min(self._limits.get(departing.kind, departing.terms.max_items), departing.terms.max_items)
-        keys = None
-        if departing.kind is ItemKind.PICKUP:
-            keys = await self._lookup.eligible(limit)
-            if not keys:
+        """Look up, open, submit, and take the steps that follow at once. After a failure this kind pauses."""
+        try:
+            keys = None
+            if departing.kind is ItemKind.PICKUP and not (keys := await self._lookup.eligible(self._limit(departing))):
                 return
-        opened_at = self._runner.context.now()
-        stored = await self._open(departing, limit, keys)
-        if stored is None:
-            self._refusals[departing.kind] = self._refusals.get(departing.kind, 0) + 1
-            seconds = doubling(self._refusals[departing.kind], first=_LOST_FIRST, limit=_LOST_LIMIT)
-            self._cooldowns.pause(departing.kind, seconds, "a moment: another process was faster")
-            return
-        self._refusals.pop(departing.kind, None)
-        batch = self._runner.carry(stored, departing.terms)
-        if batch.outcomes:
-            batch.ledger_entry = _cancel(batch.batch_id)
-        else:
-            await self._submit(batch, departing, opened_at)
-        await self._runner.advance(batch)
+            opened_at = self._runner.context.now()
+            batch = await self._open(departing, keys)
+            if batch is None:
+                return
+            if batch.outcomes:
+                batch.ledger_entry = _cancel(batch.batch_id)
+            else:
+                await self._submit(batch, departing, opened_at)
+            await self._runner.advance(batch)
+        except Exception:
+            self._cooldowns.start(departing.kind, "a pause: a feed could not be prepared", first=1.0, limit=60.0)
+            raise
 
-    async def _open(self, departing: Departing, limit: int, keys: Collection[str] | None) -> StoredBatch | None:
-        context, terms, batch_id = self._runner.context, departing.terms, uuid.uuid4().hex
+    def _limit(self, departing: Departing) -> int:
+        """Fewer items than allowed leave while one that breaks a rule is being singled out."""
+        return min(self._limits.get(departing.kind, departing.terms.max_items), departing.terms.max_items)
+
+    async def _open(self, departing: Departing, keys: Collection[str] | None) -> InFlightBatch | None:
+        """Reserve the slot and take the items; ``None`` where another process was faster."""
+        context, kind, terms, batch_id = self._runner.context, departing.kind, departing.terms, uuid.uuid4().hex
         rule = terms.quota
 
         def admit(text: str | None, now: datetime) -> str | None:
@@ -134,11 +133,11 @@ class Sender:
             after = departing.admits(Ledger.read(text, rule, now), batch_id)
             return None if after is None else after.to_text()
 
-        return await context.storage.open(
+        stored = await context.storage.open(
             context.account,
-            departing.kind,
+            kind,
             batch_id=batch_id,
-            limit=limit,
+            limit=self._limit(departing),
             lease_seconds=context.lease_seconds(terms),
             exclusive=departing.exclusive,
             route=terms.route,
@@ -146,6 +145,13 @@ class Sender:
             ledger=None if rule is None else rule.name,
             admit=None if rule is None else admit,
         )
+        if stored is None:
+            self._refusals[kind] = self._refusals.get(kind, 0) + 1
+            seconds = doubling(self._refusals[kind], first=_LOST_FIRST, limit=_LOST_LIMIT)
+            self._cooldowns.pause(kind, seconds, "a moment: another process was faster")
+            return None
+        self._refusals.pop(kind, None)
+        return self._runner.carry(stored, terms)
 
     async def _submit(self, batch: InFlightBatch, departing: Departing, opened_at: datetime) -> None:
         """Submit, and record the result. ``opened_at``: this process's clock before the store opened the batch."""
