@@ -25,7 +25,7 @@ from amazon_ae._scheduling.batch_phases import BatchEvent, BatchPhase
 from amazon_ae._scheduling.context import SchedulerContext
 from amazon_ae._scheduling.cooldowns import Cooldowns
 from amazon_ae._scheduling.feed_pace import PollSteps, first_poll
-from amazon_ae._scheduling.in_flight import InFlightBatch, read_batch
+from amazon_ae._scheduling.in_flight import InFlightBatch, occupied, read_batch
 from amazon_ae._scheduling.late_feeds import LateFeed
 from amazon_ae._scheduling.order_lookup import PickupLookup
 from amazon_ae._scheduling.quota import FOREIGN
@@ -101,21 +101,19 @@ class BatchRunner:
         """Take every step that is due. The report is fetched here; the feed's status comes from ``StatusPolls``."""
         if batch.busy:
             return
-        batch.busy = True
-        try:
-            await self._book(batch)
-            while (step := self._steps.get(batch.phase)) is not None:
-                phase = batch.phase
-                await step(batch)
-                if batch.phase is phase:
-                    break  # it failed, and is tried again later
-        except StaleLease:
-            await self.lose(batch)
-        except StorageError as error:
-            logger.warning("the store failed on batch %s: %s", batch.batch_id, error)
-            self.later(batch, 1)
-        finally:
-            batch.busy = False
+        with occupied(batch):
+            try:
+                await self._book(batch)
+                while (step := self._steps.get(batch.phase)) is not None:
+                    phase = batch.phase
+                    await step(batch)
+                    if batch.phase is phase:
+                        break  # it failed, and is tried again later
+            except StaleLease:
+                await self.lose(batch)
+            except StorageError as error:
+                logger.warning("the store failed on batch %s: %s", batch.batch_id, error)
+                self.later(batch, 1)
 
     async def lose(self, batch: InFlightBatch) -> None:
         """Another process took the batch over. If this one sent it too, Amazon may have it twice."""

@@ -21,7 +21,7 @@ from amazon_ae._scheduling.batch_phases import BatchPhase
 from amazon_ae._scheduling.batch_runner import BatchRunner
 from amazon_ae._scheduling.context import KINDS, SchedulerContext
 from amazon_ae._scheduling.cooldowns import Cooldowns
-from amazon_ae._scheduling.in_flight import InFlightBatch
+from amazon_ae._scheduling.in_flight import InFlightBatch, occupied
 from amazon_ae._scheduling.late_checks import LateChecks
 from amazon_ae._scheduling.leases import Leases
 from amazon_ae._scheduling.order_lookup import PickupLookup
@@ -165,8 +165,9 @@ class Dispatcher:
 
     async def _advance(self, batch: InFlightBatch) -> None:
         try:
-            if batch.delay_reported and batch.phase is BatchPhase.REPORTING:
-                await self._polls.abandoned(await self._shared.status_cache(), [batch])
+            if batch.delay_reported and batch.phase is BatchPhase.REPORTING and not batch.busy:
+                with occupied(batch):
+                    await self._polls.abandoned(await self._shared.status_cache(), [batch])
             await self.runner.advance(batch)
         except Exception:
             batch.failures += 1
@@ -334,7 +335,8 @@ class Dispatcher:
         for batch in self.runner.batches.values():
             waits = batch.phase in (BatchPhase.UNANSWERED, BatchPhase.PROCESSING, BatchPhase.REPORTING)
             if name in (batch.feed_id, batch.batch_id) and waits and not batch.busy:
-                await self.runner.abandon(batch)
+                with occupied(batch):
+                    await self.runner.abandon(batch)
                 batch.due_at = self._context.now()
                 return True
         return False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
 import attrs
@@ -23,7 +24,7 @@ from amazon_ae._models.stored import StoredBatch
 from amazon_ae._scheduling.batch_phases import BatchEvent, BatchPhase, next_phase
 from amazon_ae._scheduling.quota import Ledger
 
-__all__ = ["InFlightBatch", "read_batch"]
+__all__ = ["InFlightBatch", "occupied", "read_batch"]
 
 
 @attrs.define(eq=False)
@@ -125,6 +126,18 @@ class InFlightBatch:
         """The clock was set back to ``now``: the next step is due."""
         self.since, self.leased_at = min(self.since, now), min(self.leased_at, now)
         self.due_at = now
+
+
+@contextlib.contextmanager
+def occupied(*batches: InFlightBatch) -> Iterator[None]:
+    """While a step of these batches is under way, no other one begins."""
+    for batch in batches:
+        batch.busy = True
+    try:
+        yield
+    finally:
+        for batch in batches:
+            batch.busy = False
 
 
 def read_batch(stored: StoredBatch, route: str) -> tuple[FeedBatch, list[ItemOutcome]]:

@@ -120,7 +120,8 @@ class Leases:
                 await context.storage.renew(batch.batch_id, batch.stored.fence, lease_seconds=seconds)
                 batch.leased_at = context.now()
             except StaleLease:
-                if not batch.busy:  # otherwise its step finds out
+                # A step that is under way finds out by itself, and one that has ended meanwhile has settled the batch.
+                if not batch.busy and batch.batch_id in self._runner.batches:
                     await self._runner.lose(batch)
 
     def renew_in(self, batch: InFlightBatch) -> float:

@@ -12,7 +12,7 @@ from amazon_ae._models.feeds import FeedState, FeedStatus, ItemKind
 from amazon_ae._scheduling.batch_phases import BatchEvent, BatchPhase
 from amazon_ae._scheduling.batch_runner import BatchRunner
 from amazon_ae._scheduling.feed_pace import FeedPace, PollSteps, next_poll
-from amazon_ae._scheduling.in_flight import InFlightBatch
+from amazon_ae._scheduling.in_flight import InFlightBatch, occupied
 from amazon_ae._scheduling.status_cache import POLL_INTERVAL_SECONDS, StatusCache
 
 __all__ = ["StatusPolls"]
@@ -46,7 +46,7 @@ class StatusPolls:
         Args:
             feed_ids: every unsettled feed of the account on this gateway's routes, whichever process carries it.
         """
-        context, shared = self._runner.context, self._runner.shared
+        context = self._runner.context
         due = [
             batch
             for batch in self._runner.batches.values()
@@ -54,6 +54,11 @@ class StatusPolls:
         ]
         if not due:
             return []
+        with occupied(*due):
+            return await self._poll(due, feed_ids)
+
+    async def _poll(self, due: Sequence[InFlightBatch], feed_ids: Sequence[str]) -> list[InFlightBatch]:
+        context, shared = self._runner.context, self._runner.shared
         cache, granted = await shared.claim_poll(saved=any(batch.kind is ItemKind.PICKUP for batch in due))
         ready = await self.abandoned(cache, due)
         due = [batch for batch in due if batch.phase is BatchPhase.PROCESSING]
@@ -115,6 +120,9 @@ class StatusPolls:
         context, pace = self._runner.context, pace or FeedPace()
         now, amazon_now = context.now(), context.amazon_now()
         for batch in batches:
+            if batch.feed_id in self._notified:  # it ended while its status was asked: ask again
+                batch.due_at = now
+                continue
             received = batch.submitted_at or amazon_now
             seconds = next_poll(
                 (now - batch.since).total_seconds(),

@@ -12,7 +12,7 @@ from amazon_ae._models import events
 from amazon_ae._models.feeds import FeedState, FeedStatus, ItemKind, Outcome
 from amazon_ae._scheduling.batch_phases import BatchEvent
 from amazon_ae._scheduling.batch_runner import BatchRunner
-from amazon_ae._scheduling.in_flight import InFlightBatch
+from amazon_ae._scheduling.in_flight import InFlightBatch, occupied
 from amazon_ae._scheduling.order_lookup import PickupLookup
 from amazon_ae._scheduling.polling import StatusPolls
 from amazon_ae._scheduling.reconciliation import (
@@ -43,12 +43,11 @@ class Recovery:
 
     async def check(self, batches: Sequence[InFlightBatch]) -> None:
         """Reconcile unanswered batches of one kind: one list of Amazon's feeds serves all of them."""
-        for batch in batches:
-            batch.busy = True
         try:
-            left = await self._without_amazon(batches)
-            if left:
-                await self._against_amazon(left)
+            with occupied(*batches):
+                left = await self._without_amazon(batches)
+                if left:
+                    await self._against_amazon(left)
         except StorageError:
             for batch in batches:
                 self._runner.later(batch, 1)
@@ -59,9 +58,6 @@ class Recovery:
                 batch.failures += 1
                 self._runner.later(batch, batch.failures)
                 self._runner.report_delay(batch)
-        finally:
-            for batch in batches:
-                batch.busy = False
 
     async def _without_amazon(self, batches: Sequence[InFlightBatch]) -> list[InFlightBatch]:
         """Decide what needs no request; returns the others."""

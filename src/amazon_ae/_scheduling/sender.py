@@ -25,7 +25,7 @@ from amazon_ae._models.feeds import BatchTerms, FeedReceipt, ItemKind, ItemOutco
 from amazon_ae._scheduling.batch_phases import BatchEvent
 from amazon_ae._scheduling.batch_runner import BatchRunner
 from amazon_ae._scheduling.cooldowns import Cooldowns
-from amazon_ae._scheduling.in_flight import InFlightBatch
+from amazon_ae._scheduling.in_flight import InFlightBatch, occupied
 from amazon_ae._scheduling.order_lookup import PickupLookup
 from amazon_ae._scheduling.quota import Ledger
 from amazon_ae._scheduling.reachability import Reachability
@@ -111,7 +111,8 @@ class Sender:
             if batch.outcomes:
                 batch.ledger_entry = _cancel(batch.batch_id)
             else:
-                await self._submit(batch, departing, opened_at)
+                with occupied(batch):
+                    await self._submit(batch, departing, opened_at)
             await self._runner.advance(batch)
         except Exception:
             self._cooldowns.start(departing.kind, "a pause: a feed could not be prepared", first=1.0, limit=60.0)
@@ -156,7 +157,6 @@ class Sender:
     async def _submit(self, batch: InFlightBatch, departing: Departing, opened_at: datetime) -> None:
         """Submit, and record the result. ``opened_at``: this process's clock before the store opened the batch."""
         context, runner = self._runner.context, self._runner
-        batch.busy = True
         progress = asyncio.Event()
 
         async def settle(outcomes: Sequence[ItemOutcome]) -> None:
@@ -183,8 +183,6 @@ class Sender:
             if receipt.feed_id is not None:
                 context.receipt_seen(receipt.submitted_at, sent=sent)
             self._answered(batch, receipt, departing)
-        finally:
-            batch.busy = False
 
     def _answered(self, batch: InFlightBatch, receipt: FeedReceipt, departing: Departing) -> None:
         context, seen = self._runner.context, receipt.quota
