@@ -204,7 +204,7 @@ def status_lines(status: AccountStatus) -> list[str]:
     lines += [f"  {_batch_line(batch, status.states, now)}" for batch in status.batches]
     lines += [f"  {_late_line(late, now)}" for late in status.late]
     for kind, item in status.dead_letters:
-        reason = " ".join(filter(None, (item.code, item.message))) or "no reason given"
+        reason = " ".join(filter(None, (item.code, item.message.rstrip(".")))) or "no reason given"
         lines.append(f"  {kind.value} {item.key}: {item.state.value}: {reason}; {verb_for(kind, item)}")
     return lines
 
