@@ -130,7 +130,7 @@ def _speed(text: str) -> float:
 
 
 def _sandbox(options: argparse.Namespace) -> int:
-    if missing := [name for name in ("uvicorn", "starlette") if find_spec(name) is None]:
+    if missing := [name for name in ("uvicorn", "starlette", "jinja2") if find_spec(name) is None]:
         print(f"amazon-ae: {' and '.join(missing)} missing: pip install 'amazon-ae[sandbox]'", file=sys.stderr)
         return 2
     from amazon_ae.testing._sandbox_command import run

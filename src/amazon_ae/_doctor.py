@@ -43,7 +43,7 @@ __all__ = [
 _EXTRAS: Final = {
     "portal": ("pypdf",),
     "postgres": ("psycopg", "psycopg_pool"),
-    "sandbox": ("uvicorn", "starlette"),
+    "sandbox": ("uvicorn", "starlette", "jinja2"),
     "plot": ("matplotlib",),
     "cli": ("rich",),
 }

@@ -64,20 +64,21 @@ def test_no_command_and_an_unknown_one_are_errors(capsys: pytest.CaptureFixture[
 
 def test_help_loads_no_heavy_module() -> None:
     """Neither a web server nor a browser driver, a database driver or httpx."""
+    heavy = ["uvicorn", "starlette", "jinja2", "playwright", "sqlite3", "psycopg"]
     code = (
         "import sys; from amazon_ae import _cli as cli\n"
         "try: cli.main(['--help'])\nexcept SystemExit: pass\n"
-        "print([name for name in ('uvicorn', 'starlette', 'playwright', 'sqlite3', 'psycopg') if name in sys.modules])"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("module", ["starlette", "uvicorn"])
+@pytest.mark.parametrize("module", ["starlette", "uvicorn", "jinja2"])
 def test_a_missing_extra_is_named(
     module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The sandbox needs both; without one of them the message has the command that gets it."""
+    """The sandbox needs each of them; without one the message has the command that gets it."""
     monkeypatch.setitem(sys.modules, module, None)
     assert cli.main(["sandbox"]) == 2
     assert capsys.readouterr().err == f"amazon-ae: {module} missing: pip install 'amazon-ae[sandbox]'\n"

@@ -30,7 +30,7 @@ def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
         getattr(amazon_ae, "Refunds")  # noqa: B009
 
 
-HEAVY = ["playwright", "psycopg", "psycopg_pool", "sqlite3", "pypdf", "starlette", "uvicorn", "matplotlib"]
+HEAVY = ["playwright", "psycopg", "psycopg_pool", "sqlite3", "pypdf", "starlette", "uvicorn", "jinja2", "matplotlib"]
 
 
 @pytest.mark.parametrize(

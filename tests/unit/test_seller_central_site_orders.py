@@ -9,12 +9,14 @@ from typing import Any
 import attrs
 import pypdf
 import pytest
+from jinja2 import UndefinedError
 from site_visitor import ANOTHER, READY, START, UNKNOWN, UNSCHEDULED, USER, Visitor, make_orders, make_site
 
 from amazon_ae._models.documents import DocumentKind
 from amazon_ae.testing._clocks import VirtualClock
 from amazon_ae.testing._papers import PortalPickup, sample_order
 from amazon_ae.testing._seller_central import Fault, InvoiceForm, LabelForm, SellerCentralSite, Tour
+from amazon_ae.testing._seller_central.pages import render
 
 SLIP = f"/orders/packing-slip?orderIds={READY}"
 LABEL = f"/easyship/label/download?orderId={READY}"
@@ -387,3 +389,9 @@ async def test_buyers_cannot_break_out_of_the_page() -> None:
         await visitor.sign_in()
         for path in ("/orders-v3", f"/orders-v3/order/{READY}", SLIP):
             assert nasty not in (await visitor.go(path)).html, path
+
+
+def test_a_page_without_one_of_its_values_is_an_error() -> None:
+    """Instead of a page with a gap."""
+    with pytest.raises(UndefinedError, match="order"):
+        render("seller/invoices.html", invoice_id="1")

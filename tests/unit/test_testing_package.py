@@ -42,7 +42,7 @@ def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
 
 def test_the_fakes_load_neither_server_nor_browser_nor_pytest() -> None:
     """A host's service may use them in a demonstration."""
-    heavy = ["starlette", "uvicorn", "playwright", "pytest", "sqlite3", "psycopg"]
+    heavy = ["starlette", "uvicorn", "jinja2", "playwright", "pytest", "sqlite3", "psycopg"]
     code = (
         "import sys\nfrom amazon_ae.testing import FakeMws, FakeSellerPortal, VirtualClock, make_order\n"
         f"print([name for name in {heavy!r} if name in sys.modules])"
@@ -56,6 +56,7 @@ def test_the_fakes_load_neither_server_nor_browser_nor_pytest() -> None:
     ("module", "use"),
     [
         ("starlette", "from amazon_ae.testing import open_sandbox"),
+        ("jinja2", "from amazon_ae.testing import SellerCentralSite"),
         ("uvicorn", "import asyncio\nfrom amazon_ae.testing import serve\nasyncio.run(serve(None).__aenter__())"),
     ],
 )

@@ -1,7 +1,7 @@
 """The whole sandbox on loopback: MWS, the Selling Partner API and Seller Central, one seller behind three servers.
 
-It needs the extra ``sandbox`` (uvicorn, starlette). ``amazon-ae sandbox`` is this module on the command line; a test or
-a demonstration opens it in its own process::
+It needs the extra ``sandbox`` (uvicorn, starlette, jinja2). ``amazon-ae sandbox`` is this module on the command line; a
+test or a demonstration opens it in its own process::
 
     async with open_sandbox(clock=clock) as sandbox:
         client = MwsClient(sandbox.credentials, sandbox.marketplace, clock=clock)

@@ -1,6 +1,6 @@
 """A look-alike of Seller Central: sign-in, orders and papers, in every known variant and with every fault.
 
-It needs the extra ``sandbox`` (starlette; uvicorn to serve it).
+It needs the extra ``sandbox`` (starlette, jinja2; uvicorn to serve it).
 """
 
 from __future__ import annotations

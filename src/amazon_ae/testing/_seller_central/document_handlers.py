@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from math import ceil
-from typing import Final
 from urllib.parse import quote
 
 import attrs
@@ -13,14 +12,15 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from amazon_ae._models.documents import DocumentKind
 from amazon_ae.testing._papers import PortalOrder, PortalPickup, paper_pages, sample_order
 from amazon_ae.testing._pdf import text_pages, write_pdf
-from amazon_ae.testing._seller_central import order_pages as pages
 from amazon_ae.testing._seller_central.faults import Fault, PlannedFault
+from amazon_ae.testing._seller_central.pages import render
 from amazon_ae.testing._seller_central.request_context import (
     Handler,
     Visit,
-    frame_of,
     order_for,
     read_form,
+    seller_page,
+    sentence_page,
     unknown_order,
 )
 from amazon_ae.testing._seller_central.state import Session, SiteState
@@ -28,8 +28,6 @@ from amazon_ae.testing._seller_central.texts import say
 from amazon_ae.testing._seller_central.variants import InvoiceForm, LabelForm
 
 __all__ = ["DocumentHandlers"]
-
-_TEXTLESS_PAGE: Final = '<!doctype html><html><body><hr style="height: 40mm; background: #000"></body></html>'
 
 
 class DocumentHandlers:
@@ -63,19 +61,18 @@ class DocumentHandlers:
             return unknown_order(visit, session)
         self._state.counts.documents[DocumentKind.PACKING_SLIP] += 1
         if fault is not None and fault.fault is Fault.NO_TEXT:
-            return HTMLResponse(_TEXTLESS_PAGE)
+            return HTMLResponse(render("faults/no_text.html"))
         if fault is not None and fault.fault is Fault.WRONG_ORDER:
             found = [_another(order) for order in found]
-        return HTMLResponse(pages.packing_slip_page(visit.language, found))
+        return seller_page(visit, session, "packing_slip.html", orders=found)
 
     async def invoices(self, visit: Visit, session: Session) -> Response:
         """What the invoice modal is filled with; a whole page of its own inside an iframe."""
         order = self._invoiced(visit, session, visit.request.path_params["order_id"])
         if order is None:
             return unknown_order(visit, session)
-        rows = pages.invoice_rows(frame_of(visit, session), order, self._state.invoice_id(order.order_id))
-        in_frame = "frame" in visit.request.query_params
-        return HTMLResponse(f"<!doctype html><html><body>{rows}</body></html>" if in_frame else rows)
+        template = "invoices_frame.html" if "frame" in visit.request.query_params else "invoices.html"
+        return seller_page(visit, session, template, order=order, invoice_id=self._state.invoice_id(order.order_id))
 
     async def invoice_token(self, visit: Visit, session: Session) -> Response:
         """A download address that works once: what the button that obeys only a person asks for."""
@@ -144,11 +141,10 @@ class DocumentHandlers:
         batch = self._state.batches.get(batch_id)
         if batch is None and batch_id != "all":
             return unknown_order(visit, session)
-        shown = (
-            [batch] if batch is not None and visit.variants.label is LabelForm.BATCH else self._state.batches.values()
-        )
+        alone = batch is not None and visit.variants.label is LabelForm.BATCH
+        batches = [batch] if alone else list(self._state.batches.values())
         now = self._state.clock.now()
-        return HTMLResponse(pages.batch_page(frame_of(visit, session), batch_id, list(shown), now=now))
+        return seller_page(visit, session, "label_batches.html", batch_id=batch_id, batches=batches, now=now)
 
     async def batch_label(self, visit: Visit, session: Session) -> Response:
         """The PDF that was made in the background."""
@@ -192,20 +188,18 @@ class DocumentHandlers:
             return self._not_ready(visit, session, fault.seconds)
         if fault.fault is Fault.ERROR_PAGE:
             whose = visit.request.query_params.get("orderIds") or visit.request.query_params.get("orderId") or ""
-            sentence = f"{say('problem', visit.language)}: {whose}"
-            return HTMLResponse(pages.sentence_page(frame_of(visit, session), "Error", sentence))
+            return sentence_page(visit, session, "Error", f"{say('problem', visit.language)}: {whose}")
         if fault.fault is Fault.EMPTY:
             return Response(b"", media_type="application/pdf")
         if fault.fault is Fault.HTML_AS_PDF:
-            page = pages.sentence_page(frame_of(visit, session), "Error", say("problem", visit.language))
+            page = sentence_page(visit, session, "Error", "problem")
             named = {"content-disposition": 'inline; filename="document.pdf"'}
-            return Response(page, media_type="application/pdf", headers=named)
+            return Response(page.body, media_type="application/pdf", headers=named)
         return None
 
     def _not_ready(self, visit: Visit, session: Session, seconds: float) -> Response:
-        sentence = say("not_ready", visit.language)
-        page = pages.sentence_page(frame_of(visit, session), say("in_progress", visit.language), sentence)
-        return HTMLResponse(page, status_code=202, headers={"retry-after": str(max(1, ceil(seconds)))})
+        headers = {"retry-after": str(max(1, ceil(seconds)))}
+        return sentence_page(visit, session, "in_progress", "not_ready", status_code=202, headers=headers)
 
 
 def _another(order: PortalOrder) -> PortalOrder:

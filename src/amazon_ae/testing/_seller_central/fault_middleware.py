@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 
 from amazon_ae._models.documents import DocumentKind
 from amazon_ae.testing._seller_central.faults import Fault
+from amazon_ae.testing._seller_central.pages import render
 from amazon_ae.testing._seller_central.request_context import BROWSER_COOKIE, LANGUAGE_COOKIE, SESSION_COOKIE
 from amazon_ae.testing._seller_central.state import SiteRequest, SiteState, new_token
 from amazon_ae.testing._seller_central.variants import Language
@@ -22,26 +23,16 @@ from amazon_ae.testing._serving import AsgiApp, Message, Receive, Scope, Send, d
 __all__ = ["FaultMiddleware"]
 
 _YEAR_SECONDS: Final = 365 * 86_400
-_ERROR_PAGE: Final = "<!doctype html><html><head><title>Sorry!</title></head><body>Something went wrong.</body></html>"
-_STRANGE_PAGE: Final = "<!doctype html><html><head><title>Hello</title></head><body>Something quite new.</body></html>"
-_WAF_PAGE: Final = (
-    "<!doctype html><html><head><script>window.gokuProps = { key: 'sandbox' }</script></head><body><noscript>"
-    "In order to continue, we need to verify that you're not a robot.</noscript></body></html>"
-)
-_WAF_BLOCK_PAGE: Final = (
-    "<!doctype html><html><head><title>ERROR: The request could not be satisfied</title></head>"
-    "<body><h1>403 ERROR</h1><h2>The request could not be satisfied.</h2>Request blocked.</body></html>"
-)
 # A browser shows a page of its own for an empty 500; the real site sends one. A bot wall's 403 is bare.
 _ANSWERS: Final[Mapping[Fault, tuple[int, str]]] = {
-    Fault.STATUS_500: (500, _ERROR_PAGE),
-    Fault.STATUS_503: (503, _ERROR_PAGE),
+    Fault.STATUS_500: (500, "error.html"),
+    Fault.STATUS_503: (503, "error.html"),
     Fault.BARE_403: (403, ""),
-    Fault.STRANGE_PAGE: (200, _STRANGE_PAGE),
-    Fault.THROTTLED: (429, _ERROR_PAGE),
-    Fault.BUSY: (503, _ERROR_PAGE),
-    Fault.WAF_CHALLENGE: (202, _WAF_PAGE),
-    Fault.WAF_BLOCK: (403, _WAF_BLOCK_PAGE),
+    Fault.STRANGE_PAGE: (200, "strange_page.html"),
+    Fault.THROTTLED: (429, "error.html"),
+    Fault.BUSY: (503, "error.html"),
+    Fault.WAF_CHALLENGE: (202, "waf_challenge.html"),
+    Fault.WAF_BLOCK: (403, "waf_block.html"),
 }
 # AWS WAF names what it did in a header (AWS WAF developer guide, "Actions: CAPTCHA and Challenge").
 _WAF_ACTIONS: Final = {Fault.WAF_CHALLENGE: "challenge", Fault.WAF_BLOCK: "block"}
@@ -100,12 +91,13 @@ class FaultMiddleware:
             fault, seconds = planned.fault, planned.seconds
             scope["sandbox.fault"] = planned
         if fault is not None and fault in _ANSWERS:
-            status, page = _ANSWERS[fault]
+            status, template = _ANSWERS[fault]
             headers = {}
             if fault in (Fault.THROTTLED, Fault.BUSY):
                 headers["retry-after"] = str(ceil(seconds))
             if fault in _WAF_ACTIONS:
                 headers["x-amzn-waf-action"] = _WAF_ACTIONS[fault]
+            page = render(f"faults/{template}") if template else ""
             await HTMLResponse(page, status_code=status, headers=headers)(scope, receive, send)
         elif fault is Fault.CUT_SHORT:
             await self._app(scope, receive, _cut_short(_with_cookies(scope, send)))

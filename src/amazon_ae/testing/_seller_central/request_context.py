@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 import attrs
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from amazon_ae._models.marketplaces import AE, EG, SA
 from amazon_ae.testing._papers import PortalOrder
-from amazon_ae.testing._seller_central.order_pages import Frame, sentence_page
+from amazon_ae.testing._seller_central.pages import render
 from amazon_ae.testing._seller_central.state import Browser, Session, SiteState
-from amazon_ae.testing._seller_central.texts import say
-from amazon_ae.testing._seller_central.variants import Language, SiteVariants
+from amazon_ae.testing._seller_central.variants import Language, SiteVariants, Tour
 
 __all__ = [
     "BROWSER_COOKIE",
     "LANGUAGE_COOKIE",
+    "MARKETPLACES",
     "SESSION_COOKIE",
     "TRUST_COOKIE",
     "VARIANTS_COOKIE",
     "Handler",
     "Visit",
-    "frame_of",
     "local_path",
     "order_for",
     "read_form",
+    "seller_page",
+    "sentence_page",
     "unknown_order",
     "visit_of",
 ]
@@ -37,6 +40,18 @@ SESSION_COOKIE = "at-sandbox"
 TRUST_COOKIE = "device-sandbox"
 VARIANTS_COOKIE = "sandbox-variants"
 LANGUAGE_COOKIE = "language"
+
+MARKETPLACES: Final = {marketplace.code: marketplace for marketplace in (AE, SA, EG)}
+"""Where the account sells."""
+
+_TOURS: Final = {
+    Tour.NONE: (),
+    Tour.JOYRIDE: ("joyride",),
+    Tour.KATAL: ("katal",),
+    Tour.BOTH: ("joyride", "katal"),
+    Tour.CONSENT: ("consent",),
+    Tour.STACKED: ("joyride", "consent", "katal"),
+}
 
 
 @attrs.frozen
@@ -78,13 +93,41 @@ def visit_of(request: Request, state: SiteState) -> Visit:
     return Visit(request, state.browser(request.scope["sandbox.browser_id"]), variants, session)
 
 
-def frame_of(visit: Visit, session: Session) -> Frame:
-    """The data of this visitor that a page behind the sign-in shows."""
-    return Frame(
+def seller_page(
+    visit: Visit,
+    session: Session,
+    template: str,
+    *,
+    status_code: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **values: object,
+) -> Response:
+    """A page behind the sign-in: its own ``values``, and what all of them show of this visitor."""
+    html = render(
+        f"seller/{template}",
+        visit.language,
         variants=visit.variants,
         csrf=session.csrf,
         marketplace=session.marketplace,
-        closed=frozenset(visit.browser.closed),
+        marketplaces=MARKETPLACES,
+        tours=[tour for tour in _TOURS[visit.variants.tour] if tour not in visit.browser.closed],
+        **values,
+    )
+    return HTMLResponse(html, status_code=status_code, headers=headers)
+
+
+def sentence_page(
+    visit: Visit,
+    session: Session,
+    title: str,
+    sentence: str,
+    *,
+    status_code: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A page with one sentence. Title and sentence are names of texts; what is none is shown as it is."""
+    return seller_page(
+        visit, session, "sentence.html", status_code=status_code, headers=headers, title=title, sentence=sentence
     )
 
 
@@ -97,9 +140,7 @@ def order_for(state: SiteState, session: Session, order_id: str) -> PortalOrder 
 
 def unknown_order(visit: Visit, session: Session) -> Response:
     """404: there is no such order, or no such paper of it."""
-    sentence = say("unknown_order", visit.language)
-    page = sentence_page(frame_of(visit, session), say("problem", visit.language), sentence)
-    return HTMLResponse(page, status_code=404)
+    return sentence_page(visit, session, "problem", "unknown_order", status_code=404)
 
 
 async def read_form(request: Request) -> dict[str, str]:

@@ -11,24 +11,22 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from amazon_ae.testing._seller_central import order_pages as pages
-from amazon_ae.testing._seller_central.challenge_pages import challenge_page
 from amazon_ae.testing._seller_central.document_handlers import DocumentHandlers
-from amazon_ae.testing._seller_central.html import hidden
-from amazon_ae.testing._seller_central.picker_pages import MARKETPLACES, older_picker_page, picker_page
+from amazon_ae.testing._seller_central.pages import challenge_page
 from amazon_ae.testing._seller_central.request_context import (
+    MARKETPLACES,
     Handler,
     Visit,
-    frame_of,
     local_path,
     order_for,
     read_form,
+    seller_page,
+    sentence_page,
     unknown_order,
     visit_of,
 )
 from amazon_ae.testing._seller_central.sign_in_handlers import SignInHandlers
 from amazon_ae.testing._seller_central.state import Session, SiteState
-from amazon_ae.testing._seller_central.texts import say
 from amazon_ae.testing._seller_central.variants import AccountPicker, Challenge, SignedOutAnswer
 
 __all__ = ["SellerHandlers"]
@@ -105,27 +103,26 @@ class SellerHandlers:
 
     async def home(self, visit: Visit, session: Session) -> Response:
         """``/home``."""
-        return HTMLResponse(pages.home_page(frame_of(visit, session)))
+        return seller_page(visit, session, "home.html")
 
     async def authorization_failed(self, visit: Visit, session: Session) -> Response:
         """The user may not see the page."""
-        sentence = say("no_permission", visit.language)
-        return HTMLResponse(pages.sentence_page(frame_of(visit, session), say("problem", visit.language), sentence))
+        return sentence_page(visit, session, "problem", "no_permission")
 
     async def picker(self, visit: Visit, session: Session) -> Response:
         """The account picker of either generation."""
         return_to = local_path(visit.request.query_params.get("returnTo", "/home"))
         user = self._state.user(session.email)
         accounts = (user.name, *user.other_accounts) if user else (session.email,)
+        fails_once = visit.variants.account_picker is AccountPicker.CURRENT_FAILS_ONCE
         if visit.request.url.path in ("/merchant-picker", "/global-picker"):
-            return HTMLResponse(older_picker_page(accounts, return_to, visit.variants, csrf=session.csrf))
-        fails = visit.variants.account_picker is AccountPicker.CURRENT_FAILS_ONCE
-        fails = fails and "picker-error" not in visit.browser.closed
-        if fails:
+            template = "older_picker.html"
+        elif fails_once and "picker-error" not in visit.browser.closed:
             visit.browser.closed.add("picker-error")
-        return HTMLResponse(
-            picker_page(accounts, session.marketplace, return_to, visit.variants, csrf=session.csrf, fails=fails)
-        )
+            template = "picker_error.html"
+        else:
+            template = "picker.html"
+        return seller_page(visit, session, template, accounts=accounts, return_to=return_to)
 
     async def pick(self, visit: Visit, session: Session) -> Response:
         """The choice that was made."""
@@ -152,29 +149,23 @@ class SellerHandlers:
         asked = visit.request.query_params.get("page", "1")
         page = min(last_page, max(1, int(asked) if asked.isdecimal() else 1))
         shown = found[(page - 1) * _ORDERS_PER_PAGE : page * _ORDERS_PER_PAGE]
-        return HTMLResponse(
-            pages.order_list_page(
-                frame_of(visit, session), shown, page=page, last_page=last_page, path=visit.request.url.path
-            )
-        )
+        path = visit.request.url.path
+        return seller_page(visit, session, "orders.html", orders=shown, page=page, last_page=last_page, path=path)
 
     async def order(self, visit: Visit, session: Session) -> Response:
         """One order."""
         order = order_for(self._state, session, visit.request.path_params["order_id"])
         if order is None:
             return unknown_order(visit, session)
-        return HTMLResponse(pages.order_page(frame_of(visit, session), order))
+        return seller_page(visit, session, "order.html", order=order)
 
     async def schedule(self, visit: Visit, session: Session) -> Response:
         """Schedule a pickup by hand, where the program that serves the sandbox allows it."""
         order = order_for(self._state, session, visit.request.query_params.get("orderId", ""))
-        frame = frame_of(visit, session)
         if order is None:
             return unknown_order(visit, session)
-        title = say("schedule", visit.language)
-        back = f"/orders-v3/order/{order.order_id}"
         if self._state.schedule is None:
-            return HTMLResponse(pages.sentence_page(frame, title, say("pickup_by_feed", visit.language)))
+            return sentence_page(visit, session, "schedule", "pickup_by_feed")
         if visit.request.method == "POST":
             form = await read_form(visit.request)
             if form.get("anti-csrftoken-a2z") != session.csrf:
@@ -184,9 +175,7 @@ class SellerHandlers:
             except ValueError:
                 return RedirectResponse(visit.wanted, 302)
             self._state.schedule(order.order_id, day)
-            return RedirectResponse(back, 302)
+            return RedirectResponse(f"/orders-v3/order/{order.order_id}", 302)
         today = self._state.clock.now().date()
-        days = "".join(f"<option>{today + timedelta(days=ahead)}</option>" for ahead in range(1, 8))
-        fields = hidden(**{"anti-csrftoken-a2z": session.csrf}) + f'<select name="day">{days}</select>'
-        extra = f'<form method="post">{fields}<p><input type="submit" class="primary" value="{title}"></p></form>'
-        return HTMLResponse(pages.sentence_page(frame, title, say("pickup_when", visit.language), extra))
+        days = [today + timedelta(days=ahead) for ahead in range(1, 8)]
+        return seller_page(visit, session, "schedule.html", days=days)

@@ -9,9 +9,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from amazon_ae.testing._seller_central import sign_in_pages as pages
-from amazon_ae.testing._seller_central.challenge_pages import captcha_fields, challenge_page
 from amazon_ae.testing._seller_central.codes import code_of, step_of
+from amazon_ae.testing._seller_central.pages import challenge_page, render
 from amazon_ae.testing._seller_central.request_context import (
     SESSION_COOKIE,
     TRUST_COOKIE,
@@ -129,7 +128,7 @@ class SignInHandlers:
 
     def _unknown_account(self, visit: Visit, sign_in: SignIn, email: str) -> Response:
         if visit.variants.sign_in is SignInForm.CLAIM:
-            return HTMLResponse(pages.intent_page(sign_in, email, visit.language))
+            return HTMLResponse(render("sign_in/intent.html", visit.language, sign_in=sign_in, email=email))
         return self._page(visit, sign_in, Step.EMAIL, error=say("unknown_email", visit.language))
 
     async def post_code(self, request: Request) -> Response:
@@ -324,39 +323,26 @@ class SignInHandlers:
         return RedirectResponse(f"{path}?{urlencode({'arb': sign_in.sign_in_id})}", 302)
 
     def _page(self, visit: Visit, sign_in: SignIn, step: Step, *, error: str = "", status: int = 200) -> Response:
-        language, variants = visit.language, visit.variants
-        asks_captcha = variants.challenge is Challenge.CAPTCHA and Challenge.CAPTCHA not in visit.browser.passed
-        captcha = captcha_fields(sign_in, language) if asks_captcha else ""
+        variants, passed = visit.variants, visit.browser.passed
         if step is Step.CHALLENGE:
             # AWS WAF answers its captcha page with 405 and a header.
             is_waf = variants.challenge is Challenge.WAF
             return HTMLResponse(
-                challenge_page(variants.challenge, sign_in, language),
+                challenge_page(variants.challenge, sign_in, visit.language),
                 status_code=405 if is_waf else status,
                 headers={"x-amzn-waf-action": "captcha"} if is_waf else None,
             )
-        if step is Step.SWITCH:
-            remembered = self._state.remembered_emails
-            emails = [user.email for user in self._state.users.values()] if remembered is None else remembered
-            html = pages.switch_page(sign_in, emails, language)
-        elif step is Step.EMAIL:
-            html = (
-                pages.claim_page(sign_in, language, error=error)
-                if variants.sign_in is SignInForm.CLAIM
-                else pages.sign_in_page(sign_in, variants.sign_in, language, error=error, captcha=captcha)
-            )
-        elif step is Step.PASSWORD:
-            html = pages.password_page(sign_in, language, error=error, captcha=captcha)
-        elif step is Step.CODE:
-            if variants.challenge is Challenge.SMS_IN_PLACE and variants.challenge not in visit.browser.passed:
-                sign_in.by_message = True
-            html = pages.code_page(sign_in, language, error=error)
-        else:
-            build = {
-                Step.DEVICE: pages.device_page,
-                Step.PHONE: pages.account_fixup_page,
-                Step.REMIND: pages.remind_page,
-                Step.PASSKEY: pages.passkey_nudge_page,
-            }[step]
-            html = build(sign_in, language)
+        if step is Step.CODE and variants.challenge is Challenge.SMS_IN_PLACE and variants.challenge not in passed:
+            sign_in.by_message = True
+        remembered = self._state.remembered_emails
+        is_claim = step is Step.EMAIL and variants.sign_in is SignInForm.CLAIM
+        html = render(
+            f"sign_in/{'claim' if is_claim else step}.html",
+            visit.language,
+            sign_in=sign_in,
+            error=error,
+            asks_password=step is Step.PASSWORD or variants.sign_in is SignInForm.ONE_PAGE,
+            asks_captcha=variants.challenge is Challenge.CAPTCHA and Challenge.CAPTCHA not in passed,
+            emails=[user.email for user in self._state.users.values()] if remembered is None else remembered,
+        )
         return HTMLResponse(html, status_code=status)
