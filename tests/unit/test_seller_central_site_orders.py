@@ -393,5 +393,5 @@ async def test_buyers_cannot_break_out_of_the_page() -> None:
 
 def test_a_page_without_one_of_its_values_is_an_error() -> None:
     """Instead of a page with a gap."""
-    with pytest.raises(UndefinedError, match="order"):
-        render("seller/invoices.html", invoice_id="1")
+    with pytest.raises(UndefinedError, match="sign_in"):
+        render("sign_in/code.html", error="")
