@@ -4,14 +4,13 @@ python benchmarks/bench_pace.py                 # everything, some minutes
 python benchmarks/bench_pace.py loads           # eight loads, 48 h, ten seeds
 python benchmarks/bench_pace.py loads --wire    # with the real client against FakeMws: the same decisions, slower
 python benchmarks/bench_pace.py processing      # feeds that take up to 15 minutes each, 12 h
-python benchmarks/bench_pace.py drawn           # processing drawn per feed and changing over the day, beside an ideal
+python benchmarks/bench_pace.py drawn           # processing drawn and changing by day, beside a scheduler that is told
 python benchmarks/bench_pace.py ablation        # what each rule of the policy buys
 """
 
 from __future__ import annotations
 
 import argparse
-import random
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from statistics import fmean
@@ -47,6 +46,7 @@ ABLATIONS: Final[Mapping[str, FeedPolicy]] = {
     "spacing without regard to the queue": FeedPolicy(queue_exponent=0.0),
     "old feeds weigh as much as fresh ones": FeedPolicy(freshness=0.0),
     "no spare slots": FeedPolicy(spare_slots=0.0),
+    "another program's feeds weigh as ours": FeedPolicy(foreign_weight=1.0),
 }
 _SPREAD: Final = (1.0,) * 6 + (5.0,) * 6 + (2.0,) * 12
 
@@ -61,6 +61,7 @@ class Case:
     processing: Processing = attrs.field(factory=Processing)
     policy: FeedPolicy = attrs.field(factory=FeedPolicy)
     real_client: bool = False
+    told: bool = False
 
     def play(self) -> Trade:
         """Perform it."""
@@ -71,6 +72,7 @@ class Case:
             processing=self.processing,
             policy=self.policy,
             market=wire if self.real_client else paper,
+            told=self.told,
         )
 
 
@@ -113,34 +115,24 @@ def processing(pool: ProcessPoolExecutor, seeds: Sequence[int]) -> None:
 
 
 def drawn(pool: ProcessPoolExecutor, seeds: Sequence[int]) -> None:
-    """Processing drawn per feed and changing over the day, beside a queue that knows each end; minutes, 24 h."""
+    """Processing drawn per feed and changing over the day, beside the same scheduler told of each end; 24 h."""
     times = {
         "median 60 s, p95 180 s": Processing(seconds=60, p95_seconds=180),
         "median 300 s, p95 900 s": Processing(seconds=300, p95_seconds=900),
         "60 s, 300 s for six hours, 120 s": Processing(seconds=60, day_profile=_SPREAD),
     }
-    print("| processing | packs/h | mean | ideal | ratio | notices the end after |\n|---|---|---|---|---|---|")
+    print("| processing | packs/h | minutes to the outcome | told of each end | ratio | notices the end after |")
+    print("|---|---|---|---|---|---|")
     for name, time in times.items():
         for packs in (8, 20):
             load = Load(packs_per_hour=packs, changes_per_hour=600)
-            trades = list(pool.map(play, [Case(load, seed, hours=24.0, processing=time) for seed in seeds]))
-            found = fmean(delay for trade in trades for _, delay in trade.outcome_delays) / 60
-            best = fmean(delay for trade in trades for draw in range(5) for delay in ideal(trade, draw)) / 60
+            cases = [Case(load, seed, hours=24.0, processing=time) for seed in seeds]
+            trades = list(pool.map(play, cases))
+            told = list(pool.map(play, [attrs.evolve(case, told=True) for case in cases]))
+            found = fmean(trade.outcomes.mean for trade in trades) / 60
+            best = fmean(trade.outcomes.mean for trade in told) / 60
             notice = fmean(trade.detection.mean for trade in trades)
             print(f"| {name} | {packs} | {found:.2f} | {best:.2f} | {found / best:.2f} | {notice:.0f} s |", flush=True)
-
-
-def ideal(trade: Trade, draw: int) -> list[float]:
-    """Delays of a queue without a quota that knows the end of each feed when it comes: a bound for any policy."""
-    rng = random.Random(1000 * trade.seed + draw)  # simulated processing times
-    asked, delays, free = [at for at, _ in sorted(trade.outcome_delays)], [], 0.0
-    while asked:
-        free = max(free, asked[0])
-        taken = [at for at in asked if at <= free]
-        asked = asked[len(taken) :]
-        free += trade.processing.draw(free, rng)
-        delays += [free - at for at in taken]
-    return delays
 
 
 def ablation(pool: ProcessPoolExecutor, seeds: Sequence[int]) -> None:

@@ -112,7 +112,7 @@ def test_polls_meet_the_expected_end_and_become_rare_for_a_feed_of_a_day() -> No
     """Pickups, which somebody waits for, are asked about more often than stock."""
     pickup, stock = PollSteps.of(ItemKind.PICKUP), PollSteps.of(ItemKind.INVENTORY)
     rest: dict[str, float] = {"earliest_seconds": 0.0, "limit": 900.0}
-    assert next_poll(100.0, pickup, left_seconds=500.0, **rest) == 15.0
+    assert next_poll(100.0, pickup, left_seconds=500.0, **rest) == 20.0
     assert next_poll(400.0, pickup, left_seconds=500.0, **rest) == 40.0
     assert next_poll(100.0, stock, left_seconds=500.0, **rest) == 60.0
     assert next_poll(400.0, pickup, left_seconds=50.0, **rest) == 52.0

@@ -138,7 +138,7 @@ class PollSteps:
     @classmethod
     def of(cls, kind: ItemKind) -> PollSteps:
         """Somebody waits for pickups; stock has time, and shares their polls."""
-        return cls(15.0, 0.1) if kind is ItemKind.PICKUP else cls(60.0, 0.15)
+        return cls(20.0, 0.1) if kind is ItemKind.PICKUP else cls(60.0, 0.15)
 
 
 def first_poll(pace: FeedPace, steps: PollSteps, *, default: float) -> float:

@@ -61,6 +61,8 @@ class FeedPolicy:
         freshness: how much more recent prompt feeds weigh than old ones: 0 not at all, 1 fully (twice when fresh, not
             at all after an hour).
         spare_slots: slots of the hour that the even spacing of stock leaves unplanned while prompt feeds are few.
+        foreign_weight: how many slots of the next hour each feed of another program in the last one takes: a little
+            more than one, because such a feed is known only when it has been sent.
         stock_every_seconds: a fixed distance between stock feeds instead of even spacing, at most 3,600; ``None`` for
             even.
     """
@@ -69,8 +71,9 @@ class FeedPolicy:
     busy_share: float = 0.53
     prompt_spacing: float = 2.37
     queue_exponent: float = 0.093
-    freshness: float = 0.4
+    freshness: float = 0.6
     spare_slots: float = 2.2
+    foreign_weight: float = 1.05
     stock_every_seconds: float | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -78,7 +81,7 @@ class FeedPolicy:
             raise ConfigurationError("quiet_share must be at least 0 and below busy_share")
         if not 0 <= self.freshness <= 1:
             raise ConfigurationError("freshness must be between 0 and 1")
-        if min(self.prompt_spacing, self.queue_exponent, self.spare_slots) < 0:
+        if min(self.prompt_spacing, self.queue_exponent, self.spare_slots, self.foreign_weight) < 0:
             raise ConfigurationError("no value of a FeedPolicy may be negative")
         if self.stock_every_seconds is not None and not 0 < self.stock_every_seconds <= _HOUR:
             raise ConfigurationError("stock_every_seconds must be above 0 and at most 3600")
@@ -220,7 +223,7 @@ def _spread(ledger: Ledger, policy: FeedPolicy) -> float:
     if not _is_scarce(ledger):
         return 0.0
     spare = policy.spare_slots * (1.0 - _busy(ledger, policy))
-    left = _slots(ledger) - spare - _prompt_slots(ledger, policy) - _recent(ledger, FOREIGN)
+    left = _slots(ledger) - spare - _prompt_slots(ledger, policy) - policy.foreign_weight * _recent(ledger, FOREIGN)
     return max(ledger.horizon_seconds / max(left, _slots(ledger) / 4), _thrift(ledger, policy))
 
 

@@ -5,6 +5,7 @@ It shares no line with the ledger it is there to judge: the bucket ticks, the ho
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
@@ -113,6 +114,8 @@ class PaperMarket:
         self._feeds: dict[str, FeedStatus] = {}
         self._submitted = 0
         self._free_at: dict[ItemKind, datetime] = {}
+        self._on_end: Callable[[str], object] | None = None
+        self._telling: set[asyncio.Task[None]] = set()
         self._pace = Limiter(clock, burst=6, restore_seconds=60)  # as a gateway paces its look-ups
         # MWS API reference, the pages of SubmitFeed, GetFeedSubmissionList, GetFeedSubmissionResult and GetOrder.
         self.meters: dict[str, Meter] = {
@@ -168,8 +171,20 @@ class PaperMarket:
         )
         if self._on_feed is not None:
             self._on_feed(batch, now)
+        if self._on_end is not None:
+            task = asyncio.ensure_future(self._tell(self._on_end, feed_id, seconds=(done - now).total_seconds()))
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
         left = self.meters["SubmitFeed"].left
         return FeedReceipt(feed_id=feed_id, submitted_at=now, quota=QuotaSeen(maximum=30.0, remaining=left))
+
+    def tell(self, on_end: Callable[[str], object]) -> None:
+        """From now on, call this with the id of each feed that ends, and answer questions for a status for nothing."""
+        self._on_end = on_end
+
+    async def _tell(self, on_end: Callable[[str], object], feed_id: str, *, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        on_end(feed_id)
 
     def busy_until(self, kind: ItemKind) -> datetime:
         """When the last accepted feed of a kind will have been processed."""
@@ -189,8 +204,9 @@ class PaperMarket:
 
     async def status(self, feed_ids: Sequence[str]) -> Sequence[FeedStatus]:
         """See ``FeedGateway``; one request per 100 ids."""
-        for _ in range(0, len(feed_ids), 100):
-            self._take("GetFeedSubmissionList")
+        if self._on_end is None:
+            for _ in range(0, len(feed_ids), 100):
+                self._take("GetFeedSubmissionList")
         return [self._status(feed_id) for feed_id in feed_ids if feed_id in self._feeds]
 
     async def report(self, feed_id: str, batch: FeedBatch) -> FeedReport:

@@ -13,6 +13,7 @@ import attrs
 from amazon_ae._exceptions import AmazonAeError
 from amazon_ae._models.events import Event
 from amazon_ae._models.feeds import FeedBatch, InventoryUpdate, ItemKind
+from amazon_ae._models.notifications import FeedFinished
 from amazon_ae._models.stored import Change
 from amazon_ae._ports import FeedGateway, OrderGateway
 from amazon_ae._scheduling import FeedScheduler, SchedulerTiming
@@ -182,6 +183,8 @@ class Side:
     orders: OrderGateway
     requests: Callable[[], dict[str, tuple[int, int]]]
     foreign_feed: Callable[[], Awaitable[None]]
+    tell: Callable[[Callable[[str], object]], None] | None = None
+    """See ``PaperMarket.tell``; ``None`` where this market cannot."""
 
 
 @attrs.frozen(kw_only=True)
@@ -213,6 +216,7 @@ def paper(scene: Scene) -> Side:
         market,
         lambda: {name: (meter.taken, meter.refused) for name, meter in meters.items()},
         market.foreign_feed,
+        market.tell,
     )
 
 
@@ -225,6 +229,7 @@ def simulate(
     policy: FeedPolicy | None = None,
     timing: SchedulerTiming | None = None,
     market: Market = paper,
+    told: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> Trade:
     """Run the real scheduler over ``hours`` of virtual trade. Equal arguments give equal results.
@@ -236,16 +241,18 @@ def simulate(
         seed: other arrivals and processing times for another seed.
         policy, timing: the scheduler's; its defaults without them.
         market: Amazon's side.
+        told: the scheduler is notified of each feed's end at once, as no MWS seller is: a bound for every way to poll.
         progress: called with the hours that are done, about once per virtual quarter of an hour.
     """
-    run = _Run(load, processing or Processing(), hours, seed, market)
+    run = _Run(load, processing or Processing(), hours, seed, market, told)
     return asyncio.run(run.perform(policy, timing or _TIMING, progress))
 
 
 class _Run:
     """One simulation."""
 
-    def __init__(self, load: Load, processing: Processing, hours: float, seed: int, market: Market) -> None:
+    def __init__(self, load: Load, processing: Processing, hours: float, seed: int, market: Market, told: bool) -> None:
+        self._told = told
         self._load, self._processing, self._hours, self._seed = load, processing, hours, seed
         self._clock = VirtualClock()
         self._start = self._clock.now()
@@ -272,6 +279,8 @@ class _Run:
             timing=timing,
             on_event=self._count,
         )
+        if self._told and side.tell is not None:
+            side.tell(lambda feed_id: scheduler.notify(FeedFinished(feed_id=feed_id)))
         async with scheduler:
             await asyncio.gather(
                 self._pack(scheduler, packs),
