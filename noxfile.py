@@ -58,7 +58,8 @@ def tests(session: nox.Session) -> None:
     get_browser(session)
     samples = [f"--samples={SAMPLES}"] if SAMPLES.is_dir() else []
     samples += [f"--spapi={SPAPI}"] if SPAPI.is_dir() else []
-    session.run("python", "-m", "pytest", "-n", "2", "--dist", "loadscope", *samples, *session.posargs)
+    # Half of the tests wait for a browser or a server: more workers than cores end sooner.
+    session.run("python", "-m", "pytest", "-n", "4", "--dist", "worksteal", *samples, *session.posargs)
 
 
 @nox.session
@@ -94,9 +95,9 @@ def coverage(session: nox.Session) -> None:
         "-m",
         "pytest",
         "-n",
-        "2",
+        "4",
         "--dist",
-        "loadscope",
+        "worksteal",
         "--cov",
         "--cov-report=term-missing:skip-covered",
         *session.posargs,
