@@ -89,6 +89,18 @@ async def test_calls_at_the_same_time_share_one_exchange(shop: Shop) -> None:
     assert shop.fake.count(LWA) == 1
 
 
+async def test_a_call_that_comes_when_the_last_one_gave_up_begins_an_exchange_of_its_own(shop: Shop) -> None:
+    """The cancelled exchange takes a moment to end, and no other call is cancelled with it."""
+    client = shop.client()
+    shop.fake.fail(LWA, SpApiFault.SLOW, seconds=20)
+    first = asyncio.ensure_future(client.listings.get("SKU-1"))
+    await shop.clock.sleep(1)
+    first.cancel()
+    await asyncio.sleep(0)  # the first has given up, and its exchange has not ended yet
+    assert (await client.listings.get("SKU-1")).sku == "SKU-1"
+    assert first.cancelled()
+
+
 async def test_a_token_is_renewed_before_it_ends(shop: Shop) -> None:
     """No call meets an expired one."""
     client = shop.client()

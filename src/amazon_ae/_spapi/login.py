@@ -88,15 +88,20 @@ class TokenSource:
         if exchange is None:
             exchange = _Exchange(asyncio.ensure_future(self._renew(scope)))
             self._exchanges[key] = exchange
-            exchange.task.add_done_callback(lambda _: self._exchanges.pop(key, None))
+            exchange.task.add_done_callback(lambda _, ended=exchange: self._end(key, ended))
         exchange.waiting += 1
         try:
             await self._until(exchange.task, deadline)
         finally:
             exchange.waiting -= 1
             if not exchange.waiting and not exchange.task.done():
+                self._end(key, exchange)  # a call that comes now begins an exchange of its own
                 exchange.task.cancel()
         return exchange.task.result()
+
+    def _end(self, key: tuple[str, asyncio.AbstractEventLoop], exchange: _Exchange) -> None:
+        if self._exchanges.get(key) is exchange:
+            del self._exchanges[key]
 
     def refuse(self, scope: str = "") -> None:
         """Amazon refused a call with this token: the next call gets another one.
