@@ -43,7 +43,8 @@ class World:
 
     async def accept(self, **stock: int) -> None:
         for sku, quantity in stock.items():
-            self.fake.add_sku(sku)
+            if sku not in self.fake.stock:
+                self.fake.add_sku(sku)
             await self.buffer.put(sku, quantity)
         async with FeedScheduler(self.storage, self.gateway, clock=self.clock):
             while (await self.storage.stats(self.gateway.account, ItemKind.INVENTORY)).waiting:
@@ -97,6 +98,7 @@ async def test_twenty_skus_cost_one_request_and_a_comma_one_of_its_own(world: Wo
     """At a pace that leaves room for others."""
     names = {f"S{n}": n + 1 for n in range(40)} | {"a,b": 3}
     await world.accept(**names)
+    await world.clock.sleep(900)
     begin = world.clock.now()
     assert await world.audit(requests_per_second=0.5).check_all(names) == 0
     assert world.fake.count("searchListingsItems") == 2
@@ -109,6 +111,7 @@ async def test_an_outage_is_waited_out(world: World) -> None:
     await world.accept(A=5)
     world.fake.state.stock["A"] = 1
     world.fake.fail("searchListingsItems", SpApiFault.UNAVAILABLE, times=8)
+    await world.clock.sleep(900)
     assert await world.audit().check_all(["A"]) == 1
 
 
@@ -122,6 +125,20 @@ async def test_a_sample_of_what_is_accepted_is_asked_about_later(world: World) -
         await world.clock.sleep(200)
         assert [event.sku for event in world.events if isinstance(event, StockDiffers)] == ["B"]
         assert len(world.events) == 1
+
+
+async def test_a_value_that_was_accepted_a_moment_ago_is_no_difference_yet(world: World) -> None:
+    """The sample of an earlier one comes back when the newest must be live; a walk over all SKUs passes it over."""
+    async with world.audit(sample=1.0, after_seconds=600, resend=True) as audit:
+        await world.accept(A=5)
+        await world.clock.sleep(550)
+        await world.accept(A=7)
+        world.fake.state.stock["A"] = 5  # Amazon shows the newest only after a while
+        await world.clock.sleep(100)
+        assert await audit.check_all(["A"]) == 0
+        assert world.events == []
+        await world.clock.sleep(600)
+        assert [event.accepted for event in world.events if isinstance(event, StockDiffers)] == [7]
 
 
 @pytest.mark.parametrize("options", [{"sample": 2}, {"requests_per_second": 0}, {"after_seconds": -1}])

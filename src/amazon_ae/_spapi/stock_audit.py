@@ -35,7 +35,7 @@ class StockAudit:
     """Compares the stock that Amazon shows with what it accepted last.
 
     ``check`` and ``check_all`` ask about the SKUs that you name. With ``async with`` it also checks a sample of the
-    changes that are accepted from then on.
+    changes that are accepted from then on. Stock is not compared before Amazon must show it, but by ``check``.
 
     Args:
         client: not closed by this object.
@@ -78,6 +78,7 @@ class StockAudit:
         self._on_event = on_event
         self._random = random
         self._due: dict[str, datetime] = {}
+        self._ripe: Sequence[str] = ()
         self._task: asyncio.Task[None] | None = None
         self._unwatch: Callable[[], None] | None = None
         self._news = asyncio.Event()
@@ -92,10 +93,14 @@ class StockAudit:
             AmazonAeError: as every call.
             StorageError: the store failed.
         """
+        return await self._check(skus, timedelta(0))
+
+    async def _check(self, skus: Sequence[str], age: timedelta) -> tuple[StockDiffers, ...]:
+        """Ask about those that were accepted at least ``age`` ago; a sample comes back to the others."""
         found: list[StockDiffers] = []
         asked = False
         for begin in range(0, len(skus), _PER_REQUEST):
-            stored = [item for sku in skus[begin : begin + _PER_REQUEST] if (item := await self._settled(sku))]
+            stored = [item for sku in skus[begin : begin + _PER_REQUEST] if (item := await self._settled(sku, age))]
             if not stored:
                 continue
             if asked:
@@ -107,6 +112,8 @@ class StockAudit:
 
     async def check_all(self, skus: Iterable[str]) -> int:
         """Ask about every SKU at the audit's pace; a passing failure is waited out.
+
+        A SKU whose newest value was accepted less than ``after_seconds`` ago is passed over.
 
         Returns:
             How many differ.
@@ -154,7 +161,7 @@ class StockAudit:
     async def _part(self, skus: Sequence[str]) -> int:
         while True:
             try:
-                found = await self.check(skus)
+                found = await self._check(skus, self._after)
             except AmazonAeError as error:
                 if not _passing(error):
                     raise
@@ -175,12 +182,12 @@ class StockAudit:
         clock = self._client.clock
         while True:
             now = clock.now()
-            ripe = [sku for sku, due in self._due.items() if due <= now][:_PER_REQUEST]
+            ripe = self._ripe = [sku for sku, due in self._due.items() if due <= now][:_PER_REQUEST]
             for sku in ripe:
                 del self._due[sku]
             if ripe:
                 try:
-                    await self.check(ripe)
+                    await self._check(ripe, self._after)
                 except AmazonAeError as error:
                     _log.warning("stock audit: %s", error)
                 except Exception:
@@ -192,9 +199,13 @@ class StockAudit:
                 self._news.clear()
                 await self._news.wait()
 
-    async def _settled(self, sku: str) -> StoredItem | None:
+    async def _settled(self, sku: str, age: timedelta = timedelta(0)) -> StoredItem | None:
         item = await self._storage.item(self._client.account, _KIND, sku)
         if item is None or item.state is not ItemState.ACCEPTED or item.accepted_value is None:
+            return None
+        if age and item.accepted_at is not None and (due := item.accepted_at + age) > self._client.clock.now():
+            if sku in self._ripe:
+                self._due.setdefault(sku, due)
             return None
         return item
 
