@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -146,6 +146,37 @@ async def test_a_notified_order_comes_at_once(world: World) -> None:
     await world.clock.advance(1000)
     assert taken == [(one, 30.0)]
     assert world.shop.looked_up == [one]
+    task.cancel()
+
+
+async def test_an_order_that_changes_while_it_is_asked_for_is_asked_for_again(world: World) -> None:
+    """The second notification came after Amazon had answered: the answer is older than the change."""
+    taken: list[datetime | None] = []
+
+    async def handler(synced: SyncedOrder) -> None:
+        taken.append(synced.order.last_update_date)
+
+    sync = world.sync(poll_seconds=3600)
+    task = asyncio.create_task(sync.run(handler))
+    await asyncio.sleep(0)
+    await world.clock.advance(10)
+    one = world.shop.put(1)
+    real = world.shop.get
+
+    async def slow(order_ids: Sequence[str]) -> Sequence[Order]:
+        found = await real(order_ids)
+        if len(world.shop.looked_up) == 1:
+            await world.clock.sleep(5)
+            world.shop.put(1)
+            sync.notify(OrderChanged(order_id=one))
+        return found
+
+    world.shop.get = slow  # type: ignore[method-assign]  # the test's own shop
+    sync.notify(OrderChanged(order_id=one))
+    for _ in range(3):
+        await world.clock.advance(10)
+    assert world.shop.looked_up == [one, one]
+    assert len(taken) == 2
     task.cancel()
 
 

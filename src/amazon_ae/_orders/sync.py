@@ -5,9 +5,10 @@ loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Final
 
 from amazon_ae._backoff import is_passing
@@ -123,7 +124,8 @@ class OrderSync:
         self._claims = claim_seconds > 0
         self._poll_seconds = pause
         self._clock = clock
-        self._notified: dict[str, None] = {}
+        self._notified: dict[str, int] = {}
+        self._notifications = 0
         self._wake: asyncio.Event | None = None
         self._handling = asyncio.Lock()
 
@@ -244,20 +246,26 @@ class OrderSync:
                     await self._clock.sleep(pause)  # refused: not again at once
 
     def _remember(self, order_id: str) -> None:
-        self._notified[order_id] = None
+        self._notifications += 1
+        self._notified[order_id] = self._notifications
         if self._wake is not None:
             self._wake.set()
 
     async def _notified_orders(self) -> AsyncGenerator[SyncedOrder, None]:
-        """The orders of notifications, asked for by id. One whose request fails is asked for again."""
+        """The orders of notifications, asked for by id; again where that fails, or another one comes meanwhile."""
         while self._notified:
-            ids = list(self._notified)[:_FEW]
-            async with aclosing(self._intake.by_id(ids)) as found:
+            asked = dict(islice(self._notified.items(), _FEW))
+            async with aclosing(self._intake.by_id(list(asked))) as found:
                 async for synced in found:
-                    self._notified.pop(synced.order.amazon_order_id, None)
+                    self._served(asked, synced.order.amazon_order_id)
                     yield synced
-            for order_id in ids:
-                self._notified.pop(order_id, None)
+            for order_id in asked:
+                self._served(asked, order_id)
+
+    def _served(self, asked: Mapping[str, int], order_id: str) -> None:
+        """Forget this order's notification, unless another one came since it was ``asked`` for."""
+        if self._notified.get(order_id) == asked.get(order_id):
+            self._notified.pop(order_id, None)
 
     async def _pass_on(
         self,
