@@ -10,7 +10,7 @@ a slot now*. Three classes compete:
 The policy in six rules. Each was found by simulation, and ``docs/explanation/quota.md`` shows what each one buys:
 
 1. *Prompt classes leave at once while the hour is quiet.* As prompt feeds take more of the hour, they are spaced wider,
-   up to ``prompt_spacing``, and share. Within the hour, recent feeds weigh a little more than old ones.
+   up to ``prompt_spacing``, and share. Within the hour, recent feeds weigh more than old ones.
 2. *The more items wait, the sooner the feed leaves*; a single one waits a little longer.
 3. *No feed of pickups queues at Amazon if its items could travel with others.* Amazon processes feeds of one type one
    after another. A second feed behind an unfinished one finishes no earlier than one that leaves at its end, but
