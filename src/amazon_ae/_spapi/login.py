@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from amazon_ae._exceptions import NotSent, OutcomeUnknown
@@ -88,18 +89,18 @@ class TokenSource:
         if exchange is None:
             exchange = _Exchange(asyncio.ensure_future(self._renew(scope)))
             self._exchanges[key] = exchange
-            exchange.task.add_done_callback(lambda _, ended=exchange: self._end(key, ended))
+            exchange.task.add_done_callback(partial(self._forget, key, exchange))
         exchange.waiting += 1
         try:
             await self._until(exchange.task, deadline)
         finally:
             exchange.waiting -= 1
             if not exchange.waiting and not exchange.task.done():
-                self._end(key, exchange)  # a call that comes now begins an exchange of its own
+                self._forget(key, exchange)  # a call that comes now begins an exchange of its own
                 exchange.task.cancel()
         return exchange.task.result()
 
-    def _end(self, key: tuple[str, asyncio.AbstractEventLoop], exchange: _Exchange) -> None:
+    def _forget(self, key: tuple[str, asyncio.AbstractEventLoop], exchange: _Exchange, _task: object = None) -> None:
         if self._exchanges.get(key) is exchange:
             del self._exchanges[key]
 
