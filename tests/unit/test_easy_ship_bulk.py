@@ -7,6 +7,7 @@ import stat
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from bulk_support import BulkWorld, Died, Life
 
@@ -16,6 +17,7 @@ from amazon_ae import (
     DocumentKind,
     EasyShipBulkPickup,
     FeedReceipt,
+    InvalidRequest,
     LabelArchiveFolder,
     LabelTexts,
     MediaType,
@@ -23,6 +25,7 @@ from amazon_ae import (
     Outcome,
     OutcomeUnknown,
     RegionNotSupported,
+    SpApiClient,
     StorageError,
 )
 from amazon_ae.testing import SpApiFault, make_order_id
@@ -146,6 +149,30 @@ async def test_a_marketplace_without_the_bulk_call_says_so(world: BulkWorld, off
     world.fake.settings.easy_ship = offers  # type: ignore[assignment]  # one of its literals
     with pytest.raises(RegionNotSupported):
         await submit(world)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("This operation is not supported for the current marketplace.", RegionNotSupported),
+        ("The label format is not valid.", InvalidRequest),
+    ],
+)
+async def test_only_a_message_about_the_marketplace_says_that_it_is_not_served(
+    world: BulkWorld, message: str, expected: type[Exception]
+) -> None:
+    """India answers with the code of every malformed request."""
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith("/packages/bulk"):
+            return await world.fake.handle_async_request(request)
+        return httpx.Response(400, json={"errors": [{"code": "InvalidInput", "message": message}]})
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        client = SpApiClient(world.fake.credentials, world.fake.marketplace, http=http, clock=world.clock)
+        with pytest.raises(InvalidRequest) as caught:
+            await client.easy_ship_bulk.schedule(world.order_ids, media_type=MediaType.PDF)
+    assert type(caught.value) is expected
 
 
 @pytest.mark.parametrize("fault", [SpApiFault.ANSWER_LOST, SpApiFault.TRUNCATED])

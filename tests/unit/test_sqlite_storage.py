@@ -214,6 +214,30 @@ async def test_a_commit_of_the_host_is_noticed(path: Path) -> None:
     await store.aclose()
 
 
+async def test_who_missed_notices_looks_for_itself(path: Path) -> None:
+    """The oldest notices are gone: whoever has something queued is called, and all read their outcomes again."""
+    store = SQLiteStorage(path, watch_seconds=0.01)
+    await put(store, "a")
+    told, settled, other = threading.Event(), threading.Event(), threading.Event()
+    store.watch(ACCOUNT, told.set, settled=lambda kind, keys: settled.set())
+    store.watch("A1NOBODY/AE", other.set, settled=lambda kind, keys: None)
+    with closing(sqlite3.connect(path)) as connection:
+        (table,) = (
+            name
+            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            if name.endswith("notices")
+        )
+        (last,) = connection.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()
+        connection.execute(f"DELETE FROM {table}")
+        row = (last + 5000, "another", "A1ELSE/AE", "inventory", "[]")
+        connection.execute(f"INSERT INTO {table} (id, origin, account, kind, keys) VALUES (?, ?, ?, ?, ?)", row)
+        connection.commit()
+    assert await heard(settled)
+    assert await heard(told)
+    assert not other.is_set()
+    await store.aclose()
+
+
 async def test_nobody_is_told_while_nothing_happens(path: Path) -> None:
     """Asking the file alone calls nobody back, though something waits."""
     store = SQLiteStorage(path, watch_seconds=None)

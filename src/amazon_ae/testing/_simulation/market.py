@@ -115,7 +115,7 @@ class PaperMarket:
         self._submitted = 0
         self._free_at: dict[ItemKind, datetime] = {}
         self._on_end: Callable[[str], object] | None = None
-        self._telling: set[asyncio.Task[None]] = set()
+        self._telling: set[asyncio.Task[None]] | None = None
         self._pace = Limiter(clock, burst=6, restore_seconds=60)  # as a gateway paces its look-ups
         # MWS API reference, the pages of SubmitFeed, GetFeedSubmissionList, GetFeedSubmissionResult and GetOrder.
         self.meters: dict[str, Meter] = {
@@ -171,7 +171,7 @@ class PaperMarket:
         )
         if self._on_feed is not None:
             self._on_feed(batch, now)
-        if self._on_end is not None:
+        if self._on_end is not None and self._telling is not None:
             task = asyncio.ensure_future(self._tell(self._on_end, feed_id, seconds=(done - now).total_seconds()))
             self._telling.add(task)
             task.add_done_callback(self._telling.discard)
@@ -180,7 +180,7 @@ class PaperMarket:
 
     def tell(self, on_end: Callable[[str], object]) -> None:
         """From now on, call this with the id of each feed that ends, and answer questions for a status for nothing."""
-        self._on_end = on_end
+        self._on_end, self._telling = on_end, set()
 
     async def _tell(self, on_end: Callable[[str], object], feed_id: str, *, seconds: float) -> None:
         await self._clock.sleep(seconds)
