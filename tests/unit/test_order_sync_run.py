@@ -180,6 +180,45 @@ async def test_an_order_that_changes_while_it_is_asked_for_is_asked_for_again(wo
     task.cancel()
 
 
+@pytest.mark.parametrize("status", ["Unshipped", "Canceled"])
+async def test_an_old_page_brings_no_version_after_a_newer_one(world: World, status: str) -> None:
+    """The handler takes its time with the page's first order, and the second changes: nobody packs its old state."""
+    taken: list[SyncedOrder] = []
+
+    async def handler(synced: SyncedOrder) -> None:
+        taken.append(synced)
+        if len(taken) == 1:
+            await world.clock.sleep(20)
+            world.shop.put(2, status)
+            sync.notify(OrderChanged(order_id=two))
+            await world.clock.sleep(20)
+
+    one, two = world.shop.put(1), world.shop.put(2)
+    world.later()
+    sync = world.sync(on_event=lambda event: None)
+    task = asyncio.create_task(sync.run(handler))
+    await asyncio.sleep(0)
+    for _ in range(60):
+        await world.clock.advance(10)
+    newest = world.shop.known[two].last_update_date
+    expected = [(one, taken[0].order.last_update_date), *([(two, newest)] if status == "Unshipped" else [])]
+    assert [(each.order.amazon_order_id, each.order.last_update_date) for each in taken] == expected
+    task.cancel()
+
+
+async def test_a_version_that_another_process_has_passed_is_not_delivered(world: World) -> None:
+    """Its poll, or a notification, brought a newer one between this process's question and its answer."""
+    one = world.shop.put(1)
+    world.later(150)
+    stale = world.shop.known[one]
+    world.shop.put(1)
+    other = world.sync()
+    other.notify(OrderChanged(order_id=one))
+    assert await polled(other) == [one]
+    world.shop.known[one] = stale  # a list that is not up to date yet
+    assert await polled(world.sync()) == []
+
+
 async def test_a_notified_order_whose_request_fails_is_asked_for_again(world: World) -> None:
     """Not in a loop: after the pause that Amazon asked for."""
     taken: list[str] = []

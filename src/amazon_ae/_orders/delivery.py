@@ -80,6 +80,14 @@ class Seen:
         others = self.known.get(order_id_of(version), set())
         return {name for name in others if name != version and (name < version or name.startswith(UNDATED))}
 
+    def is_outdated(self, version: str) -> bool:
+        """Whether this poll saw a newer version of the order, or one has a document."""
+        order_id = order_id_of(version)
+        known = [name for name in self.known.get(order_id, ()) if not name.startswith(UNDATED)]
+        return version < self.current.get(order_id, "") or (
+            not version.startswith(UNDATED) and version < max(known, default="")
+        )
+
 
 class Delivery:
     """The open orders that this process knows, and the steps to deliver one. ``OrderSync`` explains the arguments."""
@@ -104,6 +112,8 @@ class Delivery:
         self._clock = clock
         self._orders: dict[str, Order] = {}
         self._items: dict[str, tuple[OrderItem, ...]] = {}
+        # By order id, as the answers of all polls and notifications showed them: a page that is read slowly gets old.
+        self._newest: dict[str, str] = {}
         self._suspects = Suspects()
 
     def __len__(self) -> int:
@@ -129,6 +139,7 @@ class Delivery:
         known = set(names)
         for version in [version for version in self._orders if version < floor and version not in known]:
             self.drop(version)
+        self._newest = {order_id: version for order_id, version in self._newest.items() if version >= floor}
 
     def clear(self) -> None:
         """Forget everything: it may be outdated."""
@@ -136,15 +147,19 @@ class Delivery:
         self._items.clear()
 
     async def receive(self, seen: Seen, order: Order) -> SyncedOrder | None:
-        """An order of an answer: its older versions go; it is delivered unless that was done or it has ended."""
+        """An order of an answer: its older versions go; it is delivered unless that was done, it has ended, or a newer
+        version of it is known.
+        """
         if poison := self._poison(order):
             await self.report([poison])
             return None
         version, order_id = version_of(order), order.amazon_order_id
-        if version in seen.offered or version < seen.current.get(order_id, ""):
+        if version in seen.offered or seen.is_outdated(version) or version < self._newest.get(order_id, ""):
             return None
         seen.offered.add(version)
         seen.current[order_id] = version
+        if not version.startswith(UNDATED):
+            self._newest[order_id] = version
         older = seen.older(version)
         await self._versions.supersede(older)
         for name in older:
