@@ -58,8 +58,7 @@ def tests(session: nox.Session) -> None:
     get_browser(session)
     samples = [f"--samples={SAMPLES}"] if SAMPLES.is_dir() else []
     samples += [f"--spapi={SPAPI}"] if SPAPI.is_dir() else []
-    # Half of the tests wait for a browser or a server: more workers than cores end sooner.
-    session.run("python", "-m", "pytest", "-n", "4", "--dist", "worksteal", *samples, *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "2", "--dist", "loadscope", *samples, *session.posargs)
 
 
 @nox.session
@@ -95,9 +94,9 @@ def coverage(session: nox.Session) -> None:
         "-m",
         "pytest",
         "-n",
-        "4",
+        "2",
         "--dist",
-        "worksteal",
+        "loadscope",
         "--cov",
         "--cov-report=term-missing:skip-covered",
         *session.posargs,

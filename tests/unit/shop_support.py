@@ -26,8 +26,8 @@ PICKUP, INVENTORY = ItemKind.PICKUP, ItemKind.INVENTORY
 class Shop:
     """One seller: Amazon, a store, a clock, and what the scheduler told."""
 
-    def __init__(self, **fake: Any) -> None:
-        self.clock = VirtualClock()
+    def __init__(self, *, clock: VirtualClock | None = None, **fake: Any) -> None:
+        self.clock = clock or VirtualClock()
         self.start = self.clock.now()
         self.fake = FakeMws(clock=self.clock, **fake)
         self.storage = MemoryStorage(clock=self.clock)

@@ -131,8 +131,7 @@ class Bystander:
 
 async def test_an_outcome_reaches_the_callers_of_another_process_on_one_file(tmp_path: Path) -> None:
     """One process asks, another carries: the file's notice ends the wait, no recheck and no deadline does."""
-    shop = Shop()
-    shop.clock = VirtualClock(grace_seconds=0.05)  # threads work beside the loop
+    shop = Shop(clock=VirtualClock(grace_seconds=0.05))  # threads work beside the loop
     (order_id,) = shop.orders(1)
     timing = SchedulerTiming(recheck_seconds=1e6)
     path = tmp_path / "store.db"
