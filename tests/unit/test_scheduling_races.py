@@ -91,8 +91,9 @@ async def test_a_feed_may_be_abandoned_while_its_status_is_asked(caplog: pytest.
         amazon.meanwhile = abandon
         await shop.clock.sleep(600)
     assert errors(caplog) == []
-    (settled,) = shop.said(events.FeedSettled)
-    assert settled.accepted == 1  # Amazon had ended it: the report is better than giving it up
+    first, second = shop.said(events.FeedSettled)
+    assert (first.feed_id, first.retried) == (feed.feed_id, 1)  # given up at once
+    assert second.warned == 1  # and sent again: Amazon had the value
 
 
 async def test_a_batch_may_be_lost_while_its_status_is_asked(caplog: pytest.LogCaptureFixture) -> None:

@@ -131,13 +131,14 @@ class InFlightBatch:
 @contextlib.contextmanager
 def occupied(*batches: InFlightBatch) -> Iterator[None]:
     """While a step of these batches is under way, no other one begins."""
+    before = [batch.busy for batch in batches]
     for batch in batches:
         batch.busy = True
     try:
         yield
     finally:
-        for batch in batches:
-            batch.busy = False
+        for batch, busy in zip(batches, before, strict=True):
+            batch.busy = busy
 
 
 def read_batch(stored: StoredBatch, route: str) -> tuple[FeedBatch, list[ItemOutcome]]:

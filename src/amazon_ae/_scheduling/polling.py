@@ -46,7 +46,7 @@ class StatusPolls:
         Args:
             feed_ids: every unsettled feed of the account on this gateway's routes, whichever process carries it.
         """
-        context = self._runner.context
+        context, shared = self._runner.context, self._runner.shared
         due = [
             batch
             for batch in self._runner.batches.values()
@@ -54,11 +54,6 @@ class StatusPolls:
         ]
         if not due:
             return []
-        with occupied(*due):
-            return await self._poll(due, feed_ids)
-
-    async def _poll(self, due: Sequence[InFlightBatch], feed_ids: Sequence[str]) -> list[InFlightBatch]:
-        context, shared = self._runner.context, self._runner.shared
         cache, granted = await shared.claim_poll(saved=any(batch.kind is ItemKind.PICKUP for batch in due))
         ready = await self.abandoned(cache, due)
         due = [batch for batch in due if batch.phase is BatchPhase.PROCESSING]
@@ -81,7 +76,10 @@ class StatusPolls:
         now = context.store_now()
         paces = {kind: await self._learnt(kind, due, states) for kind in dict.fromkeys(batch.kind for batch in due)}
         for batch in due:
-            await self._apply(batch, states.get(batch.feed_id or ""))
+            if batch.busy or batch.phase is not BatchPhase.PROCESSING:
+                continue  # given up or lost while Amazon was asked
+            with occupied(batch):
+                await self._apply(batch, states.get(batch.feed_id or ""))
             if batch.phase is BatchPhase.PROCESSING:
                 self._runner.report_delay(batch)
                 wait = cache.wait_seconds(now, saved=batch.kind is ItemKind.PICKUP)
@@ -113,13 +111,16 @@ class StatusPolls:
         """Give up the batches that the host abandoned, in this process or another."""
         gone = [batch for batch in batches if {batch.feed_id, batch.batch_id} & set(cache.abandoned)]
         for batch in gone:
-            await self._runner.abandon(batch)
+            with occupied(batch):
+                await self._runner.abandon(batch)
         return gone
 
     def _wait(self, batches: Iterable[InFlightBatch], at_least: float, pace: FeedPace | None = None) -> None:
         context, pace = self._runner.context, pace or FeedPace()
         now, amazon_now = context.now(), context.amazon_now()
         for batch in batches:
+            if batch.phase is not BatchPhase.PROCESSING:
+                continue  # given up while Amazon was asked: its next step is due
             if batch.feed_id in self._notified:  # it ended while its status was asked: ask again
                 batch.due_at = now
                 continue
