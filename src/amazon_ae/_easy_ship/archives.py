@@ -151,8 +151,8 @@ def unpack(content: bytes, *, limits: ArchiveLimits | None = None) -> tuple[Arch
         return tuple(_documents("", content, budget, limits.most_levels))
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
         raise DocumentInvalid(f"the archive is damaged ({type(error).__name__})", retryable=True, step=_STEP) from None
-    except (NotImplementedError, RuntimeError, ValueError, OSError, LookupError, struct.error) as error:
-        # What `zipfile` raises for a feature that it lacks, and for damaged fields.
+    except (RuntimeError, ValueError, OSError, LookupError, struct.error) as error:
+        # What `zipfile` raises for a feature that it lacks (a `RuntimeError`), and for damaged fields.
         raise DocumentInvalid(f"the archive cannot be read ({type(error).__name__})", step=_STEP) from None
 
 
