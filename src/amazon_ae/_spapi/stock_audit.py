@@ -78,7 +78,6 @@ class StockAudit:
         self._on_event = on_event
         self._random = random
         self._due: dict[str, datetime] = {}
-        self._ripe: Sequence[str] = ()
         self._task: asyncio.Task[None] | None = None
         self._unwatch: Callable[[], None] | None = None
         self._news = asyncio.Event()
@@ -96,7 +95,7 @@ class StockAudit:
         return await self._check(skus, timedelta(0))
 
     async def _check(self, skus: Sequence[str], age: timedelta) -> tuple[StockDiffers, ...]:
-        """Ask about those that were accepted at least ``age`` ago; a sample comes back to the others."""
+        """Ask about those that were accepted at least ``age`` ago."""
         found: list[StockDiffers] = []
         asked = False
         for begin in range(0, len(skus), _PER_REQUEST):
@@ -174,15 +173,15 @@ class StockAudit:
     def _take(self, keys: Sequence[str]) -> None:
         due = self._client.clock.now() + self._after
         for key in keys:
-            if len(self._due) < _MOST_PENDING and self._random() < self._sample:
-                self._due.setdefault(key, due)
+            if key in self._due or (len(self._due) < _MOST_PENDING and self._random() < self._sample):
+                self._due[key] = due  # of the newest acceptance: Amazon need not show it earlier
         self._news.set()
 
     async def _work(self) -> None:
         clock = self._client.clock
         while True:
             now = clock.now()
-            ripe = self._ripe = [sku for sku, due in self._due.items() if due <= now][:_PER_REQUEST]
+            ripe = [sku for sku, due in self._due.items() if due <= now][:_PER_REQUEST]
             for sku in ripe:
                 del self._due[sku]
             if ripe:
@@ -203,9 +202,7 @@ class StockAudit:
         item = await self._storage.item(self._client.account, _KIND, sku)
         if item is None or item.state is not ItemState.ACCEPTED or item.accepted_value is None:
             return None
-        if age and item.accepted_at is not None and (due := item.accepted_at + age) > self._client.clock.now():
-            if sku in self._ripe:
-                self._due.setdefault(sku, due)
+        if age and item.accepted_at is not None and item.accepted_at + age > self._client.clock.now():
             return None
         return item
 
