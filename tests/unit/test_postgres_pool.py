@@ -141,3 +141,25 @@ def test_asking_finds_what_listening_would_have_said() -> None:
         ("pickup", QueueState(2, False, "x"), QueueState(2, False, "x"), []),
     ):
         assert changes({("A", kind): before}, {("A", kind): now}) == notices
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("own", [True, False], ids=["own pool", "the host's pool"])
+async def test_a_cancellation_that_comes_with_a_connection_counts(postgres_uri: str, own: bool) -> None:
+    """Cancelled at any turn while the pool hands its only connection over, a call ends as cancelled."""
+    theirs = AsyncConnectionPool(postgres_uri, min_size=1, max_size=1, open=False)
+    store = PostgresStorage(postgres_uri, max_connections=1) if own else PostgresStorage(theirs)
+    pool = store._database._pool  # whose connections both kinds of pool give out
+    async with theirs, store:
+        await store.load("made ready")
+        for turns in range(12):
+            connection = await pool.getconn()
+            call = asyncio.create_task(store.load("a name"))
+            await asyncio.sleep(0.01)  # it waits for the connection
+            await pool.putconn(connection)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            was_under_way = call.cancel()
+            await asyncio.wait((call,), timeout=10)
+            assert call.cancelled() or not was_under_way, f"the cancellation after {turns} turns was lost"
+        assert await store.load("a name") is None  # and the pool still has its connection

@@ -110,7 +110,8 @@ async def click_for_answer(
     finally:
         if in_window:  # it is announced only after its first request
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(opened.wait(), _POPUP_SECONDS)
+                async with asyncio.timeout(_POPUP_SECONDS):
+                    await opened.wait()
         page.remove_listener("download", download)
         page.remove_listener("popup", keep)
         # Not beside another order's: a page that closes while the routes of all pages change fails that change.

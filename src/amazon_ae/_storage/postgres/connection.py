@@ -300,11 +300,11 @@ class Database:
         if self._own:
             await self._pool.open()
             self._opened = True
-            async with self._pool.connection(self._timeout_seconds) as connection:
+            async with self._taken() as connection:
                 yield connection
             return
         while True:
-            async with self._pool.connection(self._timeout_seconds) as connection:
+            async with self._taken() as connection:
                 was = connection.autocommit, connection.isolation_level, connection.read_only
                 await connection.set_autocommit(True)
                 await connection.set_isolation_level(self._psycopg.IsolationLevel.READ_COMMITTED)
@@ -321,6 +321,20 @@ class Database:
                             await connection.set_read_only(was[2])
                         else:
                             await connection.close()
+
+    @asynccontextmanager
+    async def _taken(self) -> AsyncIterator[AsyncConnection[Any]]:
+        """A connection of the pool. A cancellation that arrives together with it counts, too.
+
+        The pool waits with ``asyncio.wait_for``, which forgets such a cancellation on Python 3.11: a scheduler that is
+        being closed would go on, and a caller's timeout would pass unnoticed.
+        """
+        task = asyncio.current_task()
+        cancelled_before = task.cancelling() if task is not None else 0
+        async with self._pool.connection(self._timeout_seconds) as connection:
+            if task is not None and task.cancelling() > cancelled_before:
+                raise asyncio.CancelledError
+            yield connection
 
     async def _lives(self, connection: AsyncConnection[Any]) -> bool:
         """The own pool's ``check=``, for a pool of the host's that may have none."""
