@@ -162,6 +162,7 @@ def test_a_timestamp_more_than_fifteen_minutes_off_has_expired(fake: FakeMws, mi
     if status == 400:
         assert first(answer.body, "Code") == "InvalidParameterValue"
         assert "expired" in first(answer.body, "Message")
+    assert fake.requests[-1].is_authentic is (status == 200)  # one that has expired is not counted
 
 
 def test_the_public_signature_vectors_hold(samples: Path) -> None:

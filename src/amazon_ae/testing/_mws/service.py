@@ -116,7 +116,7 @@ class Service:
         answer.headers.extend(common_headers(now, request_id, len(answer.body)))
         if ordered is not None:
             answer = spoil(answer, MwsFault(ordered.fault))
-        self._remember(request, now, answer.status, code, answered)
+        self._remember(request, now, answer.status, code, is_authentic=is_authentic, answered=answered)
         return answer
 
     def _request_id(self, now: datetime) -> str:
@@ -141,7 +141,9 @@ class Service:
             raise Refused(404, "RegionNotSupported", "This operation is not supported in this region.")
         return self._operations[request.section][request.action](self._state, request)
 
-    def _remember(self, request: Request | None, now: datetime, status: int, code: str, answered: bool) -> None:
+    def _remember(
+        self, request: Request | None, now: datetime, status: int, code: str, *, is_authentic: bool, answered: bool
+    ) -> None:
         params = request.params if request is not None else {}
         self.requests.append(
             SeenRequest(
@@ -152,6 +154,7 @@ class Service:
                 code=code,
                 access_key_id=params.get("AWSAccessKeyId", ""),
                 parameters={name: value for name, value in params.items() if name not in _PRIVATE},
+                is_authentic=is_authentic,
                 answered=answered,
             )
         )

@@ -107,6 +107,7 @@ class SeenRequest:
         status: of the answer, whether or not the answer arrived.
         code: the error's code; ``""`` for a good answer.
         parameters: the operation's own parameters, without keys, token and signature.
+        is_authentic: false where keys, token, signature or time were refused. MWS does not count such a request.
         answered: false where a fault lost the answer on its way back.
     """
 
@@ -117,6 +118,7 @@ class SeenRequest:
     code: str = ""
     access_key_id: str = ""
     parameters: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    is_authentic: bool = True
     answered: bool = True
 
 
