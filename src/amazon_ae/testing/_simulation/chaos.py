@@ -37,7 +37,7 @@ from amazon_ae.testing._faulty_network import FaultyNetwork, NetworkFaults
 from amazon_ae.testing._hosts import HostKilled, SimulatedHost, SimulatedHosts
 from amazon_ae.testing._mws import FakeMws
 from amazon_ae.testing._network import Exchange
-from amazon_ae.testing._simulation.chaos_checks import Evidence, Put, Told, find_violations
+from amazon_ae.testing._simulation.chaos_checks import ENDED, Evidence, Put, Told, find_violations
 from amazon_ae.testing._simulation.chaos_plan import ChaosPlan
 from amazon_ae.testing._simulation.inline_storage import inline_sqlite
 
@@ -323,7 +323,7 @@ class _World:
         return self.plan.processing_seconds * self.rng.lognormvariate(0, 0.5)
 
     async def _calm_down(self) -> None:
-        """No more faults; every host runs; wait until nothing is queued, at most eight hours."""
+        """No more faults; every host runs; wait until nothing is queued, at most eight hours after Amazon."""
         self.calm_since = self.seconds
         self.note("calm")
         for network in self.networks:
@@ -339,6 +339,8 @@ class _World:
         end = self.clock.now() + timedelta(hours=_SETTLE_HOURS)
         while self.clock.now() < end and await self._pending():
             await self.clock.sleep(60)
+            if any(feed.status not in ENDED for feed in self.fake.feeds):  # several stuck ones wait for each other
+                end = self.clock.now() + timedelta(hours=_SETTLE_HOURS)
 
     def _untold(self) -> list[str]:
         told = {told.order_id for told in self.told}

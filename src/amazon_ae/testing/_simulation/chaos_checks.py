@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from amazon_ae._models.events import Event
     from amazon_ae.testing._simulation.chaos_plan import ChaosPlan
 
-__all__ = ["Evidence", "Put", "Told", "find_violations"]
+__all__ = ["ENDED", "Evidence", "Put", "Told", "find_violations"]
 
 _STOCK_FEED: Final = "_POST_INVENTORY_AVAILABILITY_DATA_"
-_ENDED: Final = ("_DONE_", "_CANCELLED_")
+ENDED: Final = ("_DONE_", "_CANCELLED_")
 _PER_HOUR: Final = 30  # SubmitFeed (MWS Feeds API, "SubmitFeed")
 # A put that was not acknowledged may have been stored this much later: its host was frozen.
 _LONGEST_FREEZE: Final = timedelta(seconds=960)
@@ -94,7 +94,7 @@ def find_violations(
 
 
 def _queues(fake: FakeMws, left: Mapping[str, Any]) -> list[str]:
-    if any(feed.status not in _ENDED for feed in fake.feeds):
+    if any(feed.status not in ENDED for feed in fake.feeds):
         return []  # Amazon itself has not finished
     return [
         f"{kind}: {stats.waiting} waiting, {stats.in_flight} in flight hours after the last fault"
