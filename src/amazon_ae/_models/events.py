@@ -300,10 +300,13 @@ class PickupSettled(Event):
 class LookupFailed(Event):
     """The orders of waiting pickups could not be looked up; tried again after ``retry_seconds``. ``code`` as in
     ``FeedRefused``.
+
+    With an ``order_id``, Amazon's answer fails for this order only: it waits, the others' pickups leave.
     """
 
     code: str
     retry_seconds: float
+    order_id: str | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -7,7 +7,14 @@ import uuid
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
-from amazon_ae._exceptions import AmazonAeError, StorageError
+from amazon_ae._exceptions import (
+    AmazonAeError,
+    InvalidRequest,
+    OutcomeUnknown,
+    ServiceUnavailable,
+    StorageError,
+    UnreadableResponse,
+)
 from amazon_ae._models import events
 from amazon_ae._models.feeds import ItemKind, ItemOutcome, Outcome
 from amazon_ae._models.orders import Order
@@ -16,6 +23,7 @@ from amazon_ae._scheduling.context import SchedulerContext
 from amazon_ae._scheduling.cooldowns import Cooldowns
 from amazon_ae._scheduling.eligibility import HAS_PICKUP, PickupEvidence, pickup_evidence, refusals
 from amazon_ae._scheduling.lookup_claims import Claimed
+from amazon_ae._scheduling.lookup_isolation import LookupIsolation
 from amazon_ae._scheduling.reachability import Reachability
 from amazon_ae._scheduling.shared_state import SharedState, keys_of
 from amazon_ae._scheduling.waiters import Waiters
@@ -28,13 +36,29 @@ logger: Final[logging.Logger] = logging.getLogger(__name__)
 _COMPANY_SECONDS: Final = 5.0
 # Another process is looking these orders up; it sends them itself, or soon marks them eligible.
 _OTHERS_SECONDS: Final = 2.0
+# The pause where no waiting pickup may leave: one that is put meanwhile waits no longer than this.
+_HELD_SECONDS: Final = 10.0
 _PICKUP: Final = ItemKind.PICKUP
+# Errors that one order among several can cause.
+_ONE_ORDERS_FAULT: Final = (InvalidRequest, OutcomeUnknown, ServiceUnavailable, UnreadableResponse)
+# Without any answer after so many requests for single orders, Amazon itself is ill.
+_MOST_FAILURES: Final = 2
 
 
 class PickupLookup:
     """One scheduler's look-ups. ``orders`` of ``None`` lets pickups leave without one."""
 
-    __slots__ = ("_context", "_cooldowns", "_is_easy_ship", "_orders", "_reachability", "_shared", "_waiters", "busy")
+    __slots__ = (
+        "_context",
+        "_cooldowns",
+        "_is_easy_ship",
+        "_isolation",
+        "_orders",
+        "_reachability",
+        "_shared",
+        "_waiters",
+        "busy",
+    )
 
     def __init__(
         self,
@@ -54,6 +78,7 @@ class PickupLookup:
         self._reachability = reachability
         self._orders = orders
         self._is_easy_ship = is_easy_ship
+        self._isolation = LookupIsolation()
         self.busy: bool = False
 
     async def eligible(self, limit: int) -> list[str]:
@@ -71,37 +96,45 @@ class PickupLookup:
     async def _pass(self, limit: int, seconds: float, *, company: bool = False) -> tuple[list[str], bool]:
         """The keys that may be sent, and whether a look-up was made."""
         context = self._context
-        waiting = await context.storage.waiting(context.account, _PICKUP, limit=limit)
-        late = await self._shared.late_feeds(_PICKUP) if waiting else []
+        late = await self._shared.late_feeds(_PICKUP)
         held = keys_of(each for each in late if each.holds_back(context.store_now()))
-        keys = [item.key for item in waiting if item.key not in held]
-        if len(keys) < len(waiting):
+        aside = self._isolation.set_aside(context.now())
+        waiting = await context.storage.waiting(context.account, _PICKUP, limit=limit + len(held | aside))
+        queued = [item.key for item in waiting]
+        keys = [key for key in queued if key not in held | aside][:limit]
+        if queued and not keys:
             why = "an earlier feed with this order, which Amazon has not ended yet"
-            self._cooldowns.pause(_PICKUP, 60.0 if not keys else 0.0, why)
+            if held.isdisjoint(queued):
+                why = "blocked: Amazon's answer about this order is an error or unreadable"
+            self._cooldowns.pause(_PICKUP, _HELD_SECONDS, why)
         if self._orders is None or not keys:
             return keys, False
+        keys = self._isolation.choose(keys, company=company)
         claimed = await self._shared.claim_lookups(keys, seconds + 60.0)
         eligible = set(claimed.eligible)
         if claimed.mine:
-            eligible |= await self._look_up(claimed.mine, seconds, company=company)
+            eligible |= await self._look_up(claimed.mine, seconds, queued, company=company)
         ready = [key for key in keys if key in eligible]
         if not ready:
             self._wait_for_others(claimed)
         return ready, bool(claimed.mine)
 
-    async def _look_up(self, keys: Sequence[str], seconds: float, *, company: bool) -> set[str]:
+    async def _look_up(
+        self, keys: Sequence[str], seconds: float, queued: Collection[str], *, company: bool
+    ) -> set[str]:
         """Look these orders up; returns the eligible ones."""
         self.busy = True
         eligible: set[str] = set()
         try:
             found = await self._ask(keys, seconds)
+            self._isolation.answered(keys, queued)
             if found is not None:
                 eligible = set(keys) - await self._refuse(keys, found)
         except StorageError:
             raise
         except AmazonAeError as error:
             if not company:  # latecomers that cannot be looked up wait for the next feed
-                self._failed(len(keys), error)
+                self._failed(keys, error)
         finally:
             self.busy = False
         await self._shared.looked_up(keys, eligible=eligible)
@@ -118,13 +151,27 @@ class PickupLookup:
         self._reachability.read_answered()
         return found
 
-    def _failed(self, orders: int, error: AmazonAeError) -> None:
-        code = getattr(error, "code", "") or type(error).__name__
-        limit = self._context.timing.probe_seconds
-        seconds = self._cooldowns.start(_PICKUP, f"blocked: order lookup failed ({code})", first=5.0, limit=limit)
-        logger.warning("looking up %d orders failed: %s; again in %.0f s", orders, code, seconds)
+    def _failed(self, keys: Sequence[str], error: AmazonAeError) -> None:
         context = self._context
-        context.emit(events.LookupFailed(at=context.now(), account=context.account, code=code, retry_seconds=seconds))
+        code = getattr(error, "code", "") or type(error).__name__
+        seconds, is_outage = None, not self._isolation.others_answered
+        if isinstance(error, _ONE_ORDERS_FAULT):
+            seconds = self._isolation.failed(keys, context.now())
+        order_id = None if seconds is None else keys[0]
+        if seconds is None:
+            limit = context.timing.probe_seconds
+            seconds = self._cooldowns.start(_PICKUP, f"blocked: order lookup failed ({code})", first=5.0, limit=limit)
+            logger.warning("looking up %d orders failed: %s; again in %.0f s", len(keys), code, seconds)
+        else:
+            self._cooldowns.clear(_PICKUP)
+            if not is_outage:
+                self._reachability.read_answered()
+            logger.warning("order %s cannot be looked up: %s; again in %.0f s", order_id, code, seconds)
+        context.emit(
+            events.LookupFailed(
+                at=context.now(), account=context.account, code=code, retry_seconds=seconds, order_id=order_id
+            )
+        )
 
     def _wait_for_others(self, claimed: Claimed) -> None:
         if claimed.wait_seconds > 0:
@@ -171,11 +218,35 @@ class PickupLookup:
     async def evidence(self, keys: Sequence[str]) -> dict[str, PickupEvidence] | None:
         """Whether the orders show their pickups now; ``None`` without an order gateway.
 
+        An order about which only Amazon's answer fails is ``UNCLEAR``.
+
         Raises:
             AmazonAeError: the look-up failed.
         """
-        found = await self._ask(keys, self._context.timing.lookup_seconds)
+        seconds = self._context.timing.lookup_seconds
+        try:
+            found = await self._ask(keys, seconds)
+        except _ONE_ORDERS_FAULT as error:
+            if len(keys) == 1:
+                raise
+            return await self._evidence_one_by_one(keys, seconds, error)
         return None if found is None else pickup_evidence(keys, found)
+
+    async def _evidence_one_by_one(
+        self, keys: Sequence[str], seconds: float, error: AmazonAeError
+    ) -> dict[str, PickupEvidence]:
+        evidence: dict[str, PickupEvidence] = {}
+        failed: list[str] = []
+        for key in keys:
+            try:
+                evidence |= pickup_evidence([key], await self._ask([key], seconds) or ())
+            except _ONE_ORDERS_FAULT:
+                failed.append(key)
+                if len(failed) >= _MOST_FAILURES and not evidence:
+                    raise error from None
+        if not evidence:
+            raise error
+        return evidence | dict.fromkeys(failed, PickupEvidence.UNCLEAR)
 
     async def accepted_before(self, outcomes: Sequence[ItemOutcome]) -> list[ItemOutcome]:
         """The report's outcomes, where "scheduled already" after an earlier request of ours is a success.

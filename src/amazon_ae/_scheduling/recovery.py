@@ -53,11 +53,14 @@ class Recovery:
                 self._runner.later(batch, 1)
             raise
         except AmazonAeError as error:
-            logger.warning("looking for %d unanswered batches: %s", len(batches), type(error).__name__)
             for batch in batches:
-                batch.failures += 1
-                self._runner.later(batch, batch.failures)
-                self._runner.report_delay(batch)
+                self._failed(batch, error)
+
+    def _failed(self, batch: InFlightBatch, error: AmazonAeError) -> None:
+        logger.warning("looking for the unanswered batch %s: %s", batch.batch_id, type(error).__name__)
+        batch.failures += 1
+        self._runner.later(batch, batch.failures)
+        self._runner.report_delay(batch)
 
     async def _without_amazon(self, batches: Sequence[InFlightBatch]) -> list[InFlightBatch]:
         """Decide what needs no request; returns the others."""
@@ -97,7 +100,13 @@ class Recovery:
         known = await self._known(await runner.shared.status_cache())
         for batch in batches:
             found = candidates(listed, self._window(batch), known)
-            judgement = await self._judge(batch, found)
+            try:
+                judgement = await self._judge(batch, found)
+            except StorageError:
+                raise
+            except AmazonAeError as error:  # what the others need may be readable
+                self._failed(batch, error)
+                continue
             if (ours := judgement.explained or judgement.feed) is not None and judgement.verdict:
                 known.add(ours.feed_id)
                 await runner.shared.note_feeds([ours.feed_id])

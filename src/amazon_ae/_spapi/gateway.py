@@ -9,7 +9,7 @@ from datetime import date, datetime, time
 import attrs
 
 from amazon_ae._easy_ship.slots import other_day
-from amazon_ae._exceptions import ConfigurationError, InvalidRequest, PickupRejected, UnreadableResponse
+from amazon_ae._exceptions import AmazonAeError, ConfigurationError, InvalidRequest, PickupRejected, UnreadableResponse
 from amazon_ae._models.checks import listed
 from amazon_ae._models.easy_ship import ScheduledPackage
 from amazon_ae._models.feeds import (
@@ -145,10 +145,16 @@ class SpApiGateway:
         return FeedReceipt(feed_id=None, submitted_at=self._client.clock.now(), outcomes=outcomes)
 
     async def status(self, feed_ids: Sequence[str]) -> Sequence[FeedStatus]:
-        """The status of feeds: one getFeed each (2 a second); unknown ids are left out."""
+        """The status of feeds: one getFeed each (2 a second); unknown ids are left out.
+
+        So are feeds whose status cannot be had, while it can for others: one must not hold up all.
+        """
         ids = list(dict.fromkeys(feed_ids))
-        found = await asyncio.gather(*(self._status(feed_id) for feed_id in ids))
-        return [status for status in found if status is not None]
+        found = await asyncio.gather(*(self._status(feed_id) for feed_id in ids), return_exceptions=True)
+        failed = [each for each in found if isinstance(each, BaseException)]
+        if failed and (len(failed) == len(ids) or not all(isinstance(each, AmazonAeError) for each in failed)):
+            raise failed[0]
+        return [status for status in found if isinstance(status, FeedStatus)]
 
     async def report(self, feed_id: str, batch: FeedBatch) -> FeedReport:
         """One outcome per item; see ``FeedGateway.report``."""
