@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import stat
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from amazon_ae import (
     EasyShipBulkPickup,
     FeedReceipt,
     InvalidRequest,
+    ItemOutcome,
     LabelArchiveFolder,
     LabelTexts,
     MediaType,
@@ -28,7 +30,7 @@ from amazon_ae import (
     SpApiClient,
     StorageError,
 )
-from amazon_ae.testing import SpApiFault, make_order_id
+from amazon_ae.testing import SpApiFault, make_item, make_order, make_order_id
 
 LABEL = DocumentKind.SHIPPING_LABEL
 
@@ -185,6 +187,88 @@ async def test_an_unanswered_call_is_unknown_and_sending_it_again_is_safe(world:
     assert {(outcome.outcome, outcome.code) for outcome in receipt.outcomes or ()} == {
         (Outcome.ACCEPTED_WITH_WARNINGS, "LabelArchiveLost")
     }
+
+
+class Poisoned(httpx.AsyncBaseTransport):
+    """Amazon, which fails for every bulk call with one of these orders in it."""
+
+    def __init__(
+        self, inner: httpx.AsyncBaseTransport, order_ids: Collection[str], status: int, *, books: bool
+    ) -> None:
+        self.inner, self.order_ids, self.status, self.books = inner, order_ids, status, books
+        self.calls = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        body = (await request.aread()).decode()
+        if "orderScheduleDetailsList" not in body:
+            return await self.inner.handle_async_request(request)
+        self.calls += 1
+        if not any(order_id in body for order_id in self.order_ids):
+            return await self.inner.handle_async_request(request)
+        if self.books:
+            await (await self.inner.handle_async_request(request)).aread()
+        code = "InvalidInput" if self.status == 400 else "InternalFailure"
+        return httpx.Response(self.status, json={"errors": [{"code": code, "message": "no"}]})
+
+
+@pytest.mark.parametrize("place", [0, 17, 29])
+@pytest.mark.parametrize(("status", "books"), [(400, False), (500, False), (500, True)])
+async def test_one_order_that_breaks_the_call_holds_up_no_other(
+    tmp_path: Path, place: int, status: int, books: bool
+) -> None:
+    """It is found by halving, and the others are booked on the way; in the end it is refused, or a person must look."""
+    world = BulkWorld.new(tmp_path, orders=30)
+    bad = world.order_ids[place]
+    amazon = Poisoned(world.fake, [bad], status, books=books)
+    told: dict[str, ItemOutcome] = {}
+
+    async def settle(outcomes: Sequence[ItemOutcome]) -> None:
+        told.update({outcome.key: outcome for outcome in outcomes})
+
+    route = world.route()
+    async with SpApiClient(
+        world.fake.credentials, http=httpx.AsyncClient(transport=amazon), clock=world.clock
+    ) as client:
+        for attempt in range(3):
+            try:
+                receipt = await route.submit(client, world.batch(), settle=settle)
+                break
+            except OutcomeUnknown:
+                assert (status, attempt) == (500, 0)
+        told.update({outcome.key: outcome for outcome in receipt.outcomes or ()})
+        assert amazon.calls <= 14
+        assert set(told) == set(world.order_ids)
+        accepted = {Outcome.ACCEPTED, Outcome.ACCEPTED_WITH_WARNINGS}
+        assert all(outcome.outcome in accepted for order_id, outcome in told.items() if order_id != bad)
+        # Later batches: it goes alone, and last. After some more failures it is settled.
+        for number in range(31, 41):
+            if told[bad].outcome is not Outcome.RETRY:
+                break
+            late = make_order_id(number)
+            world.fake.add_order(make_order(late, updated_at=world.clock.now()), [make_item()])
+            before = amazon.calls
+            receipt = await route.submit(client, world.batch(bad, late), settle=settle)
+            told.update({outcome.key: outcome for outcome in receipt.outcomes or ()})
+            assert amazon.calls == before + 2
+            assert told[late].outcome is Outcome.ACCEPTED
+    assert told[bad].outcome is (Outcome.REJECTED if status == 400 else Outcome.UNKNOWN)
+
+
+async def test_an_outage_is_no_orders_fault(tmp_path: Path) -> None:
+    """No call is answered: the batch fails as a whole, after few calls, and nothing is told of any order."""
+    world = BulkWorld.new(tmp_path, orders=30)
+    amazon = Poisoned(world.fake, world.order_ids, 500, books=False)
+    route = world.route()
+    async with SpApiClient(
+        world.fake.credentials, http=httpx.AsyncClient(transport=amazon), clock=world.clock
+    ) as client:
+        for _ in range(5):
+            with pytest.raises(OutcomeUnknown):
+                await route.submit(client, world.batch())
+        assert amazon.calls <= 25
+        amazon.order_ids = []
+        receipt = await route.submit(client, world.batch())
+    assert {outcome.outcome for outcome in receipt.outcomes or ()} == {Outcome.ACCEPTED}
 
 
 async def test_every_way_to_die_leaves_labels_or_says_that_they_are_lost(tmp_path: Path) -> None:

@@ -9,24 +9,33 @@ The archive of labels can be downloaded only once, so it is kept **before** any 
   archive is found: ``ACCEPTED``.
 
 "Scheduled already" is our own booking, or one that a person made of the same parcel: both are accepted.
+
+One order may break the whole call. Where Amazon refuses a call, or has not answered two in a row, it is halved until
+that order is alone; the others are booked on the way.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 from typing import Final
 
 from amazon_ae._easy_ship.archive_folder import LabelArchives
 from amazon_ae._easy_ship.archives import MediaType, refuse_damage
+from amazon_ae._easy_ship.failing_orders import FailingOrders
 from amazon_ae._easy_ship.labels import LabelTexts
 from amazon_ae._exceptions import (
     AccessDenied,
+    AmazonAeError,
     ConfigurationError,
     InvalidRequest,
     NotSupported,
+    OutcomeUnknown,
+    RegionNotSupported,
+    ServiceUnavailable,
 )
 from amazon_ae._models.easy_ship import ScheduledPackage
 from amazon_ae._models.feeds import FeedBatch, FeedReceipt, FeedReport, ItemOutcome, Outcome, PickupRequest, QuotaRule
@@ -41,6 +50,9 @@ __all__ = ["EasyShipBulkPickup", "keep_labels"]
 _log = logging.getLogger(__name__)
 
 _BOOKING: Final = "createScheduledPackageBulk"
+_UNANSWERED_CALLS: Final = 2
+# Without any answer after so many calls, it is not one order's fault.
+_MOST_FAULTS: Final = 6
 _TRIES: Final = 4
 _FIRST_PAUSE_SECONDS: Final = 1.0
 # Amazon's passing faults among the reasons of rejected orders.
@@ -75,6 +87,8 @@ class EasyShipBulkPickup:
         self.max_pickups: int = max_pickups
         self._archives = archives
         self._media_type = media_type
+        self._failing = FailingOrders()
+        self._unanswered = 0
 
     def block_quota(self, client: SpApiClient) -> QuotaRule:
         """The quota that all processes share: createScheduledPackageBulk's bucket."""
@@ -96,33 +110,78 @@ class EasyShipBulkPickup:
         *,
         settle: Callable[[Sequence[ItemOutcome]], Awaitable[None]] | None = None,
     ) -> FeedReceipt:
-        """Book the batch in one call, keep the archive, then return the outcomes, all in the receipt.
+        """Book the batch in one call, if Amazon lets it; keep the archive, then return the outcomes.
 
         Raises:
             RegionNotSupported: not offered here; use another route.
             AmazonAeError: nothing was booked, or (``OutcomeUnknown``) it may have been: the batch may be sent again.
         """
-        del settle  # one answer settles them all
         requests = {request.order_id: request for request in batch.pickups()}
-        answer = await client.easy_ship_bulk.schedule(list(requests), media_type=self._media_type)
+        outcomes: list[ItemOutcome] = []
+        # Those that failed before go alone, and last: they must not hold up the others.
+        suspects = [order_id for order_id in requests if self._failing.is_suspect(order_id)]
+        together = [order_id for order_id in requests if order_id not in suspects]
+        left = deque([*([together] if together else ()), *([order_id] for order_id in suspects)])
+        faults, answered = 0, False
+        while left:
+            part = left.popleft()
+            try:
+                found = await self._book(client, [requests[order_id] for order_id in part])
+            except RegionNotSupported:
+                raise
+            except (InvalidRequest, OutcomeUnknown, ServiceUnavailable) as error:
+                faults += 1
+                refused = isinstance(error, InvalidRequest)
+                self._unanswered += not refused and part is together
+                passing = not refused and part is together and self._unanswered < _UNANSWERED_CALLS
+                if not answered and (passing or faults == _MOST_FAULTS):
+                    raise
+                if faults == _MOST_FAULTS:
+                    outcomes += [_retry(order_id, error) for each in (part, *left) for order_id in each]
+                    break
+                if len(part) > 1:
+                    left += [part[: len(part) // 2], part[len(part) // 2 :]]
+                    continue
+                found = [self._failed(part[0], error, client)]
+            except AmazonAeError as error:
+                if not answered:
+                    raise
+                outcomes += [_retry(order_id, error) for each in (part, *left) for order_id in each]
+                break
+            else:
+                answered, faults, self._unanswered = True, 0, 0
+                found = [self._failing.judge(outcome, client.clock.now()) for outcome in found]
+            final = [outcome for outcome in found if outcome.outcome is not Outcome.RETRY]
+            if settle is not None and final and left:
+                await settle(final)
+                found = [outcome for outcome in found if outcome.outcome is Outcome.RETRY]
+            outcomes += found
+        return FeedReceipt(feed_id=None, submitted_at=client.clock.now(), outcomes=tuple(outcomes))
+
+    async def _book(self, client: SpApiClient, requests: Sequence[PickupRequest]) -> list[ItemOutcome]:
+        """One call, and its outcomes."""
+        wanted = {request.order_id: request for request in requests}
+        answer = await client.easy_ship_bulk.schedule(list(wanted), media_type=self._media_type)
         lost = await keep_labels(client, answer, self._archives)
         outcomes = [
-            _scheduled(package, requests[package.amazon_order_id], client, lost)
+            _scheduled(package, wanted[package.amazon_order_id], client, lost)
             for package in answer.scheduled
-            if package.amazon_order_id in requests
+            if package.amazon_order_id in wanted
         ]
-        outcomes += [await self._rejected(each) for each in answer.rejected if each.order_id in requests]
+        outcomes += [await self._rejected(each) for each in answer.rejected if each.order_id in wanted]
         decided = {outcome.key: outcome for outcome in outcomes}
         rest = [
             ItemOutcome(order_id, Outcome.RETRY, "NotAnswered", "Amazon's answer does not name this order")
-            for order_id in requests
+            for order_id in wanted
             if order_id not in decided
         ]
-        return FeedReceipt(
-            feed_id=None,
-            submitted_at=answer.meta.timestamp or client.clock.now(),
-            outcomes=(*decided.values(), *rest),
-        )
+        return [*decided.values(), *rest]
+
+    def _failed(self, order_id: str, error: AmazonAeError, client: SpApiClient) -> ItemOutcome:
+        """The outcome of an order that breaks its call."""
+        if isinstance(error, InvalidRequest):
+            return ItemOutcome(order_id, Outcome.REJECTED, error.code, error.message)
+        return self._failing.judge(_retry(order_id, error), client.clock.now())
 
     async def report(self, client: SpApiClient, feed_id: str, batch: FeedBatch) -> FeedReport:
         """Never called: this route sends no feed.
@@ -192,6 +251,10 @@ async def _archive(client: SpApiClient, place: SignedDocument) -> bytes:
     content = await client.easy_ship_bulk.download(place)
     await asyncio.to_thread(refuse_damage, content)
     return content
+
+
+def _retry(order_id: str, error: AmazonAeError) -> ItemOutcome:
+    return ItemOutcome(order_id, Outcome.RETRY, getattr(error, "code", "") or type(error).__name__, str(error))
 
 
 def _scheduled(package: ScheduledPackage, request: PickupRequest, client: SpApiClient, lost: str) -> ItemOutcome:
