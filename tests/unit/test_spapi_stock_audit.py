@@ -115,6 +115,31 @@ async def test_an_outage_is_waited_out(world: World) -> None:
     assert await world.audit().check_all(["A"]) == 1
 
 
+@pytest.mark.parametrize("answer", [httpx.Response(500, json={}), httpx.Response(200, content=b"<html>")])
+async def test_one_sku_that_breaks_the_answer_hides_no_other(
+    world: World, answer: httpx.Response, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is found by halving and named in the log; the others are compared."""
+    skus = [f"S{number:02}" for number in range(30)]
+    await world.accept(**dict.fromkeys(skus, 5))
+    for sku in skus:
+        world.fake.state.stock[sku] = 1
+    await world.clock.sleep(900)
+
+    async def ill(request: httpx.Request) -> httpx.Response:
+        if "S07" in str(request.url):
+            return httpx.Response(answer.status_code, content=answer.content)
+        return await world.fake.handle_async_request(request)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(ill)) as http:
+        client = SpApiClient(world.fake.credentials, world.fake.marketplace, http=http, clock=world.clock)
+        audit = StockAudit(client, world.storage, on_event=world.events.append)
+        assert await audit.check_all(skus) == 29
+    different = {event.sku for event in world.events if isinstance(event, StockDiffers)}
+    assert different == set(skus) - {"S07"}
+    assert "'S07' alone" in caplog.text
+
+
 async def test_a_sample_of_what_is_accepted_is_asked_about_later(world: World) -> None:
     """Not before it can be live."""
     async with world.audit(sample=1.0, after_seconds=600):

@@ -10,12 +10,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import random as _random
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Final, Self
 
-from amazon_ae._exceptions import AmazonAeError, ConfigurationError, InvalidRequest
+from amazon_ae._exceptions import (
+    AmazonAeError,
+    ConfigurationError,
+    InvalidRequest,
+    NotSent,
+    QuotaTimeout,
+    UnreadableResponse,
+)
 from amazon_ae._models.events import EventSink, StockDiffers
 from amazon_ae._models.feeds import InventoryUpdate, ItemKind
 from amazon_ae._models.stored import ItemState, StoredItem
@@ -29,6 +37,8 @@ _KIND: Final = ItemKind.INVENTORY
 _PER_REQUEST: Final = 20
 _MOST_PENDING: Final = 10_000
 _PAUSE_SECONDS: Final = 60.0
+_FIRST_STRIKE: Final = 3
+_MOST_FAILURES: Final = 24 * 60  # in a row: a day
 
 
 class StockAudit:
@@ -110,9 +120,10 @@ class StockAudit:
         return tuple(found)
 
     async def check_all(self, skus: Iterable[str]) -> int:
-        """Ask about every SKU at the audit's pace; a passing failure is waited out.
+        """Ask about every SKU at the audit's pace; a passing failure is waited out, for a day at most.
 
-        A SKU whose newest value was accepted less than ``after_seconds`` ago is passed over.
+        A SKU whose newest value was accepted less than ``after_seconds`` ago is passed over. So is one for which alone
+        Amazon's answer keeps failing; a warning in the log names it.
 
         Returns:
             How many differ.
@@ -158,17 +169,32 @@ class StockAudit:
     # Internal
 
     async def _part(self, skus: Sequence[str]) -> int:
-        while True:
+        """One request's SKUs. If it keeps failing it is halved: one of them may be the reason."""
+        left = deque([list(skus)])
+        count, failures, answered = 0, 0, False
+        while left:
             try:
-                found = await self._check(skus, self._after)
+                count += len(await self._check(left[0], self._after))
             except AmazonAeError as error:
-                if not _passing(error):
+                failures += 1
+                if not _passing(error) or failures > _MOST_FAILURES:
                     raise
                 _log.warning("stock audit: %s; going on in %.0f s", error, _PAUSE_SECONDS)
                 await self._client.clock.sleep(_PAUSE_SECONDS)
+                if failures < _FIRST_STRIKE:
+                    continue
+                part = left[0]
+                if len(part) > 1:
+                    left.popleft()
+                    left += [part[: len(part) // 2], part[len(part) // 2 :]]
+                elif answered:
+                    left.popleft()
+                    _log.warning("stock audit: Amazon's answer about SKU %r alone fails; it was not compared", part[0])
             else:
+                left.popleft()
+                failures, answered = 0, True
                 await self._client.clock.sleep(self._pause_seconds)
-                return len(found)
+        return count
 
     def _take(self, keys: Sequence[str]) -> None:
         due = self._client.clock.now() + self._after
@@ -250,4 +276,5 @@ class StockAudit:
 
 
 def _passing(error: AmazonAeError) -> bool:
-    return bool(getattr(error, "retryable", False)) or type(error).__name__ in ("NotSent", "QuotaTimeout")
+    passing = isinstance(error, NotSent | QuotaTimeout | UnreadableResponse)
+    return passing or bool(getattr(error, "retryable", False))
