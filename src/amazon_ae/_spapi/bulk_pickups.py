@@ -10,15 +10,14 @@ The archive of labels can be downloaded only once, so it is kept **before** any 
 
 "Scheduled already" is our own booking, or one that a person made of the same parcel: both are accepted.
 
-One order may break the whole call. Where Amazon refuses a call, or has not answered two in a row, it is halved until
-that order is alone; the others are booked on the way.
+One order may break the whole call. Then the batch goes out in parts, and the others are booked on the way; see
+``BulkParts``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 from typing import Final
@@ -33,12 +32,11 @@ from amazon_ae._exceptions import (
     ConfigurationError,
     InvalidRequest,
     NotSupported,
-    OutcomeUnknown,
     RegionNotSupported,
-    ServiceUnavailable,
 )
 from amazon_ae._models.easy_ship import ScheduledPackage
 from amazon_ae._models.feeds import FeedBatch, FeedReceipt, FeedReport, ItemOutcome, Outcome, PickupRequest, QuotaRule
+from amazon_ae._spapi.bulk_parts import BulkParts, Failed
 from amazon_ae._spapi.client import SpApiClient
 from amazon_ae._spapi.easy_ship import ALREADY_SCHEDULED, NEEDS_NEW_SLOTS
 from amazon_ae._spapi.easy_ship_bulk import LABEL_FORMATS, MOST_ORDERS, BulkSchedule, RejectedOrder
@@ -50,9 +48,6 @@ __all__ = ["EasyShipBulkPickup", "keep_labels"]
 _log = logging.getLogger(__name__)
 
 _BOOKING: Final = "createScheduledPackageBulk"
-_UNANSWERED_CALLS: Final = 2
-# Without any answer after so many calls, it is not one order's fault.
-_MOST_FAULTS: Final = 6
 _TRIES: Final = 4
 _FIRST_PAUSE_SECONDS: Final = 1.0
 # Amazon's passing faults among the reasons of rejected orders.
@@ -117,42 +112,30 @@ class EasyShipBulkPickup:
             AmazonAeError: nothing was booked, or (``OutcomeUnknown``) it may have been: the batch may be sent again.
         """
         requests = {request.order_id: request for request in batch.pickups()}
+        suspects = {order_id for order_id in requests if self._failing.is_suspect(order_id)}
+        parts = BulkParts(list(requests), suspects, self._unanswered)
         outcomes: list[ItemOutcome] = []
-        # Those that failed before go alone, and last: they must not hold up the others.
-        suspects = [order_id for order_id in requests if self._failing.is_suspect(order_id)]
-        together = [order_id for order_id in requests if order_id not in suspects]
-        left = deque([*([together] if together else ()), *([order_id] for order_id in suspects)])
-        faults, answered = 0, False
-        while left:
-            part = left.popleft()
+        while parts:
+            order_ids = parts.next
             try:
-                found = await self._book(client, [requests[order_id] for order_id in part])
+                found = await self._book(client, [requests[order_id] for order_id in order_ids])
+                parts.done()
             except RegionNotSupported:
                 raise
-            except (InvalidRequest, OutcomeUnknown, ServiceUnavailable) as error:
-                faults += 1
-                refused = isinstance(error, InvalidRequest)
-                self._unanswered += not refused and part is together
-                passing = not refused and part is together and self._unanswered < _UNANSWERED_CALLS
-                if not answered and (passing or faults == _MOST_FAULTS):
-                    raise
-                if faults == _MOST_FAULTS:
-                    outcomes += [_retry(order_id, error) for each in (part, *left) for order_id in each]
-                    break
-                if len(part) > 1:
-                    left += [part[: len(part) // 2], part[len(part) // 2 :]]
-                    continue
-                found = [self._failed(part[0], error, client)]
             except AmazonAeError as error:
-                if not answered:
-                    raise
-                outcomes += [_retry(order_id, error) for each in (part, *left) for order_id in each]
-                break
-            else:
-                answered, faults, self._unanswered = True, 0, 0
-                found = [self._failing.judge(outcome, client.clock.now()) for outcome in found]
+                verdict, self._unanswered = parts.failed(error), parts.unanswered
+                if verdict is Failed.HALVED:
+                    continue
+                if verdict is Failed.ALL:
+                    if not parts.answered:
+                        raise
+                    outcomes += [_retry(order_id, error) for order_id in parts.rest()]
+                    break
+                found = [_refused(order_ids[0], error)]
+            self._unanswered = parts.unanswered
+            found = [self._failing.judge(outcome, client.clock.now()) for outcome in found]
             final = [outcome for outcome in found if outcome.outcome is not Outcome.RETRY]
-            if settle is not None and final and left:
+            if settle is not None and final and parts:  # more calls follow: what this one brought is kept
                 await settle(final)
                 found = [outcome for outcome in found if outcome.outcome is Outcome.RETRY]
             outcomes += found
@@ -176,12 +159,6 @@ class EasyShipBulkPickup:
             if order_id not in decided
         ]
         return [*decided.values(), *rest]
-
-    def _failed(self, order_id: str, error: AmazonAeError, client: SpApiClient) -> ItemOutcome:
-        """The outcome of an order that breaks its call."""
-        if isinstance(error, InvalidRequest):
-            return ItemOutcome(order_id, Outcome.REJECTED, error.code, error.message)
-        return self._failing.judge(_retry(order_id, error), client.clock.now())
 
     async def report(self, client: SpApiClient, feed_id: str, batch: FeedBatch) -> FeedReport:
         """Never called: this route sends no feed.
@@ -251,6 +228,13 @@ async def _archive(client: SpApiClient, place: SignedDocument) -> bytes:
     content = await client.easy_ship_bulk.download(place)
     await asyncio.to_thread(refuse_damage, content)
     return content
+
+
+def _refused(order_id: str, error: AmazonAeError) -> ItemOutcome:
+    """The outcome of an order whose call failed although it was alone in it."""
+    if isinstance(error, InvalidRequest):
+        return ItemOutcome(order_id, Outcome.REJECTED, error.code, error.message)
+    return _retry(order_id, error)
 
 
 def _retry(order_id: str, error: AmazonAeError) -> ItemOutcome:
