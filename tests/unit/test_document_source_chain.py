@@ -232,6 +232,26 @@ async def test_what_cannot_work_is_refused(clock: VirtualClock) -> None:
     assert source.asked == []
 
 
+async def test_one_order_that_fails_again_and_again_leaves_the_source_to_the_others(clock: VirtualClock) -> None:
+    """It alone is not asked for; a second order that fails shows that it is the source."""
+    panel = Source(clock, shipping_label=PortalTimeout("too slow", step="label"))
+    chain = DocumentSourceChain({"panel": panel}, clock=clock)
+    for _ in range(5):
+        await chain.documents(ORDER, [LABEL])
+    assert len(panel.asked) == 3
+    panel.results = {"shipping_label": "paper"}
+    assert LABEL in (await chain.documents(make_order_id(2), [LABEL])).ready
+    panel.results = {"shipping_label": PortalTimeout("too slow", step="label")}
+    for _ in range(5):
+        await chain.documents(ORDER, [LABEL])
+    assert len(panel.asked) == 7
+    await chain.documents(make_order_id(2), [LABEL])
+    assert len(panel.asked) == 8
+    error = (await chain.documents(make_order_id(3), [LABEL])).failed[LABEL]
+    assert len(panel.asked) == 8
+    assert "not asked after 4 failures in a row" in str(error)
+
+
 @given(st.lists(st.sampled_from(["fail", "person", "answer", "wait"]), max_size=60))
 def test_a_circuit_never_stays_open_forever(steps: list[str]) -> None:
     """Whatever happens, the next trial is at most the limit away."""

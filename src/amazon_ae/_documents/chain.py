@@ -44,7 +44,8 @@ class DocumentSourceChain:
         )
 
     A kind that no source delivered holds a ``NotDelivered`` with every source's reason. A source that keeps failing is
-    not asked for a while (``CircuitPolicy``), so that packing does not wait for it with each parcel.
+    not asked for a while (``CircuitPolicy``), so that packing does not wait for it with each parcel. While only one
+    order fails, it is skipped for that order alone.
 
     Args:
         sources: by the name that reasons and events give them, the preferred one first.
@@ -136,7 +137,7 @@ class DocumentSourceChain:
     ) -> Mapping[DocumentKind, Document | AmazonAeError]:
         """One source, behind its circuit. Never raises an error of the source's."""
         circuit = self._circuits[name]
-        if not circuit.may_ask(self._clock.now()):
+        if not circuit.may_ask(self._clock.now(), order_id):
             return {kind: self._left_alone(circuit, kind) for kind in kinds}
         self._circuits[name] = circuit.asked()
         try:
@@ -151,8 +152,9 @@ class DocumentSourceChain:
             raise
         failure = _failure_of(answer.values())
         state = self._circuits[name]
+        now = self._clock.now()
         self._note(
-            name, state.answered() if failure is None else state.failed_with(failure, self._policy, self._clock.now())
+            name, state.answered() if failure is None else state.failed_with(failure, self._policy, now, order_id)
         )
         return answer
 

@@ -63,6 +63,8 @@ class CircuitState:
         retry_at: until then the source is not asked; ``None`` while the circuit is closed.
         trying: one call tries it now.
         reason: the name of the last failure.
+        order_id: the only order that failed; the source is skipped for this one alone. ``None`` after failures of
+            several, and after one that concerns all.
     """
 
     failed: int = 0
@@ -70,16 +72,19 @@ class CircuitState:
     retry_at: datetime | None = None
     trying: bool = False
     reason: str = ""
+    order_id: str | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether the source is skipped."""
         return self.retry_at is not None
 
-    def may_ask(self, now: datetime) -> bool:
-        """Whether a call may ask the source now."""
+    def may_ask(self, now: datetime, order_id: str | None = None) -> bool:
+        """Whether a call for this order may ask the source now."""
         check_aware(now=now)
-        return self.retry_at is None or (now >= self.retry_at and not self.trying)
+        if self.retry_at is None or (order_id is not None and self.order_id not in (None, order_id)):
+            return True
+        return now >= self.retry_at and not self.trying
 
     def asked(self) -> CircuitState:
         """The circuit while a call tries the source."""
@@ -93,16 +98,21 @@ class CircuitState:
         """The circuit after a cancelled call, which shows nothing."""
         return attrs.evolve(self, trying=False)
 
-    def failed_with(self, error: AmazonAeError, policy: CircuitPolicy, now: datetime) -> CircuitState:
-        """The circuit after a failure."""
+    def failed_with(
+        self, error: AmazonAeError, policy: CircuitPolicy, now: datetime, order_id: str | None = None
+    ) -> CircuitState:
+        """The circuit after a failure of this order."""
         check_aware(now=now)
         if self.is_open and not self.trying:
             return self  # a call that began before it opened
         failed, reason = self.failed + 1, type(error).__name__
         hopeless = isinstance(error, _FOR_A_PERSON)
+        only = order_id if not hopeless and (self.failed == 0 or self.order_id == order_id) else None
         if not hopeless and not self.is_open and failed < policy.failures:
-            return attrs.evolve(self, failed=failed, reason=reason)
+            return attrs.evolve(self, failed=failed, reason=reason, order_id=only)
         opened = self.opened + 1
         pause = doubling(opened, first=policy.pause_seconds, limit=policy.limit_seconds)
         seconds = policy.limit_seconds if hopeless else pause
-        return CircuitState(failed=failed, opened=opened, retry_at=now + timedelta(seconds=seconds), reason=reason)
+        return CircuitState(
+            failed=failed, opened=opened, retry_at=now + timedelta(seconds=seconds), reason=reason, order_id=only
+        )
