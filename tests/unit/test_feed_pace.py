@@ -73,6 +73,13 @@ def test_the_first_feed_is_waited_for_at_most_twenty_minutes() -> None:
     assert FeedPace().hold_seconds([at(0), at(1200)], at(1300)) == 1100.0
 
 
+def test_what_leaves_behind_an_overdue_feed_is_waited_for_anew() -> None:
+    """The bound counts from the latest feed: behind one that may be stuck, items travel together, too."""
+    pace = FeedPace().seen([ended("1", 0, 400)])
+    assert pace.hold_seconds([at(500)], at(2100)) == 0.0
+    assert pace.hold_seconds([at(500), at(2100)], at(2200)) == 1500.0
+
+
 def test_no_feed_is_waited_for_longer_than_an_hour() -> None:
     """However slow the others were."""
     pace = FeedPace().seen([ended("1", 0, 90_000)])

@@ -255,6 +255,38 @@ async def test_two_feeds_in_a_row_that_amazon_does_not_end_leave_the_newest_stoc
         assert (stats.waiting, stats.in_flight) == (0, 0)
 
 
+async def test_pickups_behind_a_feed_that_takes_hours_travel_together() -> None:
+    """Every twenty minutes one feed leaves behind it, and not one for each parcel, which would be processed in turn."""
+    seconds = iter([60.0, 60.0, 60.0, 3 * 3600.0])
+    shop = Shop(processing_seconds=lambda feed: next(seconds, 60.0) if "PICKUP" in feed.feed_type else 60.0)
+    orders = shop.orders(63)
+    async with shop.open() as scheduler:
+        for order_id in orders[:3]:
+            await scheduler.schedule_pickup(order_id)
+        asked = []
+        for order_id in orders[3:]:
+            asked.append(asyncio.ensure_future(scheduler.schedule_pickup(order_id, deadline=timedelta(hours=6))))
+            await shop.clock.sleep(120)
+        assert len(shop.submitted()) <= 3 + 1 + 2 * 3
+        outcomes = await asyncio.gather(*asked)
+        assert {outcome.state for outcome in outcomes} == {ItemState.ACCEPTED}
+    assert shop.fake.pickups_sent == dict.fromkeys(orders, 1)
+
+
+async def test_stock_is_asked_about_together_with_pickups() -> None:
+    """A poll that is made for a pickup tells of stock, too: stock waits a minute for it, and spends none of its own."""
+    shop = Shop(processing_seconds=120.0)
+    (order_id,) = shop.orders(1)
+    async with shop.open() as scheduler:
+        await shop.stock("A", 1)
+        await shop.clock.sleep(20)
+        await scheduler.schedule_pickup(order_id)
+        _, pickup = shop.submitted()
+    first = next(seen.at for seen in shop.fake.requests if seen.action == "GetFeedSubmissionList")
+    polled = (first - shop.start).total_seconds()
+    assert polled - pickup >= 60.0
+
+
 async def test_an_item_that_breaks_a_rule_is_singled_out() -> None:
     """The gateway refuses the whole batch for one item: halving finds it, and its neighbours leave."""
     shop = Shop()

@@ -94,7 +94,9 @@ class FeedPace:
         each, elapsed = self._mean(), self._elapsed(min(received), now)
         if each < _SHORT_SECONDS and elapsed < each:
             return 0.0
-        return max(0.0, min(_LONGEST_HOLD, max(_PATIENCE_SECONDS, _PATIENCE_FACTOR * each)) - elapsed)
+        # Counted from the latest: what leaves behind a feed that may be stuck travels together, too.
+        waited = self._elapsed(max(received), now)
+        return max(0.0, min(_LONGEST_HOLD, max(_PATIENCE_SECONDS, _PATIENCE_FACTOR * each)) - waited)
 
     def left_seconds(self, received: datetime, now: datetime) -> float:
         """Seconds until the feed received at this instant, the first of Amazon's, should have ended.

@@ -20,6 +20,8 @@ __all__ = ["StatusPolls"]
 logger: Final[logging.Logger] = logging.getLogger(__name__)
 
 _POLL_LIMIT_SECONDS: Final = 900.0
+# A poll of stock alone costs pickups one that they may need: it waits so long for theirs.
+_SOON: Final = timedelta(seconds=60)
 
 
 class StatusPolls:
@@ -52,7 +54,7 @@ class StatusPolls:
             for batch in self._runner.batches.values()
             if batch.phase is BatchPhase.PROCESSING and not batch.busy and batch.due_at <= context.now()
         ]
-        if not due:
+        if not due or self._shared_with_pickups(due):
             return []
         cache, granted = await shared.claim_poll(saved=any(batch.kind is ItemKind.PICKUP for batch in due))
         ready = await self.abandoned(cache, due)
@@ -87,6 +89,21 @@ class StatusPolls:
             else:
                 ready.append(batch)
         return ready
+
+    def _shared_with_pickups(self, due: Sequence[InFlightBatch]) -> bool:
+        """Whether stock alone is due and a pickup's poll, which asks about all feeds, comes soon: then it waits."""
+        if any(batch.kind is ItemKind.PICKUP or batch.feed_id in self._notified for batch in due):
+            return False
+        pickups = [
+            batch.due_at
+            for batch in self._runner.batches.values()
+            if batch.kind is ItemKind.PICKUP and batch.phase is BatchPhase.PROCESSING
+        ]
+        if not pickups or min(pickups) - self._runner.context.now() > _SOON:
+            return False
+        for batch in due:
+            batch.due_at = min(pickups)
+        return True
 
     async def _learnt(self, kind: ItemKind, due: Sequence[InFlightBatch], states: Mapping[str, FeedStatus]) -> FeedPace:
         """The pace of a kind, with what these answers show."""
