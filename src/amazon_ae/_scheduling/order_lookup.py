@@ -110,6 +110,8 @@ class PickupLookup:
         if self._orders is None or not keys:
             return keys, False
         keys = self._isolation.choose(keys, company=company)
+        if not keys:
+            return [], False
         claimed = await self._shared.claim_lookups(keys, seconds + 60.0)
         eligible = set(claimed.eligible)
         if claimed.mine:
