@@ -171,14 +171,12 @@ def _demo(arguments: list[str]) -> int:
 def _status(options: argparse.Namespace) -> int:
     from amazon_ae._status import show_status
 
-    return asyncio.run(
-        show_status(
-            store=options.store,
-            account=options.account,
-            schema=options.schema,
-            watch_seconds=options.watch,
-            as_json=options.json,
-        )
+    return show_status(
+        store=options.store,
+        account=options.account,
+        schema=options.schema,
+        watch_seconds=options.watch,
+        as_json=options.json,
     )
 
 

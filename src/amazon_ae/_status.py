@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
 import re
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,7 +26,7 @@ from amazon_ae._scheduling.quota import Ledger
 from amazon_ae._scheduling.status_cache import StatusCache
 
 if TYPE_CHECKING:
-    from amazon_ae._ports import Clock, Storage
+    from amazon_ae._ports import Storage
 
 __all__ = ["AccountStatus", "QuotaUse", "read_status", "show_status", "status_lines"]
 
@@ -113,17 +114,10 @@ class AccountStatus:
         }
 
 
-async def show_status(
-    *,
-    store: str,
-    account: str | None,
-    schema: str | None,
-    watch_seconds: float | None,
-    as_json: bool,
-    write: Callable[[str], object] = print,
-    clock: Clock | None = None,
+def show_status(
+    *, store: str, account: str | None, schema: str | None, watch_seconds: float | None, as_json: bool
 ) -> int:
-    """Read one storage and write what is in it, once or every ``watch_seconds``.
+    """Read one storage and print what is in it, once or every ``watch_seconds``.
 
     Args:
         store: a SQLite file, or a PostgreSQL address.
@@ -133,28 +127,44 @@ async def show_status(
     Returns:
         0; 1 where the storage cannot be read; 2 where the arguments name none.
     """
-    clock = clock or SystemClock()
     clear = _CLEAR if watch_seconds is not None and not as_json and sys.stdout.isatty() else ""
-    try:
-        async with _opened(store, schema) as storage:
-            while True:
-                accounts = [account] if account else await _accounts(storage)
-                found = [await read_status(storage, name, clock.now()) for name in accounts]
+    reports = _reports(store, account, schema, watch_seconds)
+
+    async def next_report() -> Sequence[AccountStatus] | None:
+        return await anext(reports, None)
+
+    # Printed outside of the event loop: there Ctrl-C ends even a write to a pipe that nobody reads.
+    with asyncio.Runner() as runner:
+        try:
+            while (found := runner.run(next_report())) is not None:
                 if as_json:
-                    write(json.dumps([status.to_dict() for status in found], ensure_ascii=False))
+                    print(json.dumps([status.to_dict() for status in found], ensure_ascii=False))
                 else:
                     pages = "\n\n".join("\n".join(status_lines(status)) for status in found)
-                    write(clear + (pages or "no account in this storage"))
-                if watch_seconds is None:
-                    return 0
+                    print(clear + (pages or "no account in this storage"))
                 sys.stdout.flush()  # the reader of a pipe gets each report when it is made
-                await clock.sleep(watch_seconds)
-    except ConfigurationError as error:
-        print(f"amazon-ae status: {error}", file=sys.stderr)
-        return 2
-    except AmazonAeError as error:
-        print(f"amazon-ae status: {error}", file=sys.stderr)
-        return 1
+        except ConfigurationError as error:
+            print(f"amazon-ae status: {error}", file=sys.stderr)
+            return 2
+        except AmazonAeError as error:
+            print(f"amazon-ae status: {error}", file=sys.stderr)
+            return 1
+        finally:
+            runner.run(reports.aclose())
+    return 0
+
+
+async def _reports(
+    store: str, account: str | None, schema: str | None, watch_seconds: float | None
+) -> AsyncGenerator[Sequence[AccountStatus], None]:
+    clock = SystemClock()
+    async with _opened(store, schema) as storage:
+        while True:
+            accounts = [account] if account else await _accounts(storage)
+            yield [await read_status(storage, name, clock.now()) for name in accounts]
+            if watch_seconds is None:
+                return
+            await clock.sleep(watch_seconds)
 
 
 async def read_status(storage: Storage, account: str, now: datetime) -> AccountStatus:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
 import json
 import signal
 import sqlite3
 import subprocess
 import sys
+import termios
+import time
 from contextlib import closing
 from pathlib import Path
+from typing import IO
 
 import httpx
 import pytest
@@ -91,6 +96,28 @@ def test_reading_changes_nothing(store: Path, capsys: pytest.CaptureFixture[str]
         assert watching.stderr.read() == ""
     assert [report[0]["queues"]["inventory"]["waiting"] for report in reports] == [1, 1, 1]
     assert store.read_bytes() == before
+
+
+def test_ctrl_c_ends_a_watch_that_nobody_reads(store: Path) -> None:
+    """The pipe is full, so a report waits to be written: that must not keep Ctrl-C waiting, too."""
+    command = [sys.executable, "-m", "amazon_ae", "status", "--store", f"sqlite:{store}", "--watch", "0.001", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        assert watching.stderr is not None
+        watching.stdout.readline()
+        waiting = 0
+        while waiting != (waiting := _waiting(watching.stdout)) or not waiting:
+            time.sleep(0.2)  # until the pipe takes no more
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(timeout=30) == 130
+        assert watching.stderr.read() == ""
+
+
+def _waiting(pipe: IO[str]) -> int:
+    """How many bytes wait in a pipe to be read."""
+    count = array.array("i", [0])
+    fcntl.ioctl(pipe.fileno(), termios.FIONREAD, count)
+    return count[0]
 
 
 def test_another_programs_database_is_left_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
