@@ -325,14 +325,12 @@ PLANTED: dict[str, Planted] = {
 
 def first_seed(name: str, seeds: Sequence[int] = range(SEEDS)) -> tuple[int, str] | None:
     """The first seed that shows a bug, and the promise that it breaks."""
-    import logging
-
     from amazon_ae.testing._simulation.chaos import run_chaos
+    from amazon_ae.testing._simulation.chaos_command import without_logs
     from amazon_ae.testing._simulation.chaos_plan import ChaosPlan
 
-    logging.disable(logging.CRITICAL)
     for seed in seeds:
-        with pytest.MonkeyPatch.context() as patch:
+        with without_logs(), pytest.MonkeyPatch.context() as patch:
             PLANTED[name].plant(patch)
             broken = run_chaos(ChaosPlan.draw(seed)).violations
         if broken:

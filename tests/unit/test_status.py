@@ -87,7 +87,9 @@ def test_reading_changes_nothing(store: Path, capsys: pytest.CaptureFixture[str]
     before = store.read_bytes()
     assert cli.main(["status", "--store", f"sqlite:{store}", "--account", "A1SANDBOXSELLER/AE"]) == 0
     command = [sys.executable, "-m", "amazon_ae", "status", "--store", f"sqlite:{store}", "--watch", "0.01", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_heed_ctrl_c
+    ) as watching:
         assert watching.stdout is not None
         assert watching.stderr is not None
         reports = [json.loads(watching.stdout.readline()) for _ in range(3)]
@@ -101,7 +103,9 @@ def test_reading_changes_nothing(store: Path, capsys: pytest.CaptureFixture[str]
 def test_ctrl_c_ends_a_watch_that_nobody_reads(store: Path) -> None:
     """The pipe is full, so a report waits to be written: that must not keep Ctrl-C waiting, too."""
     command = [sys.executable, "-m", "amazon_ae", "status", "--store", f"sqlite:{store}", "--watch", "0.001", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_heed_ctrl_c
+    ) as watching:
         assert watching.stdout is not None
         assert watching.stderr is not None
         watching.stdout.readline()
@@ -111,6 +115,11 @@ def test_ctrl_c_ends_a_watch_that_nobody_reads(store: Path) -> None:
         watching.send_signal(signal.SIGINT)
         assert watching.wait(timeout=30) == 130
         assert watching.stderr.read() == ""
+
+
+def _heed_ctrl_c() -> None:
+    """A test run in the background ignores Ctrl-C, and its children would, too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _waiting(pipe: IO[str]) -> int:

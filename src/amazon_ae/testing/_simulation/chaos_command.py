@@ -13,8 +13,9 @@ import sys
 import tempfile
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,19 +25,29 @@ from amazon_ae.testing._clocks import VirtualClock
 from amazon_ae.testing._simulation.chaos import ChaosReport, run_chaos
 from amazon_ae.testing._simulation.chaos_plan import ChaosPlan
 
-__all__ = ["main", "play"]
+__all__ = ["main", "play", "without_logs"]
 
 
 def play(seed: int, *, store: str = "memory", postgres: str = "") -> ChaosReport:
     """Play one seed on a fresh storage: ``memory``, ``sqlite`` or ``postgres`` (at the address ``postgres``)."""
-    logging.disable(logging.CRITICAL)
     plan = ChaosPlan.draw(seed)
-    if store == "memory":
-        return run_chaos(plan)
-    if store == "postgres":
-        return run_chaos(plan, _postgres(postgres, f"chaos_{seed}_{uuid.uuid4().hex[:8]}"))
-    with tempfile.TemporaryDirectory(prefix="amazon-ae-chaos-") as folder:
+    with without_logs(), tempfile.TemporaryDirectory(prefix="amazon-ae-chaos-") as folder:
+        if store == "memory":
+            return run_chaos(plan)
+        if store == "postgres":
+            return run_chaos(plan, _postgres(postgres, f"chaos_{seed}_{uuid.uuid4().hex[:8]}"))
         return run_chaos(plan, _sqlite(Path(folder) / "chaos.sqlite"))
+
+
+@contextmanager
+def without_logs() -> Iterator[None]:
+    """Nothing is logged in this block: thousands of faults on purpose are no news."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _sqlite(path: Path) -> Callable[[VirtualClock], Any]:
