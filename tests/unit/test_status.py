@@ -11,7 +11,8 @@ import subprocess
 import sys
 import termios
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -86,35 +87,37 @@ def test_reading_changes_nothing(store: Path, capsys: pytest.CaptureFixture[str]
     """Not one byte of the file, however often it is read."""
     before = store.read_bytes()
     assert cli.main(["status", "--store", f"sqlite:{store}", "--account", "A1SANDBOXSELLER/AE"]) == 0
-    command = [sys.executable, "-m", "amazon_ae", "status", "--store", f"sqlite:{store}", "--watch", "0.01", "--json"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_heed_ctrl_c
-    ) as watching:
-        assert watching.stdout is not None
-        assert watching.stderr is not None
-        reports = [json.loads(watching.stdout.readline()) for _ in range(3)]
+    with _watching(store) as (watching, reports_of, errors):
+        reports = [json.loads(reports_of.readline()) for _ in range(3)]
         watching.send_signal(signal.SIGINT)
-        assert watching.wait() == 130
-        assert watching.stderr.read() == ""
+        assert watching.wait(timeout=30) == 130
+        assert errors.read() == ""
     assert [report[0]["queues"]["inventory"]["waiting"] for report in reports] == [1, 1, 1]
     assert store.read_bytes() == before
 
 
 def test_ctrl_c_ends_a_watch_that_nobody_reads(store: Path) -> None:
     """The pipe is full, so a report waits to be written: that must not keep Ctrl-C waiting, too."""
-    command = [sys.executable, "-m", "amazon_ae", "status", "--store", f"sqlite:{store}", "--watch", "0.001", "--json"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_heed_ctrl_c
-    ) as watching:
-        assert watching.stdout is not None
-        assert watching.stderr is not None
-        watching.stdout.readline()
+    with _watching(store) as (watching, reports, errors):
+        reports.readline()
         waiting = 0
-        while waiting != (waiting := _waiting(watching.stdout)) or not waiting:
+        while waiting != (waiting := _waiting(reports)) or not waiting:
             time.sleep(0.2)  # until the pipe takes no more
         watching.send_signal(signal.SIGINT)
         assert watching.wait(timeout=30) == 130
-        assert watching.stderr.read() == ""
+        assert errors.read() == ""
+
+
+@contextmanager
+def _watching(store: Path) -> Iterator[tuple[subprocess.Popen[str], IO[str], IO[str]]]:
+    """The command, which reports again and again, with its reports and its errors."""
+    command = [sys.executable, "-m", "amazon_ae", "status", "--store", f"sqlite:{store}", "--watch", "0.001", "--json"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_heed_ctrl_c
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        yield process, process.stdout, process.stderr
 
 
 def _heed_ctrl_c() -> None:
